@@ -1,0 +1,19 @@
+/* clock.h - the time, in milliseconds and microseconds. */
+#ifndef GW_BASE_CLOCK_H
+#define GW_BASE_CLOCK_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+
+/* Never goes back; counts from an unknown start.  For deadlines and durations. */
+uint64_t gw_clock_mono_ms(void);
+uint64_t gw_clock_mono_us(void);
+
+/* Since 1970, UTC; may jump.  For what people and tokens read. */
+uint64_t gw_clock_wall_ms(void);
+
+/* Appends "2026-11-23T08:43:08.123Z". */
+void gw_clock_rfc3339(struct gw_buf *out, uint64_t wall_ms);
+
+#endif

@@ -1,0 +1,14 @@
+/* mem.h - heap memory that is never NULL: a process that gets none stops (decision 8). */
+#ifndef GW_BASE_MEM_H
+#define GW_BASE_MEM_H
+
+#include <stddef.h>
+
+#include "base/str.h"
+
+void *gw_mem_alloc(size_t n);           /* zeroed */
+void *gw_mem_resize(void *p, size_t n); /* the new part is not zeroed */
+char *gw_mem_strdup(const char *s);     /* NULL stays NULL */
+char *gw_mem_strndup(struct gw_str s);  /* NUL-terminated */
+
+#endif
