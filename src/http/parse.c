@@ -1,0 +1,149 @@
+#include "http/parse.h"
+
+#include "http/parse_private.h"
+#include <assert.h>
+
+/* llhttp checks the head and decodes chunks.  It makes no slices: the lines of a head that it
+ * has passed are cut by gw_parse_fields(), which finds no other lines in it than llhttp did,
+ * or refuses.  So two readers must agree on each head.
+ *
+ * Refused by parse_line.c:   what is not METHOD SP target SP HTTP/1.0-or-1.1 CRLF to the byte:
+ *                            HTTP/0.9, second spaces, tabs, LF alone, other protocols and
+ *                            versions; fragments, 8-bit and control bytes in the target;
+ *                            unknown methods; the same for status lines
+ * Refused by parse_fields.c: folded lines, an empty line of LF alone, too many headers
+ * Refused by parse_rules.c:  hosts, lengths, codings and expectations, each named there
+ * Refused by parse_body.c:   endless chunk lines, floods of chunk extensions */
+
+static int
+on_pause(llhttp_t *http)
+{
+    (void)http;
+    return HPE_PAUSED; /* what follows is not ours to read before the caller knows of this */
+}
+
+static const llhttp_settings_t settings = {
+    .on_headers_complete = on_pause,
+    .on_chunk_header = gw_parse_on_chunk_header,
+    .on_body = gw_parse_on_body,
+    .on_message_complete = on_pause,
+};
+
+void
+gw_parser_start(struct gw_parser *p, enum gw_parse_kind kind, const struct gw_parse_limits *limits)
+{
+    llhttp_init(&p->http, kind == GW_PARSE_REQUEST ? HTTP_REQUEST : HTTP_RESPONSE, &settings);
+    p->http.data = p;
+    p->kind = kind;
+    p->limits = limits;
+    p->arena = NULL;
+    p->head = (struct gw_head){0};
+    p->err = GW_ERR_OK;
+    p->detail[0] = '\0';
+    p->in_trailers = p->head_done = p->done = false;
+    p->trailers = (struct gw_headers){0};
+    p->n_body = 0;
+    p->body_bytes = 0;
+    p->skip = p->line_end = p->fed = 0;
+    p->mark = p->line_bytes = p->excess = 0;
+    p->trailer = NULL;
+    p->trailer_bytes = p->trailer_size = 0;
+    p->body_left = 0;
+    p->request_head = false;
+}
+
+void
+gw_parser_expect(struct gw_parser *p, struct gw_str request_method)
+{
+    p->request_head = gw_str_eq(request_method, GW_STR("HEAD"));
+}
+
+static struct gw_str
+slice(const char *raw, size_t skip, struct gw_parse_span span)
+{
+    return (struct gw_str){raw + (span.at - skip), span.n};
+}
+
+/* The head ends before base + end: its one copy, and what it means. */
+static enum gw_parse
+head_complete(struct gw_parser *p, const char *base, size_t end)
+{
+    struct gw_head *h = &p->head;
+    size_t n = end - p->skip;
+    size_t line_n = p->line_end - p->skip;
+    char *raw = gw_arena_raw(p->arena, n);
+
+    memcpy(raw, base + p->skip, n);
+    h->raw = (struct gw_str){raw, n};
+    if (p->kind == GW_PARSE_REQUEST) {
+        h->method = slice(raw, p->skip, p->method);
+        h->target = slice(raw, p->skip, p->target);
+        h->head_request = gw_str_eq(h->method, GW_STR("HEAD"));
+    } else {
+        h->reason = slice(raw, p->skip, p->reason);
+    }
+    if (!gw_parse_fields(p, gw_str_skip(h->raw, line_n), &h->headers) || !gw_parse_rules(p)) {
+        return GW_PARSE_ERROR;
+    }
+    p->head_done = true;
+    p->body_left = h->length;
+    p->done = h->body == GW_BODY_NONE;
+    if (h->body == GW_BODY_CHUNKED) {
+        llhttp_resume(&p->http); /* other bodies are counted without it */
+    }
+    return p->done ? GW_PARSE_DONE : GW_PARSE_HEAD;
+}
+
+enum gw_parse
+gw_parser_head(struct gw_parser *p, struct gw_arena *arena, char *base, size_t n, size_t *used)
+{
+    assert(!p->head_done);
+    p->arena = arena;
+    *used = n;
+    if (p->err != GW_ERR_OK) {
+        return GW_PARSE_ERROR;
+    }
+    if (p->line_end == 0) {
+        enum gw_parse line = gw_parse_line(p, base, n);
+        if (line != GW_PARSE_DONE) {
+            return line;
+        }
+    }
+    /* Never more than the limit, so that what is refused does not depend on how it came. */
+    size_t end = p->skip + p->limits->head_bytes;
+    if (end > n) {
+        end = n;
+    }
+    enum llhttp_errno e = llhttp_execute(&p->http, base + p->fed, end - p->fed);
+    struct gw_str lines = {base + p->line_end, end - p->line_end};
+    p->fed = end;
+    switch (e) {
+    case HPE_OK:
+        return n > end ? gw_parse_fail_too_large(p, lines, "the head") : GW_PARSE_MORE;
+    case HPE_PAUSED:
+        *used = (size_t)(llhttp_get_error_pos(&p->http) - base);
+        return head_complete(p, base, *used);
+    default:
+        return gw_parse_fail_llhttp(p, lines, (size_t)(llhttp_get_error_pos(&p->http) - lines.p));
+    }
+}
+
+enum gw_parse
+gw_parser_eof(struct gw_parser *p)
+{
+    if (p->err != GW_ERR_OK) {
+        return GW_PARSE_ERROR;
+    }
+    if (p->done || (p->head_done && p->head.body == GW_BODY_TO_CLOSE)) {
+        p->done = true;
+        return GW_PARSE_DONE;
+    }
+    if (p->kind == GW_PARSE_REQUEST) {
+        return gw_parse_fail(p, GW_ERR_CLIENT_GONE, "the connection ended within the %s",
+                             p->head_done ? "body" : "head");
+    }
+    return p->head_done
+               ? gw_parse_fail(p, GW_ERR_RESPONSE_CUT, "the connection ended within the body")
+               : gw_parse_fail(p, GW_ERR_UPSTREAM_CLOSED,
+                               "the connection ended before the head was complete");
+}
