@@ -1,0 +1,382 @@
+#include "net/conn.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+#define KEEP_MIN  ((size_t)4096)
+#define WRITE_IOV 32
+
+/* A piece of what the socket did not take. */
+struct gw_conn_out {
+    struct gw_conn_out *next;
+    size_t from, to, size;
+    char bytes[];
+};
+
+static void
+keep(struct gw_conn *c, const char *p, size_t n)
+{
+    struct gw_conn_out *o = c->out_last;
+
+    if (o != NULL && o->size - o->to >= n) {
+        memcpy(o->bytes + o->to, p, n);
+        o->to += n;
+        c->out_bytes += n;
+        return;
+    }
+    size_t size = n > KEEP_MIN ? n : KEEP_MIN;
+    o = malloc(sizeof(*o) + size);
+    if (o == NULL) {
+        abort(); /* decision 8 */
+    }
+    *o = (struct gw_conn_out){.to = n, .size = size};
+    memcpy(o->bytes, p, n);
+    if (c->out == NULL) {
+        c->out = o;
+    } else {
+        assert(c->out_last != NULL);
+        c->out_last->next = o;
+    }
+    c->out_last = o;
+    c->out_bytes += n;
+}
+
+static void
+drop_out(struct gw_conn *c)
+{
+    while (c->out != NULL) {
+        struct gw_conn_out *o = c->out;
+
+        c->out = o->next;
+        free(o);
+    }
+    c->out_last = NULL;
+    c->out_bytes = 0;
+}
+
+/* Takes the first n bytes, which are written, off the kept ones. */
+static void
+forget(struct gw_conn *c, size_t n)
+{
+    c->out_bytes -= n;
+    while (n > 0) {
+        struct gw_conn_out *o = c->out;
+        assert(o != NULL); /* no more is written than was kept */
+        size_t here = o->to - o->from;
+
+        if (n < here) {
+            o->from += n;
+            return;
+        }
+        n -= here;
+        c->out = o->next;
+        if (c->out == NULL) {
+            c->out_last = NULL;
+        }
+        free(o);
+    }
+}
+
+/* sendmsg() instead of writev(): a peer that has gone is an error, not a SIGPIPE. */
+static ssize_t
+send_iov(struct gw_conn *c, struct iovec *iov, size_t n)
+{
+    struct msghdr m = {.msg_iov = iov, .msg_iovlen = n};
+    ssize_t sent;
+
+    do {
+        sent = sendmsg(c->fd, &m, MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    if (sent >= 0) {
+        return sent;
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        c->no_write = true;
+        return 0;
+    }
+    c->failed = true;
+    drop_out(c);
+    return -1;
+}
+
+static void
+finish_shutdown(struct gw_conn *c)
+{
+    if (c->shut && c->out_bytes == 0 && c->fd >= 0) {
+        shutdown(c->fd, SHUT_WR);
+    }
+}
+
+void
+gw_conn_flush(struct gw_conn *c)
+{
+    while (c->out_bytes > 0 && !c->no_write && !c->failed && !c->dialing) {
+        struct iovec iov[WRITE_IOV];
+        size_t n = 0;
+        size_t all = 0;
+
+        for (struct gw_conn_out *o = c->out; o != NULL && n < WRITE_IOV; o = o->next) {
+            iov[n++] = (struct iovec){o->bytes + o->from, o->to - o->from};
+            all += o->to - o->from;
+        }
+        ssize_t sent = send_iov(c, iov, n);
+        if (sent < 0) {
+            return;
+        }
+        forget(c, (size_t)sent);
+        if ((size_t)sent < all) {
+            c->no_write = true; /* the buffer is full: the next edge tells */
+        }
+    }
+    finish_shutdown(c);
+}
+
+void
+gw_conn_cork(struct gw_conn *c, const void *bytes, size_t n)
+{
+    if (!c->failed && n > 0) {
+        keep(c, bytes, n);
+    }
+}
+
+/* What was kept and what is new in one call. */
+static size_t
+write_both(struct gw_conn *c, const struct iovec *iov, int n, size_t all)
+{
+    struct iovec both[WRITE_IOV + 1];
+    size_t n_both = 0;
+    size_t kept = c->out_bytes;
+
+    if (kept > 0) {
+        if (c->out->next != NULL) { /* more than one piece: they go first, by themselves */
+            gw_conn_flush(c);
+            if (c->out_bytes > 0 || c->failed) {
+                return 0;
+            }
+            kept = 0;
+        } else {
+            both[n_both++] = (struct iovec){c->out->bytes + c->out->from, kept};
+        }
+    }
+    memcpy(both + n_both, iov, (size_t)n * sizeof(*iov));
+    n_both += (size_t)n;
+    ssize_t sent = send_iov(c, both, n_both);
+    if (sent < 0) {
+        return all;
+    }
+    if ((size_t)sent < kept + all) {
+        c->no_write = true;
+    }
+    if ((size_t)sent < kept) {
+        forget(c, (size_t)sent);
+        return 0;
+    }
+    forget(c, kept);
+    return (size_t)sent - kept;
+}
+
+void
+gw_conn_write(struct gw_conn *c, const struct iovec *iov, int n)
+{
+    size_t all = 0;
+    size_t sent = 0;
+
+    assert(n <= WRITE_IOV && !c->shut);
+    for (int i = 0; i < n; i++) {
+        all += iov[i].iov_len;
+    }
+    if (c->failed) {
+        return;
+    }
+    if (!c->no_write && !c->dialing) {
+        sent = write_both(c, iov, n, all);
+        if (c->failed) {
+            return;
+        }
+    }
+    for (int i = 0; i < n; i++) {
+        if (sent >= iov[i].iov_len) {
+            sent -= iov[i].iov_len;
+            continue;
+        }
+        keep(c, (const char *)iov[i].iov_base + sent, iov[i].iov_len - sent);
+        sent = 0;
+    }
+    if (c->out_bytes > 0 && !c->no_write) {
+        gw_conn_flush(c); /* kept pieces stood in the way of the new bytes */
+    }
+}
+
+long
+gw_conn_read(struct gw_conn *c, char *into, size_t n)
+{
+    ssize_t got;
+
+    do {
+        got = recv(c->fd, into, n, 0);
+    } while (got < 0 && errno == EINTR);
+    if (got > 0) {
+        /* A short read has emptied the socket; what comes later makes a new edge.  The peer's
+         * FIN is remembered by the event, so no second read is needed to see it. */
+        c->may_read = (size_t)got == n;
+        return (long)got;
+    }
+    c->may_read = false;
+    if (got == 0) {
+        c->peer_closed = false; /* seen: nothing more to find */
+        return GW_CONN_END;
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        return GW_CONN_WAIT;
+    }
+    c->peer_closed = false;
+    c->failed = true;
+    drop_out(c);
+    return GW_CONN_FAILED;
+}
+
+static int
+socket_error(int fd)
+{
+    int error = 0;
+    socklen_t size = sizeof(error);
+
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
+}
+
+static void
+on_dialed(struct gw_conn *c)
+{
+    int error = socket_error(c->fd);
+
+    c->dialing = false;
+    c->no_write = false;
+    gw_conn_poke(c); /* this edge may have told of bytes, too; a close cancels the call */
+    c->events->connected(c, error);
+}
+
+static void
+on_event(evutil_socket_t fd, short what, void *arg)
+{
+    struct gw_conn *c = arg;
+
+    (void)fd;
+    gw_loop_turn(c->loop);
+    if ((what & (EV_READ | EV_CLOSED)) != 0) {
+        c->may_read = true;
+        c->peer_closed |= (what & EV_CLOSED) != 0;
+    }
+    if (c->dialing) {
+        if ((what & (EV_WRITE | EV_CLOSED)) != 0) {
+            on_dialed(c);
+        }
+        return;
+    }
+    if ((what & EV_WRITE) != 0 && c->no_write) {
+        c->no_write = false;
+        gw_conn_flush(c);
+        if (c->out_bytes == 0) {
+            if ((what & (EV_READ | EV_CLOSED)) != 0) {
+                gw_conn_call_later(c); /* its owner may close it now, which also cancels this */
+            }
+            c->events->drained(c);
+            return;
+        }
+    }
+    if ((what & (EV_READ | EV_CLOSED)) != 0) {
+        c->events->readable(c);
+    }
+}
+
+static void
+watch(struct gw_conn *c)
+{
+    event_assign(&c->event, c->loop->base, c->fd,
+                 EV_READ | EV_WRITE | EV_ET | EV_PERSIST | EV_CLOSED, on_event, c);
+    if (event_add(&c->event, NULL) != 0) {
+        abort(); /* out of memory, or of epoll watches: decision 8 */
+    }
+}
+
+void
+gw_conn_open(struct gw_conn *c, struct gw_loop *l, int fd, const struct gw_conn_events *e)
+{
+    *c = (struct gw_conn){.loop = l, .fd = fd, .events = e};
+    watch(c);
+}
+
+bool
+gw_conn_dial(struct gw_conn *c, struct gw_loop *l, const void *address, unsigned length,
+             const struct gw_conn_events *e)
+{
+    const struct sockaddr *sa = address;
+    const int on = 1;
+    int fd = socket(sa->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    *c = (struct gw_conn){.loop = l, .fd = -1, .events = e};
+    if (fd < 0) {
+        return false;
+    }
+    if (sa->sa_family != AF_UNIX) {
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    }
+    if (connect(fd, sa, length) != 0 && errno != EINPROGRESS) {
+        int error = errno;
+
+        close(fd);
+        errno = error;
+        return false;
+    }
+    c->fd = fd;
+    c->dialing = true;
+    watch(c);
+    return true;
+}
+
+void
+gw_conn_call_later(struct gw_conn *c)
+{
+    event_active(&c->event, EV_READ, 1);
+}
+
+void
+gw_conn_poke(struct gw_conn *c)
+{
+    if (gw_conn_may_read(c)) {
+        gw_conn_call_later(c);
+    }
+}
+
+void
+gw_conn_shutdown(struct gw_conn *c)
+{
+    if (!c->shut) {
+        c->shut = true;
+        finish_shutdown(c);
+    }
+}
+
+void
+gw_conn_close(struct gw_conn *c, bool reset)
+{
+    if (c->fd < 0) {
+        return;
+    }
+    if (reset) {
+        const struct linger now = {.l_onoff = 1};
+
+        setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    }
+    event_del(&c->event);
+    close(c->fd);
+    c->fd = -1;
+    drop_out(c);
+}

@@ -1,0 +1,93 @@
+/*
+ * conn.h - one byte stream: a connected socket on its loop (decision 6).
+ *
+ * Edge-triggered, read and written before waiting: the owner is told "there may be bytes" and
+ * pulls them; what it writes goes out at once, and only what the socket did not take is kept.
+ * One event_add at the start, none later.  Knows no HTTP.
+ *
+ * The owner embeds the struct and must stop using it in the moment gw_conn_close() returns; the
+ * callbacks are never called after that.
+ */
+#ifndef GW_NET_CONN_H
+#define GW_NET_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/uio.h>
+
+#include <event2/event_struct.h>
+
+#include "net/loop.h"
+
+struct gw_conn;
+
+struct gw_conn_events {
+    /* Bytes, or the end, may be there.  Read until gw_conn_read() says so, or leave it: then
+     * the next gw_conn_poke() (or event) calls again. */
+    void (*readable)(struct gw_conn *c);
+    /* All that was kept has been written. */
+    void (*drained)(struct gw_conn *c);
+    /* A gw_conn_dial()ed connection is there (0), or not (errno). */
+    void (*connected)(struct gw_conn *c, int error);
+};
+
+struct gw_conn {
+    struct event event;
+    struct gw_loop *loop;
+    const struct gw_conn_events *events;
+    struct gw_conn_out *out, *out_last; /* kept bytes, oldest first */
+    size_t out_bytes;
+    int fd; /* -1: closed */
+    bool dialing;
+    bool may_read;    /* an edge said so, and no read has found the end of it */
+    bool peer_closed; /* the peer's FIN was seen by the event */
+    bool no_write;    /* the socket took no more; the next edge says when */
+    bool failed;      /* a write failed: nothing is written any more */
+    bool shut;        /* shutdown(SHUT_WR) once drained, or done */
+};
+
+enum gw_conn_got {
+    GW_CONN_END = 0,    /* the peer has sent all */
+    GW_CONN_WAIT = -1,  /* nothing now */
+    GW_CONN_FAILED = -2 /* reset, or worse */
+};
+
+/* Takes the (connected) descriptor. */
+void gw_conn_open(struct gw_conn *c, struct gw_loop *l, int fd, const struct gw_conn_events *e);
+
+/* Starts connecting; events->connected says how it went, never from within.  address: a struct
+ * sockaddr.  False with errno when it can't even start. */
+bool gw_conn_dial(struct gw_conn *c, struct gw_loop *l, const void *address, unsigned length,
+                  const struct gw_conn_events *e);
+
+/* Bytes read (> 0), or enum gw_conn_got. */
+long gw_conn_read(struct gw_conn *c, char *into, size_t n);
+
+/* May a read find something (bytes or the end)? */
+static inline bool
+gw_conn_may_read(const struct gw_conn *c)
+{
+    return c->may_read || c->peer_closed;
+}
+
+/* Calls events->readable from the loop if there may be something to read. */
+void gw_conn_poke(struct gw_conn *c);
+/* The same, whether or not: for bytes that the owner itself has put aside. */
+void gw_conn_call_later(struct gw_conn *c);
+
+/* Writes what it can and keeps a copy of the rest.  The owner stops producing while
+ * c->out_bytes > 0.  After a failure bytes are dropped in silence: the read side tells. */
+void gw_conn_write(struct gw_conn *c, const struct iovec *iov, int n);
+
+/* Keeps a copy without writing: goes out together with the next gw_conn_write() or _flush(). */
+void gw_conn_cork(struct gw_conn *c, const void *bytes, size_t n);
+void gw_conn_flush(struct gw_conn *c);
+
+/* No more will be written: FIN once all kept bytes are out. */
+void gw_conn_shutdown(struct gw_conn *c);
+
+/* Closes at once; kept bytes are lost.  reset: RST instead of FIN, so that the peer can't take
+ * a cut answer for a whole one. */
+void gw_conn_close(struct gw_conn *c, bool reset);
+
+#endif

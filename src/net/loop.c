@@ -1,0 +1,75 @@
+#include "net/loop.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+void
+gw_loop_turn(struct gw_loop *l)
+{
+    l->now_us = gw_clock_mono_us();
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    struct gw_loop *l = arg;
+
+    (void)fd;
+    (void)what;
+    gw_loop_turn(l);
+    gw_wheel_run(&l->wheel, gw_loop_now_ms(l));
+}
+
+struct gw_loop *
+gw_loop_new(void)
+{
+    struct gw_loop *l = gw_mem_alloc(sizeof(*l));
+    struct event_config *config = event_config_new();
+    const struct timeval every = {.tv_usec = GW_WHEEL_TICK_MS * 1000L};
+
+    assert(config != NULL);
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+    /* Early close tells a peer's FIN apart from its last bytes, without a read that would block. */
+    event_config_require_features(config, EV_FEATURE_ET | EV_FEATURE_O1 | EV_FEATURE_EARLY_CLOSE);
+    l->base = event_base_new_with_config(config);
+    event_config_free(config);
+    assert(l->base != NULL);
+    gw_loop_turn(l);
+    gw_wheel_init(&l->wheel, gw_loop_now_ms(l));
+    l->scratch = gw_mem_alloc(GW_SCRATCH_SIZE);
+    l->tick = event_new(l->base, -1, EV_PERSIST, on_tick, l);
+    event_add(l->tick, &every);
+    return l;
+}
+
+void
+gw_loop_free(struct gw_loop *l)
+{
+    if (l->dns != NULL) {
+        evdns_base_free(l->dns, 0);
+    }
+    event_free(l->tick);
+    event_base_free(l->base);
+    free(l->scratch);
+    free(l);
+}
+
+struct evdns_base *
+gw_loop_dns(struct gw_loop *l)
+{
+    if (l->dns == NULL) {
+        l->dns = evdns_base_new(l->base, EVDNS_BASE_INITIALIZE_NAMESERVERS |
+                                             EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+    }
+    if (l->dns == NULL) {
+        /* No nameserver is configured: /etc/hosts still answers. */
+        l->dns = evdns_base_new(l->base, EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+        if (l->dns != NULL) {
+            evdns_base_load_hosts(l->dns, "/etc/hosts");
+        }
+    }
+    return l->dns;
+}

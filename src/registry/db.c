@@ -1,0 +1,295 @@
+#include "registry/db.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "registry/db_statement.h"
+#include "registry/splice.h"
+
+#define TRIM_EVERY 256 /* changes */
+
+const char *
+gw_db_why(const struct gw_db *db)
+{
+    return db->why;
+}
+
+/* What is stored under a key. */
+struct row {
+    bool found;
+    uint64_t revision;
+    char *uid, *created, *json; /* owned */
+};
+
+static bool
+get_row(struct gw_db *db, const char *key, struct row *row)
+{
+    sqlite3_stmt *s = gw_db_fresh(db, GW_DB_GET);
+
+    gw_db_bind_text(s, 1, key);
+    int rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW) {
+        row->found = true;
+        row->revision = (uint64_t)sqlite3_column_int64(s, 0);
+        row->uid = gw_db_column(s, 1);
+        row->created = gw_db_column(s, 2);
+        row->json = gw_db_column(s, 3);
+    }
+    bool ok = rc == SQLITE_ROW || rc == SQLITE_DONE || gw_db_failed(db);
+    (void)sqlite3_reset(s);
+    return ok;
+}
+
+static void
+row_fini(struct row *row)
+{
+    free(row->uid);
+    free(row->created);
+    free(row->json);
+}
+
+/* Writes the change down and gives it its revision. */
+static bool
+add_change(struct gw_db *db, const char *op, const char *key, uint64_t *revision)
+{
+    sqlite3_int64 next = 0;
+    bool ok = gw_db_finish(db, gw_db_fresh(db, GW_DB_NEXT), &next);
+
+    *revision = (uint64_t)next;
+    if (ok) {
+        sqlite3_stmt *s = gw_db_fresh(db, GW_DB_CHANGE);
+        gw_db_bind_number(s, 1, *revision);
+        gw_db_bind_text(s, 2, op);
+        gw_db_bind_text(s, 3, key);
+        ok = gw_db_finish(db, s, NULL);
+    }
+    if (ok && *revision > GW_DB_KEPT_CHANGES && *revision % TRIM_EVERY == 0) {
+        sqlite3_stmt *s = gw_db_fresh(db, GW_DB_TRIM);
+        gw_db_bind_number(s, 1, *revision - GW_DB_KEPT_CHANGES);
+        ok = gw_db_finish(db, s, NULL);
+    }
+    return ok;
+}
+
+/* Sets or takes away the lease of a key. */
+static bool
+set_lease(struct gw_db *db, const char *key, long long lease_ms, uint64_t *until_ms)
+{
+    *until_ms = 0;
+    if (lease_ms <= 0) {
+        return gw_db_run_key(db, GW_DB_UNLEASE, key);
+    }
+    *until_ms = gw_clock_wall_ms() + (uint64_t)lease_ms;
+    sqlite3_stmt *s = gw_db_fresh(db, GW_DB_LEASE);
+    gw_db_bind_text(s, 1, key);
+    gw_db_bind_number(s, 2, *until_ms);
+    gw_db_bind_number(s, 3, (uint64_t)lease_ms);
+    return gw_db_finish(db, s, NULL);
+}
+
+/* Whether a write of that kind may go on. */
+static enum gw_store_result
+judge(const struct row *row, enum gw_store_when when, uint64_t revision)
+{
+    switch (when) {
+    case GW_WHEN_ANY:
+        return GW_STORE_OK;
+    case GW_WHEN_ABSENT:
+        return row->found ? GW_STORE_EXISTS : GW_STORE_OK;
+    case GW_WHEN_PRESENT:
+        return row->found ? GW_STORE_OK : GW_STORE_NOT_FOUND;
+    case GW_WHEN_REVISION:
+        if (!row->found) {
+            return GW_STORE_NOT_FOUND;
+        }
+        return row->revision == revision ? GW_STORE_OK : GW_STORE_CONFLICT;
+    }
+    return GW_STORE_CONFLICT;
+}
+
+static void
+refuse(struct gw_store_answer *answer, enum gw_store_result result, uint64_t revision)
+{
+    static const char *const texts[] = {
+        [GW_STORE_CONFLICT] = "the object was changed meanwhile",
+        [GW_STORE_EXISTS] = "the object exists already",
+        [GW_STORE_NOT_FOUND] = "there is no such object",
+    };
+
+    *answer =
+        (struct gw_store_answer){.result = result, .revision = revision, .text = texts[result]};
+}
+
+static bool
+store_row(struct gw_db *db, const struct gw_store_put *put, const struct row *row, const char *bare,
+          struct gw_store_answer *answer)
+{
+    const char *key = put->object->key;
+    char uid[37];
+    struct gw_buf created = {0};
+    struct gw_buf json = {0};
+
+    if (row->found) {
+        gw_splice(&json, bare, row->uid, row->created, row->revision);
+        if (strcmp(json.p, row->json) == 0) { /* nothing new: no change for anybody */
+            gw_buf_fini(&json);
+            answer->revision = row->revision;
+            return set_lease(db, key, put->lease_ms, &answer->lease_until_ms);
+        }
+        gw_buf_reset(&json);
+    }
+    gw_object_uid(uid);
+    gw_clock_rfc3339(&created, gw_clock_wall_ms() / 1000 * 1000);
+    bool ok = add_change(db, "put", key, &answer->revision);
+    gw_splice(&json, bare, row->found ? row->uid : uid, row->found ? row->created : created.p,
+              answer->revision);
+    if (ok) {
+        sqlite3_stmt *s = gw_db_fresh(db, GW_DB_PUT);
+        gw_db_bind_text(s, 1, key);
+        gw_db_bind_number(s, 2, answer->revision);
+        gw_db_bind_text(s, 3, row->found ? row->uid : uid);
+        gw_db_bind_text(s, 4, row->found ? row->created : created.p);
+        gw_db_bind_text(s, 5, json.p);
+        ok =
+            gw_db_finish(db, s, NULL) && set_lease(db, key, put->lease_ms, &answer->lease_until_ms);
+    }
+    gw_buf_fini(&json);
+    gw_buf_fini(&created);
+    return ok;
+}
+
+static void
+unavailable(struct gw_db *db, struct gw_store_answer *answer)
+{
+    *answer = (struct gw_store_answer){.result = GW_STORE_UNAVAILABLE, .text = db->why};
+}
+
+void
+gw_db_put(struct gw_db *db, const struct gw_store_put *put, struct gw_store_answer *answer)
+{
+    struct row row = {0};
+    char *bare = gw_object_bare(put->object);
+
+    *answer = (struct gw_store_answer){.result = GW_STORE_OK};
+    if (!gw_db_run(db, GW_DB_BEGIN)) {
+        unavailable(db, answer);
+        free(bare);
+        return;
+    }
+    bool ok = get_row(db, put->object->key, &row);
+    enum gw_store_result result = judge(&row, put->when, put->revision);
+    if (ok && result == GW_STORE_OK) {
+        ok = store_row(db, put, &row, bare, answer);
+    } else if (ok) {
+        refuse(answer, result, row.revision);
+    }
+    if (!gw_db_end(db, ok)) {
+        unavailable(db, answer);
+    }
+    row_fini(&row);
+    free(bare);
+}
+
+/* In a transaction. */
+static bool
+delete_row(struct gw_db *db, const char *key, uint64_t *revision)
+{
+    return add_change(db, "delete", key, revision) && gw_db_run_key(db, GW_DB_DELETE, key) &&
+           gw_db_run_key(db, GW_DB_UNLEASE, key);
+}
+
+void
+gw_db_remove(struct gw_db *db, const char *key, enum gw_store_when when, uint64_t revision,
+             struct gw_store_answer *answer)
+{
+    struct row row = {0};
+
+    assert(when != GW_WHEN_ABSENT);
+    *answer = (struct gw_store_answer){.result = GW_STORE_OK};
+    if (!gw_db_run(db, GW_DB_BEGIN)) {
+        unavailable(db, answer);
+        return;
+    }
+    bool ok = get_row(db, key, &row);
+    enum gw_store_result result = row.found ? judge(&row, when, revision) : GW_STORE_NOT_FOUND;
+    if (ok && result == GW_STORE_OK) {
+        ok = delete_row(db, key, &answer->revision);
+    } else if (ok) {
+        refuse(answer, result, row.revision);
+    }
+    if (!gw_db_end(db, ok)) {
+        unavailable(db, answer);
+    }
+    row_fini(&row);
+}
+
+void
+gw_db_renew(struct gw_db *db, const char *key, long long lease_ms, struct gw_store_answer *answer)
+{
+    struct row row = {0};
+
+    *answer = (struct gw_store_answer){.result = GW_STORE_OK};
+    if (!gw_db_run(db, GW_DB_BEGIN)) {
+        unavailable(db, answer);
+        return;
+    }
+    bool ok = get_row(db, key, &row);
+    if (ok && row.found) {
+        answer->revision = row.revision;
+        ok = set_lease(db, key, lease_ms, &answer->lease_until_ms);
+    } else if (ok) {
+        refuse(answer, GW_STORE_NOT_FOUND, 0);
+    }
+    if (!gw_db_end(db, ok)) {
+        unavailable(db, answer);
+    }
+    row_fini(&row);
+}
+
+/* The key of a lease that has ended, or NULL. */
+static bool
+due_key(struct gw_db *db, uint64_t now_ms, char **key)
+{
+    sqlite3_stmt *s = gw_db_fresh(db, GW_DB_DUE);
+
+    gw_db_bind_number(s, 1, now_ms);
+    int rc = sqlite3_step(s);
+    *key = rc == SQLITE_ROW ? gw_db_column(s, 0) : NULL;
+    bool ok = rc == SQLITE_ROW || rc == SQLITE_DONE || gw_db_failed(db);
+    (void)sqlite3_reset(s);
+    return ok;
+}
+
+bool
+gw_db_expire(struct gw_db *db, uint64_t now_ms)
+{
+    char *key = NULL;
+
+    if (!gw_db_run(db, GW_DB_BEGIN)) {
+        return false;
+    }
+    bool ok = due_key(db, now_ms, &key);
+    while (ok && key != NULL) {
+        uint64_t revision;
+
+        ok = delete_row(db, key, &revision);
+        free(key);
+        key = NULL;
+        ok = ok && due_key(db, now_ms, &key);
+    }
+    free(key);
+    return gw_db_end(db, ok);
+}
+
+bool
+gw_db_next_deadline(struct gw_db *db, uint64_t *wall_ms)
+{
+    sqlite3_int64 first = 0;
+    bool ok = gw_db_finish(db, gw_db_fresh(db, GW_DB_DEADLINE), &first);
+
+    *wall_ms = first == 0 ? UINT64_MAX : (uint64_t)first; /* min() of nothing is NULL: 0 */
+    return ok;
+}

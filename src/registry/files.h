@@ -1,0 +1,41 @@
+/*
+ * files.h - objects from YAML and JSON files.
+ *
+ * A file holds one or more documents, each an object or a Kubernetes List of objects; empty
+ * documents are fine.  Objects of other people's kinds (a chart's Deployment) are skipped with
+ * a warning.  gw_objects_read() of sync.h reads many files with these.
+ */
+#ifndef GW_REGISTRY_FILES_H
+#define GW_REGISTRY_FILES_H
+
+#include "base/map.h"
+#include "registry/object.h"
+
+/* Start with {0}. */
+struct gw_objects {
+    struct gw_object **items; /* owned, with a reference each */
+    size_t n, size;
+};
+
+void gw_objects_add(struct gw_objects *list, struct gw_object *o); /* takes o's reference */
+void gw_objects_fini(struct gw_objects *list);
+
+/* Start with {0}. */
+struct gw_paths {
+    char **items; /* owned */
+    size_t n, size;
+};
+
+/* Puts the files that a path stands for behind the others: itself, or those in the folder with
+ * the names *.yaml, *.yml and *.json that don't begin with a dot, in the order of their names.
+ * "-" is standard input.  False and errno when it can't be opened. */
+bool gw_paths_add(struct gw_paths *files, const char *path);
+void gw_paths_fini(struct gw_paths *files);
+
+/* Reads one file behind what is in the list.  False when any error was added; the good objects
+ * of the file are in the list then, too.  seen (key to char *, the place for people) finds
+ * objects that are there twice; it may span several files.  NULL: don't look. */
+bool gw_objects_read_file(struct gw_objects *list, const char *file, struct gw_map *seen,
+                          struct gw_diag *diag);
+
+#endif

@@ -1,0 +1,290 @@
+#include "registry/known.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/map.h"
+#include "base/mem.h"
+
+struct entry {
+    struct gw_object *o; /* a reference */
+    bool orphan;         /* the store does not have it any more */
+    bool listed;         /* in the listing that is being taken in */
+};
+
+struct gw_known {
+    struct gw_map *entries;
+    size_t orphans;
+    char *epoch;        /* of the store that is followed; NULL: none yet */
+    char *orphan_epoch; /* of the store that had the orphans */
+    uint64_t revision;
+};
+
+static void
+free_entry(void *p)
+{
+    struct entry *e = p;
+
+    if (e != NULL) {
+        gw_object_unref(e->o);
+        free(e);
+    }
+}
+
+struct gw_known *
+gw_known_new(void)
+{
+    struct gw_known *k = gw_mem_alloc(sizeof(*k));
+
+    k->entries = gw_map_new();
+    return k;
+}
+
+void
+gw_known_free(struct gw_known *k)
+{
+    gw_map_free(k->entries, free_entry);
+    free(k->epoch);
+    free(k->orphan_epoch);
+    free(k);
+}
+
+void
+gw_changes_add(struct gw_changes *c, const char *key, struct gw_object *o, uint64_t revision)
+{
+    if (c->n == c->size) {
+        c->size = c->size == 0 ? 16 : c->size * 2;
+        c->items = gw_mem_resize(c->items, c->size * sizeof(*c->items));
+    }
+    c->items[c->n++] = (struct gw_change){.key = gw_mem_strdup(key),
+                                          .object = o == NULL ? NULL : gw_object_ref(o),
+                                          .revision = revision};
+}
+
+void
+gw_changes_fini(struct gw_changes *c)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        free(c->items[i].key);
+        gw_object_unref(c->items[i].object);
+    }
+    free(c->items);
+    *c = (struct gw_changes){0};
+}
+
+struct gw_object *
+gw_known_get(const struct gw_known *k, const char *key)
+{
+    const struct entry *e = gw_map_get(k->entries, gw_str_of(key));
+
+    return e == NULL ? NULL : e->o;
+}
+
+bool
+gw_known_is_orphan(const struct gw_known *k, const char *key)
+{
+    const struct entry *e = gw_map_get(k->entries, gw_str_of(key));
+
+    return e != NULL && e->orphan;
+}
+
+bool
+gw_known_next(const struct gw_known *k, size_t *at, struct gw_object **o)
+{
+    void *value;
+
+    if (!gw_map_next(k->entries, at, NULL, &value)) {
+        return false;
+    }
+    *o = ((struct entry *)value)->o;
+    return true;
+}
+
+bool
+gw_known_next_orphan(const struct gw_known *k, size_t *at, struct gw_object **o)
+{
+    void *value;
+
+    while (gw_map_next(k->entries, at, NULL, &value)) {
+        const struct entry *e = value;
+
+        if (e->orphan) {
+            *o = e->o;
+            return true;
+        }
+    }
+    return false;
+}
+
+size_t
+gw_known_count(const struct gw_known *k)
+{
+    return gw_map_count(k->entries);
+}
+
+size_t
+gw_known_orphans(const struct gw_known *k)
+{
+    return k->orphans;
+}
+
+uint64_t
+gw_known_revision(const struct gw_known *k)
+{
+    return k->revision;
+}
+
+static void
+set_text(char **field, const char *text)
+{
+    char *copy = gw_mem_strdup(text);
+
+    free(*field);
+    *field = copy;
+}
+
+/* Takes the object in.  Tells only what is different. */
+static struct entry *
+put(struct gw_known *k, struct gw_object *o, struct gw_changes *out)
+{
+    struct entry *e = gw_map_get(k->entries, gw_str_of(o->key));
+
+    if (e == NULL) {
+        e = gw_mem_alloc(sizeof(*e));
+        (void)gw_map_put(k->entries, gw_str_of(o->key), e);
+    }
+    if (e->orphan) {
+        e->orphan = false;
+        k->orphans--;
+    }
+    if (e->o == NULL || !json_equal(e->o->json, o->json)) {
+        gw_object_unref(e->o);
+        e->o = gw_object_ref(o);
+        gw_changes_add(out, o->key, o, o->revision);
+    }
+    return e;
+}
+
+static void
+take(struct gw_known *k, const char *key, uint64_t revision, struct gw_changes *out)
+{
+    struct entry *e = gw_map_take(k->entries, gw_str_of(key));
+
+    if (e != NULL) {
+        k->orphans -= e->orphan;
+        gw_changes_add(out, key, NULL, revision);
+        free_entry(e);
+    }
+}
+
+void
+gw_known_load(struct gw_known *k, struct gw_snapshot *s, struct gw_changes *out)
+{
+    for (size_t i = 0; i < s->objects.n; i++) {
+        (void)put(k, s->objects.items[i], out);
+    }
+    set_text(&k->epoch, s->epoch);
+    k->revision = s->revision;
+}
+
+/* What was not in the listing: gone, or lost with the store that had it. */
+static void
+sweep(struct gw_known *k, bool replaced, struct gw_changes *out)
+{
+    struct gw_changes gone = {0};
+    size_t at = 0;
+    void *value;
+
+    while (gw_map_next(k->entries, &at, NULL, &value)) {
+        struct entry *e = value;
+
+        if (!e->listed && !e->orphan && replaced) {
+            e->orphan = true;
+            k->orphans++;
+        } else if (!e->listed && !e->orphan) {
+            gw_changes_add(&gone, e->o->key, NULL, 0);
+        }
+        e->listed = false;
+    }
+    for (size_t i = 0; i < gone.n; i++) { /* a map may not change while it is walked */
+        take(k, gone.items[i].key, k->revision, out);
+    }
+    gw_changes_fini(&gone);
+}
+
+bool
+gw_known_list(struct gw_known *k, struct gw_object *const *objects, size_t n, uint64_t revision,
+              const char *epoch, struct gw_changes *out)
+{
+    bool replaced = k->epoch != NULL && (strcmp(k->epoch, epoch) != 0 || revision < k->revision);
+
+    k->revision = revision;
+    for (size_t i = 0; i < n; i++) {
+        put(k, objects[i], out)->listed = true;
+    }
+    size_t orphans = k->orphans;
+    sweep(k, replaced, out);
+    if (orphans == 0 && k->orphans > 0) {
+        set_text(&k->orphan_epoch, k->epoch);
+    }
+    set_text(&k->epoch, epoch);
+    return replaced;
+}
+
+void
+gw_known_change(struct gw_known *k, const struct gw_change *changes, size_t n, uint64_t revision,
+                struct gw_changes *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (changes[i].object != NULL) {
+            (void)put(k, changes[i].object, out);
+        } else {
+            take(k, changes[i].key, changes[i].revision, out);
+        }
+    }
+    k->revision = revision;
+}
+
+bool
+gw_known_drop(struct gw_known *k, const char *key, struct gw_changes *out)
+{
+    if (!gw_known_is_orphan(k, key)) {
+        return false;
+    }
+    take(k, key, k->revision, out);
+    return true;
+}
+
+void
+gw_known_drop_all(struct gw_known *k, bool (*which)(const struct gw_object *o),
+                  struct gw_changes *out)
+{
+    struct gw_changes orphans = {0};
+    struct gw_object *o;
+    size_t at = 0;
+
+    while (gw_known_next_orphan(k, &at, &o)) {
+        if (which == NULL || which(o)) {
+            gw_changes_add(&orphans, o->key, NULL, 0);
+        }
+    }
+    for (size_t i = 0; i < orphans.n; i++) { /* a map may not change while it is walked */
+        take(k, orphans.items[i].key, k->revision, out);
+    }
+    gw_changes_fini(&orphans);
+}
+
+void
+gw_known_save(const struct gw_known *k, struct gw_snapshot *s)
+{
+    const char *epoch = k->orphans > 0 ? k->orphan_epoch : k->epoch;
+    struct gw_object *o;
+    size_t at = 0;
+
+    s->epoch = gw_mem_strdup(epoch == NULL ? "" : epoch);
+    s->revision = k->revision;
+    s->saved_ms = gw_clock_wall_ms();
+    while (gw_known_next(k, &at, &o)) {
+        gw_objects_add(&s->objects, gw_object_ref(o));
+    }
+}

@@ -1,0 +1,87 @@
+/*
+ * object.h - one registered object: immutable, counted, shared by all threads.
+ *
+ * An object is Kubernetes-shaped JSON.  Its key "group/kind/namespace/name" (kind in the
+ * singular as in `kind:`, group empty for v1, namespace empty for cluster-scoped kinds)
+ * names it in the store, in the change stream and in views.
+ */
+#ifndef GW_REGISTRY_OBJECT_H
+#define GW_REGISTRY_OBJECT_H
+
+#include <jansson.h>
+#include <stdatomic.h>
+
+#include "base/diag.h"
+#include "base/str.h"
+#include "config/yaml.h"
+
+/* A kind that the registry knows. */
+struct gw_kind {
+    const char *group;   /* "iam.kubesphere.io", "" for v1 */
+    const char *version; /* "v1beta1" */
+    const char *kind;    /* "WorkspaceRole" */
+    const char *plural;  /* "workspaceroles" */
+    bool namespaced;
+    bool loose_names; /* any path segment is a name, as for Kubernetes' RBAC objects */
+};
+
+/* All kinds, ends with {0}.  resources.md section 1. */
+extern const struct gw_kind gw_kinds[];
+
+const struct gw_kind *gw_kind_find(struct gw_str group, struct gw_str kind);
+const struct gw_kind *gw_kind_by_plural(struct gw_str group, struct gw_str version,
+                                        struct gw_str plural);
+
+struct gw_object {
+    atomic_uint refs;
+    const struct gw_kind *kind; /* a row of gw_kinds */
+    char *key;                  /* "group/kind/namespace/name" */
+    const char *ns, *name;      /* borrowed from json; ns "" when cluster-scoped */
+    uint64_t revision;          /* its resourceVersion; 0: not stored yet */
+    json_t *json;               /* whole object; never changed once made */
+};
+
+/* Makes an object of JSON from outside; takes its own reference to json and deep-copies what
+ * it must change.  Checks: apiVersion and kind known, metadata.name (RFC 1123 subdomain; RBAC
+ * names may hold more, as Kubernetes' path segments), namespace present exactly when the kind
+ * is namespaced, labels and annotations maps of text, depth 32 and 1 MiB at most, and what
+ * registered validators of the kind say.  NULL: see diag.  source gives places; may be NULL. */
+struct gw_object *gw_object_new(json_t *json, const struct gw_yaml *source, struct gw_diag *diag);
+
+/* The same without the registered validators: for what a store or a snapshot holds.  A stored
+ * object that a newer validator would refuse is still there, and its view says so. */
+struct gw_object *gw_object_stored(json_t *json, struct gw_diag *diag);
+
+struct gw_object *gw_object_ref(struct gw_object *o);
+void gw_object_unref(struct gw_object *o); /* NULL is fine */
+
+/* "group/kind/namespace/name" in heap memory of the caller. */
+char *gw_object_key(const struct gw_kind *kind, struct gw_str ns, struct gw_str name);
+
+/* What a store keeps of it: compact JSON with sorted keys that begins with `{"metadata":{` and
+ * has no uid, creationTimestamp and resourceVersion.  A store puts these three in behind the
+ * first GW_BARE_HEAD bytes.  Equal objects give equal texts.  Heap memory of the caller. */
+char *gw_object_bare(const struct gw_object *o);
+#define GW_BARE_HEAD (sizeof("{\"metadata\":{") - 1)
+
+/* A random UUID (version 4) for metadata.uid. */
+void gw_object_uid(char out[37]);
+
+/* What the upper layers (modules' views) want checked before an object of a kind is stored,
+ * and in files.  Set once at start; path and place come from `source` (may be NULL). */
+typedef void gw_object_check_fn(const struct gw_kind *kind, const json_t *json,
+                                const struct gw_yaml *source, struct gw_diag *diag);
+void gw_object_on_check(gw_object_check_fn *fn);
+
+/* Borrowed texts; "" when absent or not text. */
+const char *gw_object_label(const struct gw_object *o, const char *name);
+const char *gw_object_annotation(const struct gw_object *o, const char *name);
+
+/* A change, in the order of revisions. */
+struct gw_change {
+    char *key;                /* owned */
+    struct gw_object *object; /* a reference of the change's own; NULL: deleted */
+    uint64_t revision;
+};
+
+#endif

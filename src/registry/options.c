@@ -1,0 +1,47 @@
+#include "registry/sync.h"
+
+static const char *const drivers[] = {"sqlite", "redis", NULL};
+
+/* clang-format off */
+static const struct gw_setting sqlite_rows[] = {
+    {.name = "path", .set = gw_set_text, .at = offsetof(struct gw_registry_sqlite, path),
+     .initial = "/var/lib/ksgate/registry.db", .flags = GW_RESTART,
+     .help = "The database file; made when it is not there, its folder too."},
+    {0},
+};
+
+static const struct gw_setting redis_rows[] = {
+    {.name = "url", .set = gw_set_text, .at = offsetof(struct gw_registry_redis, url),
+     .initial = "redis://127.0.0.1:6379/0", .flags = GW_RESTART,
+     .help = "`redis://[user@]host[:port][/db]` or `unix:/path[?db=n]`."},
+    {.name = "password_file", .set = gw_set_text,
+     .at = offsetof(struct gw_registry_redis, password_file), .flags = GW_RESTART,
+     .example = "/etc/ksgate/redis.pw",
+     .help = "The file that holds the password; read again at each connect."},
+    {.name = "prefix", .set = gw_set_text, .at = offsetof(struct gw_registry_redis, prefix),
+     .initial = "\"{ksgate}:\"", .flags = GW_RESTART,
+     .help = "What all keys begin with; the part in braces keeps them in one Cluster slot."},
+    {.name = "timeout", .set = gw_set_duration,
+     .at = offsetof(struct gw_registry_redis, timeout_ms), .min = 50, .max = 60000,
+     .initial = "2s", .flags = GW_RESTART,
+     .help = "How long Redis may take to connect and to answer one command."},
+    {0},
+};
+
+const struct gw_setting gw_registry_rows[] = {
+    {.name = "driver", .set = gw_set_word, .at = offsetof(struct gw_registry_settings, driver),
+     .initial = "sqlite", .words = drivers, .flags = GW_RESTART,
+     .help = "Where objects live: in a file of this machine, or in Redis for a fleet."},
+    {.name = "sqlite", .set = gw_set_section, .at = offsetof(struct gw_registry_settings, sqlite),
+     .rows = sqlite_rows, .help = "The embedded store."},
+    {.name = "redis", .set = gw_set_section, .at = offsetof(struct gw_registry_settings, redis),
+     .rows = redis_rows, .help = "The store that gateways share."},
+    {.name = "files", .set = gw_set_text_list, .at = offsetof(struct gw_registry_settings, files),
+     .flags = GW_RESTART, .example = "[/etc/ksgate/objects.d]",
+     .help = "Files and folders of objects: watched, read-only, win over the store."},
+    {.name = "snapshot", .set = gw_set_text, .at = offsetof(struct gw_registry_settings, snapshot),
+     .initial = "/var/lib/ksgate/registry.snapshot", .flags = GW_RESTART,
+     .help = "Where the last good state is kept, to start and serve while the store is away."},
+    {0},
+};
+/* clang-format on */

@@ -1,0 +1,218 @@
+-- ksgate's registry in Redis: every write, and the reads that must see one moment.
+--
+--   EVAL script 1 PREFIX OP ARGS...        PREFIX is "{ksgate}:" unless configured otherwise
+--
+--   put FIELD JSON WHEN REVISION LEASE_MS [UID [CREATED]]
+--       FIELD is group/kind/namespace/name.  JSON begins with {"metadata":{ and has no uid,
+--       creationTimestamp and resourceVersion in there: they are put in here.  WHEN is any,
+--       absent, revision (only if the stored resourceVersion is REVISION) or present.
+--       LEASE_MS 0: it stays; else it is gone when not put or renewed again in time.
+--       The same JSON again makes no new revision.
+--   delete FIELD WHEN REVISION
+--   renew FIELD LEASE_MS                   no new revision
+--       Each answers {RESULT, revision, lease end (ms of Redis' clock, 0: none), epoch}.
+--       RESULT is ok, conflict, exists or not_found.
+--   expire LIMIT                           deletes what has a lease that ended
+--       Answers {number deleted, revision, epoch}.  The time in which nobody called it, because
+--       no gateway reached Redis, is added to all leases: nobody could renew them.
+--   changes SINCE LIMIT                    reads
+--       Answers {epoch, revision, first kept revision, up to, {field, json or nil, ...}}: the
+--       state of each field that changed after SINCE, as far as `up to`.
+--
+-- Keys: epoch, revision, objects (hash), changes (stream, id REVISION-0, fields op and field),
+-- leases (sorted set, score: ms), ticked (when expire last ran).
+
+local p = KEYS[1]
+local EPOCH, REVISION, OBJECTS = p .. 'epoch', p .. 'revision', p .. 'objects'
+local CHANGES, LEASES, TICKED = p .. 'changes', p .. 'leases', p .. 'ticked'
+local KEPT, HEAD, MOST_BYTES = 100000, '{"metadata":{', 8388608
+
+local function now_ms()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+local function text(n)
+  return string.format('%.0f', n)
+end
+
+local function last_change()
+  local last = redis.call('XREVRANGE', CHANGES, '+', '-', 'COUNT', 1)
+  return last[1] and tonumber(string.match(last[1][1], '^%d+')) or 0
+end
+
+-- The next revision, and the change written down under it.  A store without epoch or counter
+-- is a new one, whatever else is left of the old.
+local function change(op, field)
+  if redis.call('EXISTS', EPOCH, REVISION) < 2 then
+    local t = redis.call('TIME')
+    redis.call('SET', EPOCH, redis.sha1hex(t[1] .. '.' .. t[2] .. p .. table.concat(ARGV, ' ')))
+    redis.call('SET', REVISION, text(last_change()))
+  end
+  local revision = text(redis.call('INCR', REVISION))
+  redis.call('XADD', CHANGES, 'MAXLEN', '~', KEPT, revision .. '-0', 'op', op, 'field', field)
+  return revision
+end
+
+local function answer(result, revision, lease)
+  return {result, tonumber(revision) or 0, lease or 0, redis.call('GET', EPOCH) or ''}
+end
+
+-- What is stored: its JSON and metadata; nil when there is nothing, or nothing that is an object.
+local function stored(field)
+  local json = redis.call('HGET', OBJECTS, field)
+  if not json then return nil end
+  local ok, object = pcall(cjson.decode, json)
+  if not ok or type(object) ~= 'table' or type(object.metadata) ~= 'table' then return nil end
+  return json, object.metadata
+end
+
+local function refusal(metadata, when, revision)
+  if when == 'any' then return nil end
+  if when == 'absent' then return metadata and 'exists' or nil end
+  if not metadata then return 'not_found' end
+  if when == 'present' then return nil end
+  if when ~= 'revision' then error('ksgate: WHEN must be any, absent, revision or present') end
+  return tostring(metadata.resourceVersion) ~= revision and 'conflict' or nil
+end
+
+local function lease(field, ms)
+  ms = tonumber(ms) or error('ksgate: LEASE_MS must be a number')
+  if ms <= 0 then
+    redis.call('ZREM', LEASES, field)
+    return 0
+  end
+  local till = now_ms() + ms
+  redis.call('ZADD', LEASES, text(till), field)
+  return till
+end
+
+-- Refuses what would break the readers, before anything is written.
+local function check(field, json)
+  local ok, o = pcall(cjson.decode, json)
+  local m = ok and type(o) == 'table' and o.metadata
+  if type(m) ~= 'table' or string.sub(json, 1, #HEAD) ~= HEAD then
+    error('ksgate: JSON must be an object that begins with ' .. HEAD)
+  end
+  if m.uid or m.creationTimestamp or m.resourceVersion then
+    error('ksgate: leave metadata.uid, creationTimestamp and resourceVersion out')
+  end
+  local group = string.match(tostring(o.apiVersion), '^(.*)/') or ''
+  local is = group .. '/' .. tostring(o.kind) .. '/' .. (m.namespace or '') .. '/' .. tostring(m.name)
+  if is ~= field then error('ksgate: FIELD must be ' .. is) end
+end
+
+-- 2026-11-23T08:43:08Z, from days to date as Howard Hinnant does it.
+local function timestamp()
+  local s = tonumber(redis.call('TIME')[1])
+  local z = math.floor(s / 86400) + 719468
+  local era = math.floor(z / 146097)
+  local doe = z - era * 146097
+  local yoe = math.floor((doe - math.floor(doe / 1460) + math.floor(doe / 36524)
+    - math.floor(doe / 146096)) / 365)
+  local doy = doe - (365 * yoe + math.floor(yoe / 4) - math.floor(yoe / 100))
+  local mp = math.floor((5 * doy + 2) / 153)
+  local month = mp < 10 and mp + 3 or mp - 9
+  local year = yoe + era * 400 + (month <= 2 and 1 or 0)
+  s = s % 86400
+  return string.format('%04d-%02d-%02dT%02d:%02d:%02dZ', year, month,
+    doy - math.floor((153 * mp + 2) / 5) + 1, math.floor(s / 3600), math.floor(s / 60) % 60, s % 60)
+end
+
+local function uuid(seed)
+  local h = redis.sha1hex(seed .. table.concat(redis.call('TIME'), '.'))
+  return string.sub(h, 1, 8) .. '-' .. string.sub(h, 9, 12) .. '-4' .. string.sub(h, 14, 16)
+    .. '-a' .. string.sub(h, 18, 20) .. '-' .. string.sub(h, 21, 32)
+end
+
+local function splice(json, uid, created, revision)
+  return HEAD .. '"uid":"' .. uid .. '","creationTimestamp":"' .. created
+    .. '","resourceVersion":"' .. revision .. '",' .. string.sub(json, #HEAD + 1)
+end
+
+local ops = {}
+
+function ops.put(field, json, when, revision, lease_ms, uid, created)
+  check(field, json)
+  local old, metadata = stored(field)
+  local no = refusal(metadata, when, revision)
+  if no then return answer(no, metadata and metadata.resourceVersion) end
+  local till = lease(field, lease_ms)
+  local m = metadata or {}
+  uid = type(m.uid) == 'string' and m.uid or uid or uuid(field)
+  created = type(m.creationTimestamp) == 'string' and m.creationTimestamp or created or timestamp()
+  if old and splice(json, uid, created, tostring(m.resourceVersion)) == old then
+    return answer('ok', m.resourceVersion, till)
+  end
+  local new = change('put', field)
+  redis.call('HSET', OBJECTS, field, splice(json, uid, created, new))
+  return answer('ok', new, till)
+end
+
+local function delete(field)
+  local revision = change('delete', field)
+  redis.call('HDEL', OBJECTS, field)
+  redis.call('ZREM', LEASES, field)
+  return revision
+end
+
+function ops.delete(field, when, revision)
+  local _, metadata = stored(field)
+  if redis.call('HEXISTS', OBJECTS, field) == 0 then return answer('not_found') end
+  local no = refusal(metadata or {}, when, revision)
+  if no then return answer(no, metadata and metadata.resourceVersion) end
+  return answer('ok', delete(field))
+end
+
+function ops.renew(field, lease_ms)
+  local _, metadata = stored(field)
+  if not metadata then return answer('not_found') end
+  return answer('ok', metadata.resourceVersion, lease(field, lease_ms))
+end
+
+function ops.expire(limit)
+  local now = now_ms()
+  local away = now - (tonumber(redis.call('GET', TICKED)) or now)
+  redis.call('SET', TICKED, text(now))
+  if away > 5000 then
+    for _, field in ipairs(redis.call('ZRANGE', LEASES, 0, -1)) do
+      redis.call('ZINCRBY', LEASES, text(away), field)
+    end
+  end
+  local due = redis.call('ZRANGEBYSCORE', LEASES, '-inf', text(now), 'LIMIT', 0, limit)
+  for _, field in ipairs(due) do
+    if redis.call('HEXISTS', OBJECTS, field) == 1 then
+      delete(field)
+    else
+      redis.call('ZREM', LEASES, field)
+    end
+  end
+  return {#due, tonumber(redis.call('GET', REVISION)) or 0, redis.call('GET', EPOCH) or ''}
+end
+
+function ops.changes(since, limit)
+  local revision = tonumber(redis.call('GET', REVISION)) or 0
+  local first = redis.call('XRANGE', CHANGES, '-', '+', 'COUNT', 1)
+  local oldest = first[1] and tonumber(string.match(first[1][1], '^%d+')) or revision + 1
+  local out, seen, upto, bytes = {}, {}, tonumber(since), 0
+  local entries = redis.call('XRANGE', CHANGES, text(since + 1) .. '-0', '+', 'COUNT', limit)
+  for _, entry in ipairs(entries) do
+    local field
+    for i = 1, #entry[2], 2 do
+      if entry[2][i] == 'field' then field = entry[2][i + 1] end
+    end
+    if field and not seen[field] then
+      local json = redis.call('HGET', OBJECTS, field)
+      seen[field] = true
+      out[#out + 1] = field
+      out[#out + 1] = json
+      bytes = bytes + (json and #json or 0)
+    end
+    upto = tonumber(string.match(entry[1], '^%d+'))
+    if bytes > MOST_BYTES then break end
+  end
+  return {redis.call('GET', EPOCH) or '', revision, oldest, upto, out}
+end
+
+local op = ops[ARGV[1]] or error('ksgate: the operation must be put, delete, renew, expire or changes')
+return op(unpack(ARGV, 2))

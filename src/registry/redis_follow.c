@@ -1,0 +1,408 @@
+#include "registry/redis_follow.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "registry/redis_news.h"
+#include "registry/redis_script.h"
+
+#define BLOCK_MS     500   /* of XREAD; also how soon a wiped store is noticed */
+#define AGAIN_MS     1000  /* after an answer that could not be used */
+#define SCAN_COUNT   "500" /* fields of one HSCAN */
+#define CHANGE_COUNT "256" /* changes of one batch */
+
+struct gw_follow {
+    struct gw_redis *redis;
+    char *prefix;
+    char *objects, *changes, *epoch_key, *revision_key;
+    struct gw_store_events events;
+    void *owner;
+    struct event *again; /* after an answer that could not be used */
+    bool following;      /* listed, and on the line since */
+    char epoch[41];
+    uint64_t revision;
+
+    /* while listing */
+    struct gw_map *scanned; /* key to object, a reference each; NULL: not listing */
+    char scan_epoch[41];
+    uint64_t scan_revision;
+    char reason[200]; /* "": the first list */
+};
+
+static void start_list(struct gw_follow *f, const char *reason);
+static void wait_for_change(struct gw_follow *f);
+static void ask_changes(struct gw_follow *f);
+
+static void
+free_object(void *o)
+{
+    gw_object_unref(o);
+}
+
+static void
+forget_list(struct gw_follow *f)
+{
+    gw_map_free(f->scanned, free_object);
+    f->scanned = NULL;
+}
+
+/* A reply that is no reply to what was asked (no permission, keys of another type): nothing of
+ * it is used, and the list begins again after a while. */
+static void
+complain(struct gw_follow *f, const char *what, const redisReply *reply)
+{
+    struct timeval tv = {.tv_sec = AGAIN_MS / 1000, .tv_usec = AGAIN_MS % 1000 * 1000L};
+    char text[200];
+
+    (void)snprintf(text, sizeof(text), "%s: %s answered: %s", gw_redis_name(f->redis), what,
+                   reply->type == REDIS_REPLY_ERROR ? reply->str : "something unexpected");
+    (void)snprintf(f->reason, sizeof(f->reason), "an answer could not be used");
+    f->following = false;
+    forget_list(f);
+    (void)event_add(f->again, &tv);
+    f->events.reachable(f->owner, false, text);
+}
+
+static void
+on_again(evutil_socket_t fd, short what, void *arg)
+{
+    struct gw_follow *f = arg;
+
+    (void)fd;
+    (void)what;
+    start_list(f, f->reason);
+}
+
+/* ---- the list ---- */
+
+static void
+finish_list(struct gw_follow *f)
+{
+    size_t n = 0;
+    size_t at = 0;
+    void *o;
+    struct gw_map *scanned = f->scanned;
+    struct gw_object **objects =
+        gw_mem_alloc((gw_map_count(scanned) + 1) * sizeof(struct gw_object *));
+
+    while (gw_map_next(scanned, &at, NULL, &o)) {
+        objects[n++] = o;
+    }
+    f->scanned = NULL;
+    f->following = true;
+    f->revision = f->scan_revision;
+    memcpy(f->epoch, f->scan_epoch, sizeof(f->epoch));
+    f->events.reachable(f->owner, true, "");
+    f->events.listed(f->owner, objects, n, f->revision, f->epoch,
+                     f->reason[0] == '\0' ? NULL : f->reason);
+    free(objects);
+    gw_map_free(scanned, free_object);
+    wait_for_change(f);
+}
+
+/* Makes the scan right by what happened since it began. */
+static void
+on_scan_changes(void *arg, const redisReply *reply, const char *error)
+{
+    struct gw_follow *f = arg;
+    struct gw_redis_news news;
+
+    if (error != NULL) {
+        return; /* on_down() does what is to be done */
+    }
+    if (!gw_redis_news_read(reply, &news)) {
+        complain(f, "the script", reply);
+        return;
+    }
+    const char *broken = gw_redis_news_broken(&news, f->scan_epoch, f->scan_revision);
+    if (broken != NULL) {
+        start_list(f, broken);
+        return;
+    }
+    for (size_t i = 0; i < news.fields->elements; i += 2) {
+        const redisReply *field = news.fields->element[i];
+        const redisReply *json = news.fields->element[i + 1];
+        struct gw_str key = {field->str, (size_t)field->len};
+        struct gw_object *o =
+            json->type == REDIS_REPLY_NIL ? NULL : gw_redis_field_read(f->objects, field, json);
+
+        if (o != NULL) {
+            free_object(gw_map_put(f->scanned, key, o));
+        } else if (json->type == REDIS_REPLY_NIL) {
+            free_object(gw_map_take(f->scanned, key));
+        }
+    }
+    f->scan_revision = news.upto;
+    if (news.upto < news.revision) {
+        ask_changes(f);
+    } else {
+        finish_list(f);
+    }
+}
+
+static void scan(struct gw_follow *f, const char *cursor);
+
+static void
+on_scan(void *arg, const redisReply *reply, const char *error)
+{
+    struct gw_follow *f = arg;
+
+    if (error != NULL) {
+        return;
+    }
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
+        reply->element[0]->type != REDIS_REPLY_STRING ||
+        reply->element[1]->type != REDIS_REPLY_ARRAY) {
+        complain(f, "HSCAN", reply);
+        return;
+    }
+    const redisReply *pairs = reply->element[1];
+    for (size_t i = 0; i + 1 < pairs->elements; i += 2) {
+        const redisReply *field = pairs->element[i];
+        struct gw_object *o = gw_redis_field_read(f->objects, field, pairs->element[i + 1]);
+
+        /* a field may come twice: the later one is as new or newer */
+        if (o != NULL) {
+            free_object(gw_map_put(f->scanned, gw_str_of(field->str), o));
+        }
+    }
+    if (strcmp(reply->element[0]->str, "0") == 0) {
+        ask_changes(f);
+    } else {
+        scan(f, reply->element[0]->str);
+    }
+}
+
+static void
+scan(struct gw_follow *f, const char *cursor)
+{
+    const char *argv[] = {"HSCAN", f->objects, cursor, "COUNT", SCAN_COUNT};
+    struct gw_redis_command c = {.argc = 5, .argv = argv};
+
+    gw_redis_send(f->redis, &c, on_scan, f);
+}
+
+static void
+on_start(void *arg, const redisReply *reply, const char *error)
+{
+    struct gw_follow *f = arg;
+
+    if (error != NULL) {
+        return;
+    }
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2) {
+        complain(f, "MGET", reply);
+        return;
+    }
+    const char *epoch = reply->element[0]->str;
+    const char *revision = reply->element[1]->str;
+    f->scan_revision = 0;
+    (void)snprintf(f->scan_epoch, sizeof(f->scan_epoch), "%s", epoch == NULL ? "" : epoch);
+    (void)gw_str_u64(gw_str_of(revision), &f->scan_revision);
+    scan(f, "0");
+}
+
+static void
+start_list(struct gw_follow *f, const char *reason)
+{
+    const char *argv[] = {"MGET", f->epoch_key, f->revision_key};
+    struct gw_redis_command c = {.argc = 3, .argv = argv};
+
+    if (reason != f->reason) {
+        (void)snprintf(f->reason, sizeof(f->reason), "%s", reason);
+    }
+    f->following = false;
+    forget_list(f);
+    f->scanned = gw_map_new();
+    gw_redis_send(f->redis, &c, on_start, f);
+}
+
+/* ---- the changes ---- */
+
+static int
+by_revision(const void *a, const void *b)
+{
+    const struct gw_change *x = a;
+    const struct gw_change *y = b;
+
+    return (x->revision > y->revision) - (x->revision < y->revision);
+}
+
+static void
+give_changes(struct gw_follow *f, const struct gw_redis_news *news)
+{
+    size_t n = 0;
+    struct gw_change *changes = gw_mem_alloc((news->fields->elements + 1) * sizeof(*changes));
+
+    for (size_t i = 0; i < news->fields->elements; i += 2) {
+        const redisReply *field = news->fields->element[i];
+        const redisReply *json = news->fields->element[i + 1];
+        struct gw_object *o =
+            json->type == REDIS_REPLY_NIL ? NULL : gw_redis_field_read(f->objects, field, json);
+
+        if (o != NULL || json->type == REDIS_REPLY_NIL) {
+            changes[n++] = (struct gw_change){.key = gw_mem_strdup(field->str),
+                                              .object = o,
+                                              .revision = o == NULL ? news->upto : o->revision};
+        }
+    }
+    qsort(changes, n, sizeof(*changes), by_revision);
+    f->revision = news->upto;
+    f->events.changed(f->owner, changes, n, f->revision);
+    for (size_t i = 0; i < n; i++) {
+        free(changes[i].key);
+        gw_object_unref(changes[i].object);
+    }
+    free(changes);
+}
+
+static void
+on_changes(void *arg, const redisReply *reply, const char *error)
+{
+    struct gw_follow *f = arg;
+    struct gw_redis_news news;
+
+    if (error != NULL) {
+        return;
+    }
+    if (!gw_redis_news_read(reply, &news)) {
+        complain(f, "the script", reply);
+        return;
+    }
+    const char *broken = f->following ? gw_redis_news_broken(&news, f->epoch, f->revision)
+                                      : "an answer could not be used";
+    if (broken != NULL) {
+        start_list(f, broken);
+        return;
+    }
+    if (news.upto > f->revision) {
+        give_changes(f, &news);
+    }
+    if (news.upto < news.revision) {
+        ask_changes(f);
+    } else {
+        wait_for_change(f);
+    }
+}
+
+/* After the revision of the list in the making, or of the line. */
+static void
+ask_changes(struct gw_follow *f)
+{
+    char since[24];
+    bool listing = f->scanned != NULL;
+
+    (void)snprintf(since, sizeof(since), "%" PRIu64, listing ? f->scan_revision : f->revision);
+    const char *argv[] = {"changes", since, CHANGE_COUNT, NULL};
+    gw_script_call(f->redis, f->prefix, argv, listing ? on_scan_changes : on_changes, f);
+}
+
+static void
+on_wake(void *arg, const redisReply *reply, const char *error)
+{
+    struct gw_follow *f = arg;
+
+    if (error != NULL) {
+        return;
+    }
+    if (reply->type == REDIS_REPLY_ERROR) {
+        complain(f, "XREAD", reply);
+    } else {
+        ask_changes(f); /* woken or not: the script tells, and checks the line */
+    }
+}
+
+static void
+wait_for_change(struct gw_follow *f)
+{
+    char since[32];
+    char block[16];
+    const char *argv[] = {"XREAD", "COUNT", "1", "BLOCK", block, "STREAMS", f->changes, since};
+    struct gw_redis_command c = {.argc = 8, .argv = argv, .extra_ms = BLOCK_MS};
+
+    (void)snprintf(since, sizeof(since), "%" PRIu64 "-0", f->revision);
+    (void)snprintf(block, sizeof(block), "%d", BLOCK_MS);
+    gw_redis_send(f->redis, &c, on_wake, f);
+}
+
+static void
+on_up(void *owner)
+{
+    struct gw_follow *f = owner;
+
+    start_list(f, f->reason);
+}
+
+static void
+on_down(void *owner, const char *text)
+{
+    struct gw_follow *f = owner;
+
+    if (f->following) {
+        (void)snprintf(f->reason, sizeof(f->reason), "the connection was lost and is back");
+    }
+    f->following = false;
+    (void)event_del(f->again);
+    forget_list(f);
+    f->events.reachable(f->owner, false, text);
+}
+
+static char *
+key_of(const char *prefix, const char *name)
+{
+    struct gw_buf key = {0};
+
+    gw_buf_printf(&key, "%s%s", prefix, name);
+    return key.p;
+}
+
+struct gw_follow *
+gw_follow_open(const struct gw_redis_conf *conf, const char *prefix, struct event_base *base,
+               const struct gw_store_events *events, void *owner, struct gw_diag *diag)
+{
+    static const struct gw_redis_events redis_events = {.up = on_up, .down = on_down};
+    struct gw_follow *f = gw_mem_alloc(sizeof(*f));
+
+    f->redis = gw_redis_open(conf, base, &redis_events, f, diag);
+    if (f->redis == NULL) {
+        free(f);
+        return NULL;
+    }
+    f->again = event_new(base, -1, 0, on_again, f);
+    assert(f->again != NULL);
+    f->prefix = gw_mem_strdup(prefix);
+    f->objects = key_of(prefix, "objects");
+    f->changes = key_of(prefix, "changes");
+    f->epoch_key = key_of(prefix, "epoch");
+    f->revision_key = key_of(prefix, "revision");
+    f->events = *events;
+    f->owner = owner;
+    return f;
+}
+
+void
+gw_follow_close(struct gw_follow *f)
+{
+    if (f == NULL) {
+        return;
+    }
+    gw_redis_close(f->redis);
+    event_free(f->again);
+    forget_list(f);
+    free(f->prefix);
+    free(f->objects);
+    free(f->changes);
+    free(f->epoch_key);
+    free(f->revision_key);
+    free(f);
+}
+
+bool
+gw_follow_has_seen(const struct gw_follow *f, const char *epoch, uint64_t revision)
+{
+    return f->following && strcmp(f->epoch, epoch) == 0 && f->revision >= revision;
+}

@@ -1,0 +1,27 @@
+/*
+ * redis_follow.h - the reading half of the Redis store, on a connection of its own.
+ *
+ * Lists everything (HSCAN, so that Redis is never held up), makes it one moment with the
+ * changes since the scan began, and then waits for changes with XREAD BLOCK.  Whenever the line
+ * is broken (reconnect, another epoch, an older revision, changes that are no longer kept) it
+ * lists again and says why.
+ */
+#ifndef GW_REGISTRY_REDIS_FOLLOW_H
+#define GW_REGISTRY_REDIS_FOLLOW_H
+
+#include "net/redis.h"
+#include "registry/store.h"
+
+struct gw_follow;
+
+/* events: listed and changed as in store.h; reachable(true) just before the first list,
+ * reachable(false) when the connection is lost or one more try has failed. */
+struct gw_follow *gw_follow_open(const struct gw_redis_conf *conf, const char *prefix,
+                                 struct event_base *base, const struct gw_store_events *events,
+                                 void *owner, struct gw_diag *diag);
+void gw_follow_close(struct gw_follow *f); /* NULL is fine */
+
+/* Whether the owner has been given the revision of that epoch. */
+bool gw_follow_has_seen(const struct gw_follow *f, const char *epoch, uint64_t revision);
+
+#endif

@@ -1,0 +1,27 @@
+/* redis_news.h - what the script's `changes` and the hash of objects say; no connection. */
+#ifndef GW_REGISTRY_REDIS_NEWS_H
+#define GW_REGISTRY_REDIS_NEWS_H
+
+#include <hiredis/hiredis.h>
+
+#include "registry/object.h"
+
+/* What `changes` answers; borrowed from the reply. */
+struct gw_redis_news {
+    const char *epoch;
+    uint64_t revision, oldest, upto;
+    const redisReply *fields; /* field, json or nil, ... */
+};
+
+/* False: the reply is something else. */
+bool gw_redis_news_read(const redisReply *reply, struct gw_redis_news *news);
+
+/* Why the news do not continue what is known, or NULL. */
+const char *gw_redis_news_broken(const struct gw_redis_news *news, const char *epoch,
+                                 uint64_t revision);
+
+/* The object of a field of the hash, or NULL and it was logged. */
+struct gw_object *gw_redis_field_read(const char *hash, const redisReply *field,
+                                      const redisReply *json);
+
+#endif

@@ -1,0 +1,183 @@
+#include "registry/settle.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#define NAMED_ORPHANS 10
+
+struct gw_settle {
+    struct gw_known *known; /* borrowed */
+    struct event *timer;
+    bool reachable;
+    void (*gone)(void *owner, struct gw_changes *changes);
+    void *owner;
+};
+
+static bool
+is_endpoint_key(const char *key)
+{
+    return strncmp(key, "ksgate.io/Endpoint/", sizeof("ksgate.io/Endpoint/") - 1) == 0;
+}
+
+static bool
+is_no_endpoint(const struct gw_object *o)
+{
+    return !is_endpoint_key(o->key);
+}
+
+static void
+set_timer(struct gw_settle *s, long ms)
+{
+    struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+    (void)event_add(s->timer, &tv);
+}
+
+/* How many orphans are no endpoints. */
+static size_t
+count_decided(const struct gw_settle *s)
+{
+    struct gw_object *o;
+    size_t at = 0;
+    size_t n = 0;
+
+    while (gw_known_next_orphan(s->known, &at, &o)) {
+        n += is_no_endpoint(o);
+    }
+    return n;
+}
+
+/* "Kind name, Kind ns/name ... and 3 more" */
+static void
+name_orphans(const struct gw_settle *s, bool all, struct gw_buf *out)
+{
+    struct gw_object *o;
+    size_t at = 0;
+    size_t n = 0;
+
+    gw_buf_puts(out, "");
+    while (gw_known_next_orphan(s->known, &at, &o)) {
+        if ((all || is_no_endpoint(o)) && ++n <= NAMED_ORPHANS) {
+            gw_buf_printf(out, "%s%s %s%s%s", n == 1 ? "" : ", ", o->kind->kind, o->ns,
+                          o->ns[0] == '\0' ? "" : "/", o->name);
+        }
+    }
+    if (n > NAMED_ORPHANS) {
+        gw_buf_printf(out, " and %zu more", n - NAMED_ORPHANS);
+    }
+}
+
+/* Somebody may have decided something: wait for the end of it. */
+static void
+start(struct gw_settle *s, bool decided)
+{
+    if (gw_known_orphans(s->known) == 0) {
+        (void)event_del(s->timer);
+    } else if (decided && count_decided(s) > 0) {
+        set_timer(s, GW_SETTLE_MS);
+    } else if (count_decided(s) == 0 && event_pending(s->timer, EV_TIMEOUT, NULL) == 0) {
+        set_timer(s, GW_SETTLE_ENDPOINTS_MS);
+    }
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    struct gw_settle *s = arg;
+    struct gw_buf names = {0};
+    struct gw_changes changes = {0};
+    size_t decided = count_decided(s);
+
+    (void)fd;
+    (void)what;
+    if (!s->reachable) {
+        set_timer(s, GW_SETTLE_MS);
+        return;
+    }
+    name_orphans(s, decided == 0, &names);
+    gw_log_warn("registry: the registry's new content is taken over: %zu objects that it does not "
+                "have are dropped: %s",
+                decided == 0 ? gw_known_orphans(s->known) : decided, names.p);
+    gw_buf_fini(&names);
+    gw_known_drop_all(s->known, decided == 0 ? NULL : is_no_endpoint, &changes);
+    start(s, false);
+    s->gone(s->owner, &changes);
+}
+
+struct gw_settle *
+gw_settle_new(struct event_base *base, struct gw_known *known,
+              void (*gone)(void *owner, struct gw_changes *changes), void *owner)
+{
+    struct gw_settle *s = gw_mem_alloc(sizeof(*s));
+
+    s->known = known;
+    s->gone = gone;
+    s->owner = owner;
+    s->timer = event_new(base, -1, 0, on_timer, s);
+    assert(s->timer != NULL);
+    return s;
+}
+
+void
+gw_settle_free(struct gw_settle *s)
+{
+    event_free(s->timer);
+    free(s);
+}
+
+void
+gw_settle_reachable(struct gw_settle *s, bool yes)
+{
+    s->reachable = yes;
+}
+
+static void
+warn(struct gw_settle *s, size_t n, const char *reason)
+{
+    struct gw_buf names = {0};
+    size_t orphans = gw_known_orphans(s->known);
+
+    if (orphans == 0) {
+        gw_log_warn("registry: %s; it has %zu objects, and all that were known are among them",
+                    reason, n);
+        return;
+    }
+    name_orphans(s, true, &names);
+    gw_log_warn("registry: %s; it has %zu objects, and %zu that were known are not among them and "
+                "are kept for now: %s.  Write them again (ksgate apply) to keep them, or delete "
+                "them",
+                reason, n, orphans, names.p);
+    gw_buf_fini(&names);
+}
+
+void
+gw_settle_listed(struct gw_settle *s, struct gw_object *const *objects, size_t n, bool replaced,
+                 const char *reason)
+{
+    bool decided = false;
+
+    if (replaced) {
+        warn(s, n, reason == NULL ? "the registry is not the one of before" : reason);
+    }
+    for (size_t i = 0; i < n && !decided; i++) {
+        decided = is_no_endpoint(objects[i]);
+    }
+    start(s, decided);
+}
+
+void
+gw_settle_changed(struct gw_settle *s, const struct gw_change *changes, size_t n)
+{
+    bool decided = false;
+
+    if (gw_known_orphans(s->known) == 0) {
+        return;
+    }
+    for (size_t i = 0; i < n && !decided; i++) {
+        decided = !is_endpoint_key(changes[i].key);
+    }
+    start(s, decided);
+}

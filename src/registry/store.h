@@ -1,0 +1,91 @@
+/*
+ * store.h - where objects live: what every driver gives (resources.md, sections 2 and 3).
+ *
+ * Used from the control thread only.  Calls never block for long: answers come by callback,
+ * from within the call (sqlite) or later from the event loop (redis).  Every call is answered
+ * exactly once, with GW_STORE_UNAVAILABLE when the store can't be reached in time.
+ */
+#ifndef GW_REGISTRY_STORE_H
+#define GW_REGISTRY_STORE_H
+
+#include <event2/event.h>
+
+#include "registry/object.h"
+
+enum gw_store_result {
+    GW_STORE_OK,
+    GW_STORE_CONFLICT, /* the resourceVersion is not the stored one */
+    GW_STORE_EXISTS,   /* create, but it is there */
+    GW_STORE_NOT_FOUND,
+    GW_STORE_TOO_OLD,     /* changes since that revision are no longer kept: list again */
+    GW_STORE_UNAVAILABLE, /* nothing was changed, unless `unsure`; text says why */
+};
+
+enum gw_store_when {
+    GW_WHEN_ANY,      /* create or replace */
+    GW_WHEN_ABSENT,   /* create */
+    GW_WHEN_REVISION, /* only if the stored resourceVersion is `revision` */
+    GW_WHEN_PRESENT,  /* replace or renew, whatever revision */
+};
+
+struct gw_store_answer {
+    enum gw_store_result result;
+    uint64_t revision;       /* of the write, or of the list */
+    uint64_t lease_until_ms; /* wall clock of the registry; 0: no lease */
+    bool unsure;             /* UNAVAILABLE: the write was sent and may be made all the same */
+    const char *text;        /* for people, when not OK; borrowed */
+};
+typedef void gw_store_done_fn(void *arg, const struct gw_store_answer *answer);
+
+/* What a driver tells its owner, from the event loop. */
+struct gw_store_events {
+    /* The whole content at a revision; sent first, and again whenever following was lost or the
+     * epoch changed (then `reason` says why).  Objects are borrowed. */
+    void (*listed)(void *owner, struct gw_object *const *objects, size_t n, uint64_t revision,
+                   const char *epoch, const char *reason);
+    /* Changes after that, in order, without gaps; borrowed. */
+    void (*changed)(void *owner, const struct gw_change *changes, size_t n, uint64_t revision);
+    /* Reached or lost; text says why, for logs and readiness. */
+    void (*reachable)(void *owner, bool yes, const char *text);
+};
+
+/* One write.  lease_ms 0: none.  With a lease the object disappears when it is not written or
+ * renewed again within it, by the registry's clock. */
+struct gw_store_put {
+    const struct gw_object *object;
+    enum gw_store_when when;
+    uint64_t revision;
+    long long lease_ms;
+};
+
+struct gw_store_driver {
+    const char *name;
+    /* conf: the driver's settings (struct gw_registry_sqlite / _redis).  NULL: see diag. */
+    void *(*open)(const void *conf, struct event_base *base, const struct gw_store_events *events,
+                  void *owner, struct gw_diag *diag);
+    void (*put)(void *store, const struct gw_store_put *put, gw_store_done_fn *done, void *arg);
+    void (*remove)(void *store, const char *key, enum gw_store_when when, uint64_t revision,
+                   gw_store_done_fn *done, void *arg);
+    /* Renews the lease of a stored object without a new revision. */
+    void (*renew)(void *store, const char *key, long long lease_ms, gw_store_done_fn *done,
+                  void *arg);
+    void (*close)(void *store); /* pending calls are answered UNAVAILABLE first */
+};
+
+struct gw_registry_sqlite {
+    const char *path;
+};
+
+struct gw_registry_redis {
+    const char *url;           /* redis://[user@]host[:port][/db] or unix:/path[?db=n] */
+    const char *password_file; /* or NULL */
+    const char *prefix;        /* "{ksgate}:" */
+    long long timeout_ms;      /* of one command */
+};
+
+extern const struct gw_store_driver gw_store_sqlite, gw_store_redis;
+
+/* The Lua script that makes all writes; `ksgate registry script` prints it. */
+extern const char gw_store_redis_script[];
+
+#endif

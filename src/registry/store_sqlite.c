@@ -1,0 +1,326 @@
+#include "registry/store.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "registry/db.h"
+
+/* How often another process' commits and ended leases are looked for.  It costs a few
+ * microseconds (no disk), and is what a change on another gateway may wait. */
+#define POLL_MS      20
+#define FILE_POLL_MS 1000 /* was the file replaced?  can it be opened again? */
+
+struct store {
+    char *path;
+    struct gw_db *db; /* NULL: lost */
+    struct gw_store_events events;
+    void *owner;
+    struct event *poll;
+    bool listed;
+    char epoch[33];
+    uint64_t revision;    /* all up to this one was given to the owner */
+    uint64_t deadline_ms; /* of the next lease; UINT64_MAX: none */
+    uint64_t file_poll_ms;
+    dev_t device;
+    ino_t inode;
+    bool up, told; /* can it be used?  was the owner told either way? */
+    char why[256]; /* it can't be used */
+};
+
+static void
+set_poll(struct store *s, long ms)
+{
+    struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+    (void)event_add(s->poll, &tv);
+}
+
+static void
+lost(struct store *s, const char *why)
+{
+    (void)snprintf(s->why, sizeof(s->why), "%s: %s", s->path, why);
+    if (s->up || !s->told) {
+        s->up = false;
+        s->told = true;
+        s->events.reachable(s->owner, false, s->why);
+    }
+}
+
+static void
+found(struct store *s)
+{
+    if (!s->up) {
+        s->up = true;
+        s->told = true;
+        s->events.reachable(s->owner, true, "");
+    }
+}
+
+static void
+refresh_deadline(struct store *s)
+{
+    if (!gw_db_next_deadline(s->db, &s->deadline_ms)) {
+        s->deadline_ms = 0; /* not known: look again at the next poll */
+    }
+}
+
+/* Gives the owner everything.  False: the file can't be read; the next poll tries again. */
+static bool
+list(struct store *s, const char *reason)
+{
+    struct gw_db_state state = {0};
+    bool ok = gw_db_list(s->db, &state);
+
+    if (ok) {
+        struct gw_object **objects = gw_mem_alloc((state.n + 1) * sizeof(struct gw_object *));
+
+        for (size_t i = 0; i < state.n; i++) {
+            objects[i] = state.changes[i].object;
+        }
+        s->listed = true;
+        s->revision = state.revision;
+        memcpy(s->epoch, state.epoch, sizeof(s->epoch));
+        found(s);
+        s->events.listed(s->owner, objects, state.n, state.revision, state.epoch, reason);
+        free(objects);
+    } else {
+        lost(s, gw_db_why(s->db));
+    }
+    gw_db_state_fini(&state);
+    return ok;
+}
+
+/* Why what the database says does not continue what we know, or NULL. */
+static const char *
+broken_line(const struct store *s, const struct gw_db_state *state)
+{
+    if (strcmp(s->epoch, state->epoch) != 0) {
+        return "the registry's content was replaced (its epoch changed)";
+    }
+    if (state->revision < s->revision) {
+        return "the registry went back to an older revision";
+    }
+    if (state->revision > s->revision && state->oldest > s->revision + 1) {
+        return "changes were missed that are no longer kept";
+    }
+    return NULL;
+}
+
+/* Gives the owner what is new, whoever wrote it. */
+static void
+follow(struct store *s)
+{
+    struct gw_db_state state = {0};
+
+    if (!s->listed) {
+        (void)list(s, NULL);
+        return;
+    }
+    if (!gw_db_changes(s->db, s->revision, &state)) {
+        lost(s, gw_db_why(s->db));
+    } else if (broken_line(s, &state) != NULL) {
+        (void)list(s, broken_line(s, &state));
+    } else {
+        found(s);
+        if (state.revision > s->revision) {
+            s->revision = state.revision;
+            s->events.changed(s->owner, state.changes, state.n, state.revision);
+        }
+    }
+    gw_db_state_fini(&state);
+}
+
+static void
+note_file(struct store *s)
+{
+    struct stat st;
+
+    if (stat(s->path, &st) == 0) {
+        s->device = st.st_dev;
+        s->inode = st.st_ino;
+    }
+}
+
+static bool
+is_same_file(const struct store *s)
+{
+    struct stat st;
+
+    return stat(s->path, &st) == 0 && st.st_dev == s->device && st.st_ino == s->inode;
+}
+
+/* Once a second: a file that was replaced under us (restored from a backup, say) is opened
+ * anew; one that was removed is as good as lost until somebody puts one there. */
+static void
+look_at_file(struct store *s)
+{
+    struct stat st;
+    struct gw_diag diag = {0};
+
+    if (s->db != NULL && is_same_file(s)) {
+        return;
+    }
+    gw_db_close(s->db);
+    s->db = NULL;
+    if (stat(s->path, &st) != 0) {
+        lost(s, "the file is gone; put it back or restart ksgate to make a new one");
+        return;
+    }
+    s->db = gw_db_open(s->path, &diag);
+    if (s->db == NULL) {
+        lost(s, gw_diag_first(&diag));
+    } else {
+        note_file(s);
+        refresh_deadline(s);
+        (void)list(s, "the registry's file was replaced");
+    }
+    gw_diag_fini(&diag);
+}
+
+static void
+expire(struct store *s)
+{
+    if (gw_clock_wall_ms() < s->deadline_ms) {
+        return;
+    }
+    if (gw_db_expire(s->db, gw_clock_wall_ms())) {
+        follow(s);
+    }
+    refresh_deadline(s);
+}
+
+static void
+on_poll(evutil_socket_t fd, short what, void *arg)
+{
+    struct store *s = arg;
+    uint64_t now = gw_clock_mono_ms();
+
+    (void)fd;
+    (void)what;
+    set_poll(s, POLL_MS);
+    if (now >= s->file_poll_ms) {
+        s->file_poll_ms = now + FILE_POLL_MS;
+        look_at_file(s);
+    }
+    if (s->db == NULL) {
+        return;
+    }
+    if (gw_db_touched(s->db) || !s->listed || !s->up) {
+        follow(s);
+        refresh_deadline(s);
+    }
+    expire(s);
+}
+
+static void *
+open_store(const void *conf, struct event_base *base, const struct gw_store_events *events,
+           void *owner, struct gw_diag *diag)
+{
+    const struct gw_registry_sqlite *c = conf;
+    struct gw_db *db = gw_db_open(c->path, diag);
+
+    if (db == NULL) {
+        return NULL;
+    }
+    struct store *s = gw_mem_alloc(sizeof(*s));
+    s->path = gw_mem_strdup(c->path);
+    s->db = db;
+    s->events = *events;
+    s->owner = owner;
+    s->poll = event_new(base, -1, 0, on_poll, s);
+    s->file_poll_ms = gw_clock_mono_ms() + FILE_POLL_MS;
+    s->deadline_ms = 0;
+    assert(s->poll != NULL);
+    note_file(s);
+    set_poll(s, 0); /* the first list comes from the event loop, as with every driver */
+    return s;
+}
+
+/* Before a write: the owner must have the list before the change. */
+static bool
+is_ready(struct store *s, gw_store_done_fn *done, void *arg)
+{
+    struct gw_store_answer answer = {.result = GW_STORE_UNAVAILABLE};
+
+    if (s->db != NULL && (s->listed || list(s, NULL))) {
+        return true;
+    }
+    answer.text = s->why;
+    done(arg, &answer);
+    return false;
+}
+
+/* After a write: the owner sees the change before the writer gets the answer. */
+static void
+settle(struct store *s, const struct gw_store_answer *answer, gw_store_done_fn *done, void *arg)
+{
+    if (answer->result == GW_STORE_UNAVAILABLE) {
+        gw_log_warn("registry: %s: a write failed: %s", s->path, answer->text);
+    } else if (answer->result == GW_STORE_OK) {
+        follow(s);
+        refresh_deadline(s);
+    }
+    done(arg, answer);
+}
+
+static void
+put(void *store, const struct gw_store_put *p, gw_store_done_fn *done, void *arg)
+{
+    struct store *s = store;
+    struct gw_store_answer answer;
+
+    if (is_ready(s, done, arg)) {
+        gw_db_put(s->db, p, &answer);
+        settle(s, &answer, done, arg);
+    }
+}
+
+static void
+remove_object(void *store, const char *key, enum gw_store_when when, uint64_t revision,
+              gw_store_done_fn *done, void *arg)
+{
+    struct store *s = store;
+    struct gw_store_answer answer;
+
+    if (is_ready(s, done, arg)) {
+        gw_db_remove(s->db, key, when, revision, &answer);
+        settle(s, &answer, done, arg);
+    }
+}
+
+static void
+renew(void *store, const char *key, long long lease_ms, gw_store_done_fn *done, void *arg)
+{
+    struct store *s = store;
+    struct gw_store_answer answer;
+
+    if (is_ready(s, done, arg)) {
+        gw_db_renew(s->db, key, lease_ms, &answer);
+        settle(s, &answer, done, arg);
+    }
+}
+
+static void
+close_store(void *store)
+{
+    struct store *s = store;
+
+    event_free(s->poll);
+    gw_db_close(s->db);
+    free(s->path);
+    free(s);
+}
+
+const struct gw_store_driver gw_store_sqlite = {
+    .name = "sqlite",
+    .open = open_store,
+    .put = put,
+    .remove = remove_object,
+    .renew = renew,
+    .close = close_store,
+};

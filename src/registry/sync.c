@@ -1,0 +1,441 @@
+#include "registry/sync.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "registry/known.h"
+#include "registry/saver.h"
+#include "registry/settle.h"
+#include "registry/watch.h"
+
+#define SAVE_MS 1000 /* between two snapshots */
+
+struct gw_sync {
+    const struct gw_store_driver *driver;
+    void *store; /* NULL while it is being opened */
+    struct gw_known *known;
+    struct gw_watch *watch; /* NULL: no files */
+    struct gw_saver *saver;
+    bool dirty; /* not on disk yet */
+    struct event *save;
+    struct gw_settle *settle;
+    gw_sync_batch_fn *batch;
+    void *owner;
+    bool given;  /* the owner got its first batch */
+    bool listed; /* by the store, in this life */
+    struct gw_sync_status status;
+};
+
+static void
+set_state(struct gw_sync *s, enum gw_sync_state state, const char *text)
+{
+    if (state != s->status.state) {
+        s->status.since_ms = gw_clock_wall_ms();
+    }
+    s->status.state = state;
+    (void)snprintf(s->status.text, sizeof(s->status.text), "%s", text);
+}
+
+/* Fresh, unless something of a store that was replaced is still kept. */
+static void
+set_reached(struct gw_sync *s)
+{
+    char text[200];
+    size_t orphans = gw_known_orphans(s->known);
+
+    if (orphans == 0) {
+        set_state(s, GW_SYNC_FRESH, "");
+        return;
+    }
+    (void)snprintf(text, sizeof(text),
+                   "the registry was wiped or replaced: %zu objects that it does not have are kept "
+                   "until it is written to and %d s have passed",
+                   orphans, GW_SETTLE_MS / 1000);
+    set_state(s, GW_SYNC_STALE, text);
+}
+
+static void
+mark_dirty(struct gw_sync *s)
+{
+    struct timeval tv = {.tv_sec = SAVE_MS / 1000, .tv_usec = SAVE_MS % 1000 * 1000L};
+
+    s->dirty = true;
+    if (s->saver != NULL && event_pending(s->save, EV_TIMEOUT, NULL) == 0) {
+        (void)event_add(s->save, &tv);
+    }
+}
+
+static void
+on_save(evutil_socket_t fd, short what, void *arg)
+{
+    struct gw_sync *s = arg;
+    struct gw_snapshot snapshot = {0};
+
+    (void)fd;
+    (void)what;
+    if (gw_saver_is_busy(s->saver)) {
+        mark_dirty(s); /* a slow disk: later */
+        return;
+    }
+    s->dirty = false;
+    gw_known_save(s->known, &snapshot);
+    gw_saver_save(s->saver, &snapshot);
+}
+
+/* Files win: what they hold is not changed by the store. */
+static void
+hide_shadowed(struct gw_sync *s, struct gw_changes *changes)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < changes->n; i++) {
+        if (gw_watch_get(s->watch, changes->items[i].key) == NULL) {
+            changes->items[n++] = changes->items[i];
+        } else {
+            free(changes->items[i].key);
+            gw_object_unref(changes->items[i].object);
+        }
+    }
+    changes->n = n;
+}
+
+/* Gives the owner the changes of the store, and frees them. */
+static void
+give(struct gw_sync *s, struct gw_changes *changes)
+{
+    if (changes->n > 0) {
+        mark_dirty(s);
+    }
+    hide_shadowed(s, changes);
+    if (!s->given) {
+        struct gw_object *o;
+        size_t at = 0;
+
+        while (gw_watch_next(s->watch, &at, &o)) {
+            gw_changes_add(changes, o->key, o, o->revision);
+        }
+    }
+    if (changes->n > 0 || !s->given) {
+        bool reset = !s->given;
+        s->given = true;
+        s->batch(s->owner, changes->items, changes->n, gw_known_revision(s->known), reset);
+    }
+    gw_changes_fini(changes);
+}
+
+/* Orphans that were dropped. */
+static void
+on_gone(void *owner, struct gw_changes *changes)
+{
+    struct gw_sync *s = owner;
+
+    set_reached(s);
+    give(s, changes);
+}
+
+static void
+on_listed(void *owner, struct gw_object *const *objects, size_t n, uint64_t revision,
+          const char *epoch, const char *reason)
+{
+    struct gw_sync *s = owner;
+    struct gw_changes changes = {0};
+    bool known = gw_known_count(s->known) > 0;
+    bool replaced = gw_known_list(s->known, objects, n, revision, epoch, &changes) && known;
+
+    s->listed = true;
+    if (!replaced && reason != NULL) {
+        gw_log_info("registry: listed again, because %s: %zu objects, %zu changes", reason, n,
+                    changes.n);
+    }
+    gw_settle_listed(s->settle, objects, n, replaced, reason);
+    set_reached(s);
+    mark_dirty(s); /* the epoch or the revision is new, if nothing else */
+    give(s, &changes);
+}
+
+static void
+on_changed(void *owner, const struct gw_change *changes, size_t n, uint64_t revision)
+{
+    struct gw_sync *s = owner;
+    struct gw_changes out = {0};
+
+    gw_known_change(s->known, changes, n, revision, &out);
+    gw_settle_changed(s->settle, changes, n);
+    set_reached(s);
+    give(s, &out);
+}
+
+static void
+on_reachable(void *owner, bool yes, const char *text)
+{
+    struct gw_sync *s = owner;
+
+    gw_settle_reachable(s->settle, yes);
+    if (!yes) {
+        gw_log_warn("registry: can't be reached: %s; %zu objects that are known stay in use", text,
+                    gw_known_count(s->known));
+        set_state(s, s->given ? GW_SYNC_STALE : GW_SYNC_STARTING, text);
+        return;
+    }
+    gw_log_info("registry: reached");
+    if (s->listed) {
+        set_reached(s);
+    }
+}
+
+/* What the files hold now wins; what they no longer hold is the store's again. */
+static void
+on_files(void *owner, const struct gw_change *changes, size_t n)
+{
+    struct gw_sync *s = owner;
+    struct gw_changes out = {0};
+
+    for (size_t i = 0; i < n; i++) {
+        struct gw_object *o = changes[i].object;
+
+        if (o == NULL) {
+            o = gw_known_get(s->known, changes[i].key);
+        }
+        gw_changes_add(&out, changes[i].key, o, gw_known_revision(s->known));
+    }
+    if (s->given) {
+        s->batch(s->owner, out.items, out.n, gw_known_revision(s->known), false);
+    }
+    gw_changes_fini(&out);
+}
+
+static void
+load(struct gw_sync *s, const char *path)
+{
+    struct gw_snapshot snapshot = {0};
+    struct gw_diag diag = {0};
+    struct gw_changes changes = {0};
+    struct gw_buf when = {0};
+    char text[200];
+
+    switch (gw_snapshot_load(&snapshot, path, &diag)) {
+    case GW_SNAPSHOT_LOADED:
+        gw_known_load(s->known, &snapshot, &changes);
+        gw_clock_rfc3339(&when, snapshot.saved_ms);
+        (void)snprintf(text, sizeof(text),
+                       "the state of %s from disk; the registry was not reached since the start",
+                       when.p);
+        set_state(s, GW_SYNC_STALE, text);
+        gw_log_info("registry: %zu objects from %s, saved %s", snapshot.objects.n, path, when.p);
+        give(s, &changes);
+        s->dirty = false; /* that is where it comes from */
+        break;
+    case GW_SNAPSHOT_NONE:
+        break;
+    case GW_SNAPSHOT_BROKEN:
+        gw_log_warn("registry: %s: %s", path, gw_diag_first(&diag));
+        break;
+    }
+    gw_changes_fini(&changes);
+    gw_buf_fini(&when);
+    gw_snapshot_fini(&snapshot);
+    gw_diag_fini(&diag);
+}
+
+static void
+free_sync(struct gw_sync *s)
+{
+    gw_watch_close(s->watch);
+    event_free(s->save);
+    gw_settle_free(s->settle);
+    gw_known_free(s->known);
+    free(s);
+}
+
+struct gw_sync *
+gw_sync_open(const struct gw_registry_settings *settings, struct event_base *base,
+             gw_sync_batch_fn *batch, void *owner, struct gw_diag *diag)
+{
+    static const struct gw_store_events events = {
+        .listed = on_listed, .changed = on_changed, .reachable = on_reachable};
+    bool redis = settings->driver == 1;
+    const void *conf = redis ? (const void *)&settings->redis : (const void *)&settings->sqlite;
+    struct gw_sync *s = gw_mem_alloc(sizeof(*s));
+
+    s->driver = redis ? &gw_store_redis : &gw_store_sqlite;
+    s->batch = batch;
+    s->owner = owner;
+    s->known = gw_known_new();
+    s->save = event_new(base, -1, 0, on_save, s);
+    s->settle = gw_settle_new(base, s->known, on_gone, s);
+    assert(s->save != NULL);
+    set_state(s, GW_SYNC_STARTING, "the registry was not reached yet");
+    s->status.since_ms = gw_clock_wall_ms();
+    if (settings->files != NULL && settings->files[0] != NULL) {
+        s->watch = gw_watch_open(settings->files, base, on_files, s);
+    }
+    s->store = s->driver->open(conf, base, &events, s, diag);
+    if (s->store == NULL) {
+        free_sync(s);
+        return NULL;
+    }
+    if (settings->snapshot != NULL) {
+        load(s, settings->snapshot);
+        s->saver = gw_saver_open(settings->snapshot, base);
+    }
+    if (!s->given && gw_watch_count(s->watch) > 0) {
+        struct gw_changes none = {0};
+        give(s, &none);
+    }
+    return s;
+}
+
+void
+gw_sync_close(struct gw_sync *s)
+{
+    struct gw_snapshot last = {0};
+
+    if (s == NULL) {
+        return;
+    }
+    s->driver->close(s->store);
+    if (s->dirty) {
+        gw_known_save(s->known, &last);
+    }
+    gw_saver_close(s->saver, s->dirty ? &last : NULL);
+    gw_snapshot_fini(&last);
+    free_sync(s);
+}
+
+void
+gw_sync_status(const struct gw_sync *s, struct gw_sync_status *out)
+{
+    struct gw_object *o;
+    size_t at = 0;
+
+    *out = s->status;
+    out->revision = gw_known_revision(s->known);
+    out->objects = gw_known_count(s->known);
+    while (gw_watch_next(s->watch, &at, &o)) {
+        out->objects += gw_known_get(s->known, o->key) == NULL;
+    }
+}
+
+struct gw_object *
+gw_sync_get(struct gw_sync *s, const char *key)
+{
+    struct gw_object *o = gw_watch_get(s->watch, key);
+
+    if (o == NULL) {
+        o = gw_known_get(s->known, key);
+    }
+    return o == NULL ? NULL : gw_object_ref(o);
+}
+
+static bool
+is_wanted(const struct gw_object *o, const struct gw_kind *kind, struct gw_str ns)
+{
+    return o->kind == kind && (ns.n == 0 || gw_str_eq(ns, gw_str_of(o->ns)));
+}
+
+static int
+by_key(const void *a, const void *b)
+{
+    const struct gw_object *const *x = a;
+    const struct gw_object *const *y = b;
+
+    return strcmp((*x)->key, (*y)->key);
+}
+
+void
+gw_sync_list(struct gw_sync *s, const struct gw_kind *kind, struct gw_str ns,
+             void (*each)(void *arg, struct gw_object *o), void *arg)
+{
+    struct gw_objects found = {0};
+    struct gw_object *o;
+    size_t at = 0;
+
+    while (gw_known_next(s->known, &at, &o)) {
+        if (is_wanted(o, kind, ns) && gw_watch_get(s->watch, o->key) == NULL) {
+            gw_objects_add(&found, gw_object_ref(o));
+        }
+    }
+    at = 0;
+    while (gw_watch_next(s->watch, &at, &o)) {
+        if (is_wanted(o, kind, ns)) {
+            gw_objects_add(&found, gw_object_ref(o));
+        }
+    }
+    if (found.n > 0) {
+        qsort(found.items, found.n, sizeof(struct gw_object *), by_key);
+    }
+    for (size_t i = 0; i < found.n; i++) {
+        each(arg, found.items[i]);
+    }
+    gw_objects_fini(&found);
+}
+
+/* True and answered when the key is a file's. */
+static bool
+is_read_only(struct gw_sync *s, const char *key, gw_store_done_fn *done, void *arg)
+{
+    struct gw_store_answer answer = {
+        .result = GW_STORE_CONFLICT,
+        .text = "the object comes from a file (registry.files) and can only be changed there"};
+
+    if (gw_watch_get(s->watch, key) == NULL) {
+        return false;
+    }
+    done(arg, &answer);
+    return true;
+}
+
+void
+gw_sync_put(struct gw_sync *s, const struct gw_store_put *put, gw_store_done_fn *done, void *arg)
+{
+    struct gw_store_put p = *put;
+    const char *key = p.object->key;
+
+    if (is_read_only(s, key, done, arg)) {
+        return;
+    }
+    /* An orphan is there for whoever reads us, but not in the new store: replacing is making. */
+    if (gw_known_is_orphan(s->known, key) &&
+        (p.when == GW_WHEN_PRESENT ||
+         (p.when == GW_WHEN_REVISION && p.revision == gw_known_get(s->known, key)->revision))) {
+        p.when = GW_WHEN_ABSENT;
+    }
+    s->driver->put(s->store, &p, done, arg);
+}
+
+void
+gw_sync_remove(struct gw_sync *s, const char *key, enum gw_store_when when, uint64_t revision,
+               gw_store_done_fn *done, void *arg)
+{
+    struct gw_changes changes = {0};
+
+    if (is_read_only(s, key, done, arg)) {
+        return;
+    }
+    if (gw_known_is_orphan(s->known, key) &&
+        (when != GW_WHEN_REVISION || revision == gw_known_get(s->known, key)->revision)) {
+        struct gw_store_answer answer = {.result = GW_STORE_OK,
+                                         .revision = gw_known_revision(s->known)};
+
+        (void)gw_known_drop(s->known, key, &changes);
+        set_reached(s);
+        mark_dirty(s);
+        give(s, &changes);
+        done(arg, &answer);
+        return;
+    }
+    s->driver->remove(s->store, key, when, revision, done, arg);
+}
+
+void
+gw_sync_renew(struct gw_sync *s, const char *key, long long lease_ms, gw_store_done_fn *done,
+              void *arg)
+{
+    if (!is_read_only(s, key, done, arg)) {
+        s->driver->renew(s->store, key, lease_ms, done, arg);
+    }
+}

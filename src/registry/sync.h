@@ -1,0 +1,73 @@
+/*
+ * sync.h - the registry as the rest of the gateway sees it.
+ *
+ * Owns the driver, keeps all objects in memory (control thread), keeps the last good state on
+ * disk (snapshot.h), merges read-only objects from files over the store's, and tells one
+ * subscriber every change as a batch.  Nothing expires and nothing is forgotten while the
+ * store can't be reached; a store that comes back empty, with another epoch or an older
+ * revision is reconciled with a warning, never taken as "no routes" in silence.
+ */
+#ifndef GW_REGISTRY_SYNC_H
+#define GW_REGISTRY_SYNC_H
+
+#include "config/schema.h"
+#include "registry/store.h"
+
+struct gw_registry_settings {
+    int driver; /* 0 sqlite, 1 redis */
+    struct gw_registry_sqlite sqlite;
+    struct gw_registry_redis redis;
+    const char *const *files; /* files and folders of objects: read-only, win over the store */
+    const char *snapshot;     /* path of the last good state */
+};
+
+extern const struct gw_setting gw_registry_rows[]; /* the `registry:` section */
+
+enum gw_sync_state {
+    GW_SYNC_STARTING, /* nothing known yet, not even from disk */
+    GW_SYNC_STALE,    /* from disk, or the store is lost since since_ms */
+    GW_SYNC_FRESH
+};
+
+struct gw_sync_status {
+    enum gw_sync_state state;
+    uint64_t since_ms; /* wall clock of the last change of state */
+    uint64_t revision;
+    size_t objects;
+    char text[200]; /* why it is not fresh */
+};
+
+struct gw_sync;
+
+/* A batch is applied together or not at all.  reset: what is not in the batch is gone. */
+typedef void gw_sync_batch_fn(void *owner, const struct gw_change *changes, size_t n,
+                              uint64_t revision, bool reset);
+
+/* NULL: see diag.  Calls `batch` from within for what is on disk and in files. */
+struct gw_sync *gw_sync_open(const struct gw_registry_settings *s, struct event_base *base,
+                             gw_sync_batch_fn *batch, void *owner, struct gw_diag *diag);
+void gw_sync_close(struct gw_sync *s); /* writes the snapshot */
+
+void gw_sync_status(const struct gw_sync *s, struct gw_sync_status *out);
+
+/* Reads from memory.  get: a new reference, or NULL.  list: calls each in key order. */
+struct gw_object *gw_sync_get(struct gw_sync *s, const char *key);
+void gw_sync_list(struct gw_sync *s, const struct gw_kind *kind, struct gw_str ns,
+                  void (*each)(void *arg, struct gw_object *o), void *arg);
+
+/* Writes go to the store; done is called once the store has answered AND the change has been
+ * given to `batch` (so that whoever gets the answer sees it live). */
+void gw_sync_put(struct gw_sync *s, const struct gw_store_put *put, gw_store_done_fn *done,
+                 void *arg);
+void gw_sync_remove(struct gw_sync *s, const char *key, enum gw_store_when when, uint64_t revision,
+                    gw_store_done_fn *done, void *arg);
+void gw_sync_renew(struct gw_sync *s, const char *key, long long lease_ms, gw_store_done_fn *done,
+                   void *arg);
+
+/* Reads files and folders (*.yaml, *.yml, *.json) into objects; used for registry.files, `apply`
+ * and `explain --objects`.  Returns false when any error was added; *objects is heap memory of
+ * the caller, with a reference each. */
+bool gw_objects_read(const char *const *paths, struct gw_object ***objects, size_t *n,
+                     struct gw_diag *diag);
+
+#endif
