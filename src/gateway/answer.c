@@ -1,0 +1,499 @@
+/*
+ * answer.c - the answer's way back: from a backend, or our own, to the client.
+ *
+ *     backend readable -> head -> (response steps) -> send: head and first bytes in one write
+ *                      -> more bytes, while the client takes them -> the end
+ */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "gateway/exchange.h"
+#include "gateway/forward.h"
+#include "gateway/reply.h"
+
+static void cut(struct gw_exchange *x, const char *end);
+
+/* -- reading ----------------------------------------------------------------------------------- */
+
+static void
+put_aside(struct gw_exchange *x, const char *p, size_t n)
+{
+    if (x->stash_size - x->stash_n < n) {
+        size_t size = (x->stash_n + n) * 2;
+        char *bigger = gw_arena_raw(x->req->arena, size);
+
+        if (x->stash_n > 0) {
+            memcpy(bigger, x->stash, x->stash_n);
+        }
+        x->stash = bigger;
+        x->stash_size = size;
+    }
+    memcpy(x->stash + x->stash_n, p, n);
+    x->stash_n += n;
+}
+
+static void
+invalid(struct gw_exchange *x)
+{
+    struct gw_req *req = x->req;
+    bool large = x->parser.err == GW_ERR_HEAD_TOO_LARGE || x->parser.err == GW_ERR_TOO_MANY_HEADERS;
+
+    gw_session_body_stop(req->session);
+    gw_exchange_release(x, false);
+    req->err = large ? GW_ERR_UPSTREAM_TOO_LARGE : GW_ERR_UPSTREAM_INVALID;
+    req->detail = x->parser.detail[0] == '\0' ? NULL : x->parser.detail;
+    req->decision.end = "failed";
+    gw_req_resume(req, GW_FAIL);
+}
+
+/* 100, 103 ...: on to the client, which must speak 1.1; the final answer is still to come. */
+static bool
+pass_interim(struct gw_exchange *x)
+{
+    struct gw_req *req = x->req;
+    const struct gw_head *head = &x->parser.head;
+    bool wanted = head->status != 100 || req->head->expect_continue;
+    struct gw_out out;
+
+    if (++x->interim > GW_INTERIM_MAX) {
+        x->parser.err = GW_ERR_UPSTREAM_INVALID;
+        (void)snprintf(x->parser.detail, sizeof(x->parser.detail), "more than %d interim answers",
+                       GW_INTERIM_MAX);
+        return false;
+    }
+    if (wanted && req->head->minor >= 1) {
+        gw_out_init(&out, req->arena, head->raw.n + 64);
+        gw_heads_interim(head, &out);
+        gw_conn_write(gw_session_conn(req->session), &(struct iovec){out.p, out.n}, 1);
+    }
+    return true;
+}
+
+static void
+got_head(struct gw_exchange *x)
+{
+    struct gw_req *req = x->req;
+    struct gw_decision *d = &req->decision;
+    bool gone = false;
+
+    if (x->parser.head.upgrade && !req->head->upgrade) {
+        x->parser.err = GW_ERR_UPSTREAM_INVALID;
+        (void)snprintf(x->parser.detail, sizeof(x->parser.detail), "101 that nobody asked for");
+        invalid(x);
+        return;
+    }
+    x->answered = true;
+    x->complete = x->parser.done;
+    gw_exchange_touch(x);
+    req->response = &x->parser.head;
+    d->upstream_status = x->parser.head.status;
+    d->first_byte_us = x->backend->conn.loop->now_us - d->start_us;
+    x->gone = &gone;
+    gw_req_resume(req, GW_NEXT);
+    if (gone) {
+        return;
+    }
+    x->gone = NULL;
+    if (x->rest_n > 0) { /* a response step waits: the scratch buffer will be someone else's */
+        put_aside(x, x->rest, x->rest_n);
+        x->rest_n = 0;
+    }
+}
+
+/* Feeds the answer's bytes so far; false when it has come to something. */
+static bool
+feed_head(struct gw_exchange *x, char *base, size_t n, bool stashed)
+{
+    size_t used = 0;
+    enum gw_parse result;
+
+    while ((result = gw_parser_head(&x->parser, x->req->arena, base, n, &used)) == GW_PARSE_DONE &&
+           x->parser.head.status < 200 && x->parser.head.status != 101) {
+        if (!pass_interim(x)) {
+            result = GW_PARSE_ERROR;
+            break;
+        }
+        base += used;
+        n -= used;
+        gw_parser_start(&x->parser, GW_PARSE_RESPONSE, x->parser.limits);
+        gw_parser_expect(&x->parser, x->req->head->method);
+        if (stashed) {
+            memmove(x->stash, base, n);
+            x->stash_n = n;
+            base = x->stash;
+        }
+        if (n == 0) {
+            return true;
+        }
+    }
+    switch (result) {
+    case GW_PARSE_MORE:
+        if (!stashed) {
+            put_aside(x, base, n);
+        }
+        return true;
+    case GW_PARSE_HEAD:
+    case GW_PARSE_DONE:
+        x->rest = base + used;
+        x->rest_n = n - used;
+        x->stash_n = 0;
+        got_head(x);
+        return false;
+    case GW_PARSE_ERROR:
+        invalid(x);
+        return false;
+    }
+    return false;
+}
+
+static void
+lost_before_head(struct gw_exchange *x)
+{
+    if (x->stash_n > 0 || x->interim > 0) { /* it did begin to answer: not a stale connection */
+        gw_session_body_stop(x->req->session);
+        gw_exchange_release(x, false);
+        x->req->err = GW_ERR_UPSTREAM_CLOSED;
+        x->req->decision.end = "failed";
+        gw_req_resume(x->req, GW_FAIL);
+        return;
+    }
+    gw_exchange_lost(x, GW_ERR_UPSTREAM_CLOSED, NULL);
+}
+
+static void
+read_head(struct gw_exchange *x)
+{
+    struct gw_conn *c = &x->backend->conn;
+    char *scratch = c->loop->scratch;
+
+    do {
+        long got = gw_conn_read(c, scratch, GW_SCRATCH_SIZE);
+        bool more;
+
+        if (got == GW_CONN_WAIT) {
+            return;
+        }
+        if (got <= 0) {
+            lost_before_head(x);
+            return;
+        }
+        if (x->stash_n > 0) {
+            put_aside(x, scratch, (size_t)got);
+            more = feed_head(x, x->stash, x->stash_n, true);
+        } else {
+            more = feed_head(x, scratch, (size_t)got, false);
+        }
+        if (!more) {
+            return;
+        }
+    } while (gw_conn_may_read(c));
+}
+
+/* -- the body ---------------------------------------------------------------------------------- */
+
+static void
+note_end(struct gw_exchange *x)
+{
+    struct gw_decision *d = &x->req->decision;
+
+    d->end_us = gw_world_loop(x->req->world)->now_us - d->start_us;
+    if (d->end == NULL) {
+        d->end = "done";
+    }
+}
+
+/* The backend's connection may serve another request only when both messages on it were whole. */
+static void
+finish(struct gw_exchange *x)
+{
+    bool whole = x->complete && x->body_sent && x->parser.head.keep_alive &&
+                 x->parser.head.body != GW_BODY_TO_CLOSE && x->rest_n == 0 && x->stash_n == 0;
+
+    if (!x->body_sent) {
+        gw_session_body_stop(x->req->session);
+    }
+    note_end(x);
+    gw_exchange_release(x, whole);
+}
+
+/* Writes what the parser has just found, after `first` (a head, or none), as one call. */
+static void
+write_found(struct gw_exchange *x, const struct iovec *first)
+{
+    struct iovec iov[GW_PARSE_IOV + 4];
+    struct gw_parser *p = &x->parser;
+    struct gw_conn *client = gw_session_conn(x->req->session);
+    struct gw_out last;
+    char line[20];
+    int n = 0;
+
+    if (first != NULL) {
+        iov[n++] = *first;
+    }
+    if (p->n_body > 0 && !x->no_body) {
+        if (x->chunk_down) {
+            iov[n++] = (struct iovec){line, gw_chunk_line(line, p->body_bytes)};
+        }
+        for (unsigned i = 0; i < p->n_body; i++) {
+            iov[n++] = p->body[i];
+        }
+        if (x->chunk_down) {
+            iov[n++] = (struct iovec){(void *)(uintptr_t) "\r\n", 2};
+        }
+        x->req->decision.bytes_out += p->body_bytes;
+    }
+    if (x->complete && x->chunk_down && !x->no_body) {
+        gw_out_init(&last, x->req->arena, 64);
+        gw_out_last_chunk(&last, &p->trailers);
+        iov[n++] = (struct iovec){last.p, last.n};
+    }
+    if (n > 0) {
+        gw_conn_write(client, iov, n);
+        if (client->out_bytes > 0) {
+            gw_session_touch(x->req->session);
+        }
+    }
+}
+
+/* Takes bytes after the head.  False when the message is broken. */
+static bool
+take_bytes(struct gw_exchange *x, char *bytes, size_t n, const struct iovec *first)
+{
+    size_t used = 0;
+    enum gw_parse result = gw_parser_body(&x->parser, bytes, n, &used);
+
+    if (result == GW_PARSE_ERROR) {
+        return false;
+    }
+    x->complete = result == GW_PARSE_DONE;
+    x->rest_n = n - used; /* more than was promised: the connection is not used again */
+    gw_exchange_touch(x);
+    write_found(x, first);
+    return true;
+}
+
+static void
+over(struct gw_exchange *x)
+{
+    finish(x);
+    gw_req_resume(x->req, GW_NEXT);
+}
+
+/* The answer broke off: the client must not take it for whole. */
+static void
+cut(struct gw_exchange *x, const char *end)
+{
+    struct gw_req *req = x->req;
+
+    req->err = GW_ERR_RESPONSE_CUT;
+    req->decision.end = end;
+    gw_session_cut(req->session);
+    finish(x);
+    gw_req_resume(req, GW_NEXT);
+}
+
+static void
+ended_by_close(struct gw_exchange *x, bool clean)
+{
+    x->parser.n_body = 0;
+    x->parser.body_bytes = 0;
+    if (!clean || gw_parser_eof(&x->parser) != GW_PARSE_DONE) {
+        cut(x, "upstream_cut");
+        return;
+    }
+    x->complete = true;
+    write_found(x, NULL);
+    over(x);
+}
+
+static void
+read_body(struct gw_exchange *x)
+{
+    struct gw_conn *c = &x->backend->conn;
+    struct gw_conn *client = gw_session_conn(x->req->session);
+
+    while (client->out_bytes == 0 && gw_conn_may_read(c)) {
+        long got = gw_conn_read(c, c->loop->scratch, GW_SCRATCH_SIZE);
+
+        if (got == GW_CONN_WAIT) {
+            return;
+        }
+        if (got <= 0) {
+            ended_by_close(x, got == GW_CONN_END);
+            return;
+        }
+        if (!take_bytes(x, c->loop->scratch, (size_t)got, NULL)) {
+            cut(x, "upstream_invalid");
+            return;
+        }
+        if (client->failed) {
+            x->req->decision.end = "client_gone";
+            x->req->err = GW_ERR_CLIENT_GONE;
+            over(x);
+            return;
+        }
+        if (x->complete) {
+            over(x);
+            return;
+        }
+    }
+}
+
+void
+gw_answer_readable(struct gw_exchange *x)
+{
+    if (!x->answered) {
+        read_head(x);
+    } else if (x->sending) {
+        read_body(x);
+    }
+    /* else a response step waits; the send step reads on */
+}
+
+/* Is it the client that keeps everybody waiting?  Its own deadlines run in the session. */
+static bool
+client_is_slow(const struct gw_exchange *x)
+{
+    const struct gw_req *req = x->req;
+
+    if (x->answered) {
+        return gw_session_conn(req->session)->out_bytes > 0;
+    }
+    bool waits_for_100 = req->head->expect_continue && !x->body_begun;
+    return !x->body_sent && !waits_for_100 && x->backend->conn.out_bytes == 0;
+}
+
+void
+gw_answer_timeout(struct gw_exchange *x)
+{
+    long long limit = x->answered ? x->idle_ms : x->first_byte_ms;
+
+    if (x->backend != NULL && client_is_slow(x)) {
+        gw_exchange_touch(x);
+        gw_wheel_set(gw_world_wheel(x->req->world), &x->timer, x->touched_ms + (uint64_t)limit);
+        return;
+    }
+    if (x->answered && x->sending) {
+        cut(x, "upstream_timeout");
+        return;
+    }
+    gw_session_body_stop(x->req->session);
+    gw_exchange_release(x, false);
+    x->req->err = GW_ERR_UPSTREAM_TIMEOUT;
+    x->req->decision.end = "failed";
+    gw_req_resume(x->req, GW_FAIL);
+}
+
+/* -- sending ----------------------------------------------------------------------------------- */
+
+static void
+on_client_drained(void *arg)
+{
+    struct gw_exchange *x = arg;
+
+    if (x->backend != NULL) {
+        gw_conn_poke(&x->backend->conn);
+    }
+}
+
+static void
+cancel(void *arg)
+{
+    struct gw_exchange *x = arg;
+
+    gw_session_body_stop(x->req->session);
+    note_end(x);
+    gw_exchange_release(x, false);
+}
+
+static enum gw_verdict
+send_answer(struct gw_exchange *x)
+{
+    struct gw_req *req = x->req;
+    struct gw_session *s = req->session;
+    struct gw_out out;
+
+    if (!x->body_sent && (x->complete || x->parser.head.status >= 300)) {
+        gw_session_no_keep_alive(s); /* refused: the rest of the body is not waited for */
+    }
+    gw_out_init(&out, req->arena, x->parser.head.raw.n + 256);
+    gw_heads_response(x, &out);
+    req->decision.status = x->parser.head.status;
+    x->sending = true;
+    struct iovec head = {out.p, out.n};
+    if (x->parser.head.upgrade) {
+        gw_conn_cork(gw_session_conn(s), out.p, out.n);
+        req->pending = (struct gw_pending){.cancel = cancel, .arg = x};
+        gw_tunnel_begin(x);
+        return GW_WAIT;
+    }
+    x->parser.n_body = 0;
+    if (x->complete) {
+        x->rest_n += x->stash_n; /* more than was promised, see finish() */
+    }
+    if (x->complete || (x->rest_n == 0 && x->stash_n == 0)) {
+        write_found(x, &head);
+    } else if (!take_bytes(x, x->rest_n > 0 ? x->rest : x->stash,
+                           x->rest_n > 0 ? x->rest_n : x->stash_n, &head)) {
+        gw_session_cut(s);
+        req->err = GW_ERR_RESPONSE_CUT;
+        req->decision.end = "upstream_invalid";
+        finish(x);
+        return GW_NEXT;
+    }
+    x->stash_n = 0;
+    if (x->complete || gw_session_conn(s)->failed) {
+        finish(x);
+        return GW_NEXT;
+    }
+    gw_session_on_drained(s, on_client_drained, x);
+    req->pending = (struct gw_pending){.cancel = cancel, .arg = x};
+    gw_conn_poke(&x->backend->conn);
+    return GW_WAIT;
+}
+
+static enum gw_verdict
+send_own(struct gw_req *req)
+{
+    struct gw_conn *c = gw_session_conn(req->session);
+    struct iovec iov[2];
+    int n = 0;
+
+    if (!gw_session_body_done(req->session)) {
+        gw_session_body_stop(req->session); /* also: Connection: close */
+    }
+    gw_reply_head(req);
+    iov[n++] = (struct iovec){(void *)(uintptr_t)req->response->raw.p, req->response->raw.n};
+    if (!req->head->head_request && req->reply.body.n > 0) {
+        iov[n++] = (struct iovec){(void *)(uintptr_t)req->reply.body.p, req->reply.body.n};
+        req->decision.bytes_out = req->reply.body.n;
+    }
+    gw_conn_write(c, iov, n);
+    if (c->out_bytes > 0) {
+        gw_session_touch(req->session);
+    }
+    req->decision.status = req->reply.status;
+    /* Our own answers are often out within the turn that read the request: the turn's clock would
+     * say that they took no time at all. */
+    req->decision.end_us = gw_clock_mono_us() - req->decision.start_us;
+    if (req->decision.end == NULL) {
+        req->decision.end = "replied";
+    }
+    return GW_NEXT;
+}
+
+enum gw_verdict
+gw_send_step(struct gw_req *req, const void *conf)
+{
+    struct gw_exchange *x = req->exchange;
+
+    (void)conf;
+    /* A step after the backend's answer may have put its own in its place. */
+    if (x != NULL && x->answered && req->reply.status == 0) {
+        return send_answer(x);
+    }
+    if (x != NULL) {
+        gw_exchange_release(x, false);
+    }
+    return send_own(req);
+}

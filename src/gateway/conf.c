@@ -1,0 +1,230 @@
+#include "gateway/conf.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "gateway/admin.h"
+#include "gateway/forward.h"
+
+#define ROWS_MAX 64
+
+static enum gw_verdict no_admin(struct gw_req *req, const void *conf);
+static gw_step_fn *admin_step = no_admin;
+
+static enum gw_verdict
+no_admin(struct gw_req *req, const void *conf)
+{
+    (void)conf;
+    return gw_req_fail(req, GW_ERR_NO_ROUTE, "there is no administration interface here");
+}
+
+void
+gw_admin_set(gw_step_fn *step)
+{
+    admin_step = step;
+}
+
+gw_step_fn *
+gw_admin_get(void)
+{
+    return admin_step;
+}
+
+const struct gw_setting *
+gw_conf_rows(void)
+{
+    static struct gw_setting rows[ROWS_MAX];
+    size_t n = 0;
+
+    if (rows[0].name != NULL) {
+        return rows;
+    }
+    for (const struct gw_setting *s = gw_settings_rows; s->name != NULL; s++) {
+        rows[n++] = *s;
+    }
+    for (const struct gw_module *const *m = gw_modules; *m != NULL; m++) {
+        if ((*m)->section != NULL) {
+            assert(n < ROWS_MAX - 1);
+            rows[n++] = (struct gw_setting){.name = (*m)->section,
+                                            .set = gw_set_section,
+                                            .rows = (*m)->settings,
+                                            .help = (*m)->about};
+        }
+    }
+    return rows;
+}
+
+/* The modules' section names, which the core's own loader must not call unknown. */
+static const char *const *
+section_names(struct gw_arena *a)
+{
+    size_t n = 0;
+
+    for (const struct gw_module *const *m = gw_modules; *m != NULL; m++) {
+        n++;
+    }
+    const char **names = gw_arena_alloc(a, (n + 1) * sizeof(*names));
+    n = 0;
+    for (const struct gw_module *const *m = gw_modules; *m != NULL; m++) {
+        if ((*m)->section != NULL) {
+            names[n++] = (*m)->section;
+        }
+    }
+    return names;
+}
+
+/* Settings of all modules are read even after errors, so that all are reported at once; opening
+ * (keys, files) comes only when the file as such is fine. */
+static void
+load_modules(struct gw_conf *c, struct gw_loader *l, const json_t *root, bool open)
+{
+    size_t n = 0;
+
+    while (gw_modules[n] != NULL) {
+        n++;
+    }
+    c->uses = gw_arena_alloc(c->arena, (n + 1) * sizeof(*c->uses));
+    for (size_t i = 0; i < n; i++) {
+        const struct gw_module *m = gw_modules[i];
+
+        c->uses[i].module = m;
+        c->uses[i].conf = gw_arena_alloc(c->arena, m->conf_size + 1);
+        if (m->section != NULL) {
+            gw_schema_load(l, c->uses[i].conf, json_object_get(root, m->section), m->settings,
+                           m->section, NULL);
+        }
+    }
+    for (size_t i = 0; i < n && l->diag->errors == 0; i++) {
+        const struct gw_module *m = gw_modules[i];
+
+        if (!open || m->open == NULL || m->open(c->uses[i].conf, l)) {
+            c->n_uses = i + 1; /* these are closed again by the unref */
+        }
+    }
+    c->opened = open;
+}
+
+static void
+build_plans(struct gw_conf *c)
+{
+    static const struct gw_step forward = {
+        .module = "gateway", .phase = "forward", .run = gw_forward_step};
+    const struct gw_step admin = {.module = "admin", .phase = "reply", .run = admin_step};
+
+    for (enum gw_route_kind r = 0; r < GW_N_ROUTES; r++) {
+        gw_plan_build(&c->plans[r], r, c->uses, c->n_uses, r == GW_ROUTE_ADMIN ? &admin : &forward,
+                      gw_send_step);
+    }
+}
+
+static void
+load(struct gw_conf *c, struct gw_yaml *source, struct gw_diag *diag, bool open)
+{
+    struct gw_loader l = {.arena = c->arena, .source = source, .diag = diag};
+    const json_t *root = source->n_docs > 0 ? source->docs[0] : NULL;
+
+    json_t *empty = c->file != NULL && root == NULL ? json_object() : NULL;
+
+    if (empty != NULL) {
+        root = empty; /* an empty file still has to say what is required */
+    }
+    if (source->n_docs > 1) {
+        gw_diag_error(diag, gw_yaml_place(source, source->docs[1]),
+                      "a configuration is one YAML document; a second one begins here");
+    }
+    gw_schema_load(&l, &c->settings, root, gw_settings_rows, "", section_names(c->arena));
+    gw_settings_finish(&c->settings, &l, root);
+    load_modules(c, &l, root, open);
+    json_decref(empty);
+}
+
+static struct gw_conf *
+conf_new(const char *file, struct gw_diag *diag, bool open)
+{
+    struct gw_arena *a = gw_arena_new();
+    struct gw_conf *c = gw_arena_alloc(a, sizeof(*c));
+    struct gw_yaml source = {0};
+    size_t errors = diag->errors;
+
+    atomic_init(&c->refs, 1);
+    c->arena = a;
+    if (file != NULL) {
+        c->file = gw_arena_strndup(a, file, strlen(file));
+        if (gw_yaml_read_file(&source, file, diag)) {
+            gw_yaml_expand_env(&source, diag);
+        }
+    }
+    if (diag->errors == errors) {
+        load(c, &source, diag, open);
+    }
+    gw_yaml_fini(&source);
+    if (diag->errors > errors) {
+        gw_conf_unref(c);
+        return NULL;
+    }
+    build_plans(c);
+    return c;
+}
+
+struct gw_conf *
+gw_conf_load(const char *file, struct gw_diag *diag)
+{
+    return conf_new(file, diag, true);
+}
+
+struct gw_conf *
+gw_conf_read(const char *file, struct gw_diag *diag)
+{
+    return conf_new(file, diag, false);
+}
+
+struct gw_conf *
+gw_conf_ref(struct gw_conf *c)
+{
+    atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+    return c;
+}
+
+void
+gw_conf_unref(struct gw_conf *c)
+{
+    if (c == NULL || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    for (size_t i = 0; c->opened && i < c->n_uses; i++) {
+        if (c->uses[i].module->close != NULL) {
+            c->uses[i].module->close(c->uses[i].conf);
+        }
+    }
+    gw_arena_free(c->arena);
+}
+
+static struct gw_str
+first_segment(struct gw_str path)
+{
+    struct gw_str rest = path.n > 0 && path.p[0] == '/' ? gw_str_skip(path, 1) : path;
+
+    return (struct gw_str){rest.p, gw_str_find(rest, '/')};
+}
+
+const struct gw_plan *
+gw_conf_route(const struct gw_conf *c, struct gw_str host, struct gw_str path)
+{
+    struct gw_str first = first_segment(path);
+
+    (void)host; /* one platform, one host: routes by host come with a later issue */
+    if (gw_str_eq(first, GW_STR("extensions"))) {
+        return &c->plans[GW_ROUTE_EXTENSIONS];
+    }
+    if (gw_str_eq(first, GW_STR("-"))) {
+        return &c->plans[GW_ROUTE_ADMIN];
+    }
+    for (const char *const *p = c->settings.core.paths; p != NULL && *p != NULL; p++) {
+        if (gw_str_eq(first, gw_str_of(*p))) {
+            return &c->plans[GW_ROUTE_CORE];
+        }
+    }
+    return &c->plans[GW_ROUTE_CONSOLE];
+}

@@ -1,0 +1,61 @@
+/*
+ * exchange.h - one request's dealings with a backend: shared by forward.c (the request's way
+ * there), answer.c (the answer's way back), heads.c (what the heads become) and tunnel.c.
+ */
+#ifndef GW_GATEWAY_EXCHANGE_H
+#define GW_GATEWAY_EXCHANGE_H
+
+#include "gateway/conf.h"
+#include "gateway/session.h"
+#include "gateway/upstream.h"
+#include "http/write.h"
+
+/* Interim answers of one request; more is a backend gone mad. */
+#define GW_INTERIM_MAX 16
+
+struct gw_exchange {
+    struct gw_req *req;
+    struct gw_backend *backend; /* ours until given back or dropped; NULL: none now */
+    struct gw_parser parser;    /* of the answer */
+    struct gw_timer timer;      /* first byte, then pauses within the answer */
+    uint64_t touched_ms;
+    uint64_t tried; /* a bit for each endpoint of the request's list */
+    unsigned tries_left;
+    unsigned interim;
+    long long first_byte_ms, idle_ms, connect_ms, tunnel_idle_ms;
+    char *stash; /* answer bytes that could not be used yet; arena */
+    size_t stash_n, stash_size;
+    char *rest; /* the same, in the scratch buffer of this callback */
+    size_t rest_n;
+    bool *gone;                /* set when the exchange ends while a callback is below us */
+    bool in_step, step_failed; /* a failure within the forward step is its verdict */
+    bool head_sent;            /* to the backend */
+    bool body_begun;           /* bytes of the body went to the backend: no second try */
+    bool body_sent;            /* all of it */
+    bool answered;             /* the answer's head has come */
+    bool sending;              /* the send step has the word */
+    bool complete;             /* the answer's last byte has come */
+    bool chunk_up, chunk_down; /* we frame the body as chunks */
+    bool no_body;              /* the client gets none (HEAD, 204, 304) */
+};
+
+/* heads.c */
+void gw_heads_request(struct gw_exchange *x, struct gw_out *out);
+void gw_heads_response(struct gw_exchange *x, struct gw_out *out);
+void gw_heads_interim(const struct gw_head *head, struct gw_out *out);
+
+/* forward.c */
+/* The connection is not usable for another message, or is: leave it. */
+void gw_exchange_release(struct gw_exchange *x, bool reusable);
+/* Nothing of an answer has come: another try, or the request fails with err. */
+void gw_exchange_lost(struct gw_exchange *x, enum gw_err err, const char *detail);
+void gw_exchange_touch(struct gw_exchange *x);
+
+/* answer.c */
+void gw_answer_readable(struct gw_exchange *x);
+void gw_answer_timeout(struct gw_exchange *x);
+
+/* tunnel.c: both connections belong to the tunnel now.  Ends by gw_req_resume(). */
+void gw_tunnel_begin(struct gw_exchange *x);
+
+#endif

@@ -1,0 +1,459 @@
+/*
+ * forward.c - the request's way to a backend.
+ *
+ *     pick an endpoint -> a pooled or new connection -> head -> body, streamed
+ *
+ * A try that fails before a byte of an answer is repeated elsewhere when that is safe: nothing
+ * was sent, or the method is idempotent and no body has begun.
+ */
+#include "gateway/forward.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "base/map.h"
+#include "gateway/exchange.h"
+#include "gateway/reply.h"
+
+static void try_next(struct gw_exchange *x);
+static const struct gw_backend_events backend_events;
+
+/* -- choosing --------------------------------------------------------------------------------- */
+
+static uint64_t
+random_bits(void)
+{
+    static _Thread_local uint64_t state;
+
+    if (state == 0) {
+        state = gw_hash((struct gw_str){(const char *)&state, sizeof(void *)}) ^
+                (uint64_t)(uintptr_t)&state;
+        state |= 1;
+    }
+    state ^= state << 13; /* xorshift64: good enough to spread load */
+    state ^= state >> 7;
+    state ^= state << 17;
+    return state;
+}
+
+static unsigned
+weight_of(const struct gw_destination *to, unsigned i)
+{
+    return to->weights == NULL ? 1 : to->weights[i];
+}
+
+/* One of those not tried yet, by weight; n_endpoints when there is none. */
+static unsigned
+draw(const struct gw_destination *to, uint64_t tried)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < to->n_endpoints; i++) {
+        sum += (i < 64 && (tried >> i & 1) != 0) ? 0 : weight_of(to, i);
+    }
+    if (sum == 0) {
+        return to->n_endpoints;
+    }
+    uint64_t at = random_bits() % sum;
+    for (unsigned i = 0; i < to->n_endpoints; i++) {
+        uint64_t w = (i < 64 && (tried >> i & 1) != 0) ? 0 : weight_of(to, i);
+
+        if (at < w) {
+            return i;
+        }
+        at -= w;
+    }
+    return to->n_endpoints;
+}
+
+/* Power of two choices: of two drawn, the one with less to do for its weight. */
+static unsigned
+choose(const struct gw_destination *to, uint64_t tried)
+{
+    if (to->n_endpoints == 1) {
+        return tried == 0 ? 0 : 1;
+    }
+    unsigned a = draw(to, tried);
+    unsigned b = draw(to, tried);
+    if (a == to->n_endpoints || a == b) {
+        return a;
+    }
+    uint64_t load_a = (uint64_t)to->endpoints[a]->busy * weight_of(to, b);
+    uint64_t load_b = (uint64_t)to->endpoints[b]->busy * weight_of(to, a);
+
+    return load_b < load_a ? b : a;
+}
+
+/* -- leaving ---------------------------------------------------------------------------------- */
+
+void
+gw_exchange_touch(struct gw_exchange *x)
+{
+    x->touched_ms = gw_world_now_ms(x->req->world);
+}
+
+void
+gw_exchange_release(struct gw_exchange *x, bool reusable)
+{
+    struct gw_backend *b = x->backend;
+
+    gw_wheel_cancel(&x->timer);
+    x->backend = NULL;
+    if (b == NULL) {
+        return;
+    }
+    if (reusable) {
+        gw_backend_give(b);
+    } else {
+        gw_backend_drop(b);
+    }
+}
+
+/* The client has gone, or the request ends otherwise while it waits. */
+static void
+cancel(void *arg)
+{
+    struct gw_exchange *x = arg;
+
+    gw_session_body_stop(x->req->session);
+    gw_exchange_release(x, false);
+}
+
+static void
+on_arena_free(void *arg)
+{
+    struct gw_exchange *x = arg;
+
+    gw_exchange_release(x, false);
+    if (x->gone != NULL) {
+        *x->gone = true;
+    }
+}
+
+static void
+fail(struct gw_exchange *x, enum gw_err err, const char *detail)
+{
+    struct gw_req *req = x->req;
+
+    gw_session_body_stop(req->session);
+    gw_exchange_release(x, false);
+    req->err = err;
+    if (detail != NULL) {
+        req->detail = gw_arena_strndup(req->arena, detail, strlen(detail));
+    }
+    req->decision.end = "failed";
+    if (x->in_step) {
+        x->step_failed = true; /* the step itself says so: nobody waits yet */
+    } else {
+        gw_req_resume(req, GW_FAIL);
+    }
+}
+
+static bool
+is_idempotent(struct gw_str method)
+{
+    static const struct gw_str list[] = {
+        {"GET", 3}, {"HEAD", 4}, {"OPTIONS", 7}, {"PUT", 3}, {"DELETE", 6}};
+
+    for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+        if (gw_str_eq(method, list[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+gw_exchange_lost(struct gw_exchange *x, enum gw_err err, const char *detail)
+{
+    bool safe = !x->body_begun && (!x->head_sent || is_idempotent(x->req->head->method));
+    bool stale = x->backend != NULL && x->backend->reused;
+
+    gw_exchange_release(x, false);
+    if (safe && stale) {
+        /* The backend closed an idle connection in the moment we used it: nobody's fault, and no
+         * reason to think worse of the endpoint. */
+        x->tried = 0;
+        atomic_fetch_add_explicit(&gw_world_stats(x->req->world)->retries, 1, memory_order_relaxed);
+        try_next(x);
+    } else if (safe && x->tries_left > 0) {
+        x->tries_left--;
+        atomic_fetch_add_explicit(&gw_world_stats(x->req->world)->retries, 1, memory_order_relaxed);
+        try_next(x);
+    } else {
+        fail(x, err, detail);
+    }
+}
+
+/* -- the request's body ------------------------------------------------------------------------ */
+
+static bool
+on_body(void *arg, const struct iovec *iov, unsigned n, size_t bytes)
+{
+    struct gw_exchange *x = arg;
+    struct iovec out[GW_PARSE_IOV + 2];
+    char line[20];
+    unsigned k = 0;
+
+    if (x->backend == NULL) {
+        return true; /* the answer is complete already: read on, for keep-alive's sake */
+    }
+    x->body_begun = true;
+    gw_exchange_touch(x);
+    if (x->chunk_up) {
+        out[k++] = (struct iovec){line, gw_chunk_line(line, bytes)};
+    }
+    memcpy(out + k, iov, n * sizeof(*iov));
+    k += n;
+    if (x->chunk_up) {
+        out[k++] = (struct iovec){(void *)(uintptr_t) "\r\n", 2};
+    }
+    gw_conn_write(&x->backend->conn, out, (int)k);
+    return x->backend->conn.out_bytes == 0;
+}
+
+static void
+on_body_end(void *arg, const struct gw_headers *trailers)
+{
+    struct gw_exchange *x = arg;
+
+    x->body_sent = true;
+    if (x->backend == NULL) {
+        return;
+    }
+    gw_exchange_touch(x);
+    if (x->chunk_up) {
+        struct gw_out out;
+
+        gw_out_init(&out, x->req->arena, 64);
+        gw_out_last_chunk(&out, trailers);
+        gw_conn_cork(&x->backend->conn, out.p, out.n);
+    }
+    gw_conn_flush(&x->backend->conn);
+}
+
+static void
+on_body_failed(void *arg, enum gw_err err)
+{
+    struct gw_exchange *x = arg;
+
+    if (!x->answered) {
+        fail(x, err, NULL);
+        return;
+    }
+    gw_session_cut(x->req->session);
+    x->req->err = err;
+    x->req->decision.end = "client_gone";
+    gw_req_abort(x->req);
+}
+
+static void
+send_request(struct gw_exchange *x)
+{
+    struct gw_req *req = x->req;
+    struct gw_conn *c = &x->backend->conn;
+    struct gw_out out;
+
+    req->decision.reused = x->backend->reused;
+    req->decision.endpoint = gw_endpoint_url(x->backend->endpoint);
+    req->decision.connected_us = c->loop->now_us - req->decision.start_us;
+    gw_out_init(&out, req->arena, req->head->raw.n + 512);
+    gw_heads_request(x, &out);
+    x->head_sent = true;
+    gw_exchange_touch(x);
+    gw_wheel_set(gw_world_wheel(req->world), &x->timer, x->touched_ms + (uint64_t)x->first_byte_ms);
+    gw_parser_start(&x->parser, GW_PARSE_RESPONSE, x->parser.limits);
+    gw_parser_expect(&x->parser, req->head->method);
+    if (req->head->body == GW_BODY_NONE) {
+        x->body_sent = true;
+        gw_conn_write(c, &(struct iovec){out.p, out.n}, 1);
+        return;
+    }
+    gw_conn_cork(c, out.p, out.n); /* goes out with the body's first bytes */
+    gw_session_body_start(
+        req->session, &(struct gw_body_sink){
+                          .bytes = on_body, .end = on_body_end, .fail = on_body_failed, .arg = x});
+    if (x->backend != NULL && x->backend->conn.out_bytes > 0) {
+        gw_conn_flush(&x->backend->conn);
+    }
+}
+
+/* -- trying ------------------------------------------------------------------------------------ */
+
+static void
+on_timer(struct gw_timer *t)
+{
+    struct gw_exchange *x = (struct gw_exchange *)((char *)t - offsetof(struct gw_exchange, timer));
+    uint64_t now = gw_world_now_ms(x->req->world);
+    uint64_t limit = (uint64_t)(x->answered ? x->idle_ms : x->first_byte_ms);
+
+    if (now - x->touched_ms < limit) {
+        gw_wheel_set(gw_world_wheel(x->req->world), t, x->touched_ms + limit);
+    } else {
+        gw_answer_timeout(x);
+    }
+}
+
+static void
+on_ready(void *owner)
+{
+    send_request(owner);
+}
+
+static void
+on_failed(void *owner, const char *why)
+{
+    struct gw_exchange *x = owner;
+
+    x->backend = NULL;
+    gw_exchange_lost(x, GW_ERR_UPSTREAM_CONNECT, why);
+}
+
+static void
+on_readable(void *owner)
+{
+    gw_answer_readable(owner);
+}
+
+static void
+on_drained(void *owner)
+{
+    struct gw_exchange *x = owner;
+
+    gw_exchange_touch(x);
+    gw_session_body_resume(x->req->session);
+    gw_conn_poke(&x->backend->conn);
+}
+
+static const struct gw_backend_events backend_events = {
+    .ready = on_ready, .failed = on_failed, .readable = on_readable, .drained = on_drained};
+
+/* Takes a connection to the next endpoint.  False when there is none left; err then says why. */
+static bool
+take_endpoint(struct gw_exchange *x)
+{
+    struct gw_req *req = x->req;
+    unsigned i = choose(&req->to, x->tried);
+
+    if (i >= req->to.n_endpoints) {
+        req->err = GW_ERR_UPSTREAM_CONNECT;
+        return false;
+    }
+    struct gw_endpoint *e = req->to.endpoints[i];
+    if (i < 64) {
+        x->tried |= (uint64_t)1 << i;
+    }
+    if (req->to.max_connections > 0 && e->busy >= req->to.max_connections) {
+        req->err = GW_ERR_OVERLOADED;
+        req->detail = "the backend has as many requests as its limits.connections allows";
+        return false;
+    }
+    req->decision.tries++;
+    req->decision.endpoint = gw_endpoint_url(e);
+    x->head_sent = false;
+    x->backend = gw_backend_take(e, &backend_events, x, x->connect_ms, req->decision.tries > 1);
+    return true;
+}
+
+static void
+try_next(struct gw_exchange *x)
+{
+    if (!take_endpoint(x)) {
+        fail(x, x->req->err, NULL);
+    } else if (x->backend->ready) {
+        send_request(x);
+    }
+}
+
+static long long
+or_default(long long own, long long general)
+{
+    return own > 0 ? own : general;
+}
+
+static struct gw_exchange *
+exchange_new(struct gw_req *req)
+{
+    struct gw_exchange *x = gw_arena_alloc(req->arena, sizeof(*x));
+    const struct gw_conf *conf = req->snapshot;
+    const struct gw_timeouts *t = &conf->settings.timeouts;
+
+    x->req = req;
+    x->parser.limits = &conf->settings.parse;
+    x->parser.arena = req->arena;
+    x->timer.fire = on_timer;
+    x->connect_ms = or_default(req->to.connect_ms, t->connect);
+    x->first_byte_ms = or_default(req->to.first_byte_ms, t->first_byte);
+    x->idle_ms = or_default(req->to.idle_ms, t->backend_idle);
+    x->tunnel_idle_ms = or_default(req->to.tunnel_idle_ms, t->tunnel_idle);
+    /* Another endpoint costs nothing to ask while nothing was sent; repeating what was sent is
+     * the destination's choice. */
+    x->tries_left = req->to.tries > 0         ? req->to.tries
+                    : req->to.n_endpoints > 1 ? req->to.n_endpoints - 1
+                                              : 0;
+    if (x->tries_left > 3) {
+        x->tries_left = 3;
+    }
+    gw_arena_defer(req->arena, on_arena_free, x);
+    req->exchange = x;
+    return x;
+}
+
+/* The endpoints of ks-core and of the console are the config's. */
+static bool
+find_destination(struct gw_req *req)
+{
+    const struct gw_conf *conf = req->snapshot;
+    struct gw_endpoint *e = NULL;
+
+    if (req->to.n_endpoints > 0) {
+        return true;
+    }
+    if (req->plan->route == GW_ROUTE_CORE) {
+        e = gw_world_core(req->world);
+    } else if (req->plan->route == GW_ROUTE_CONSOLE) {
+        e = gw_world_console(req->world);
+    }
+    if (e == NULL) {
+        return false;
+    }
+    struct gw_endpoint **list = gw_arena_raw(req->arena, sizeof(struct gw_endpoint *));
+    *list = e;
+    req->to.endpoints = list;
+    req->to.n_endpoints = 1;
+    req->to.preserve_host = conf->settings.core.preserve_host;
+    req->to.max_connections = (unsigned)conf->settings.limits.backend_connections;
+    return true;
+}
+
+static enum gw_verdict
+answer_options(struct gw_req *req)
+{
+    gw_edits_add(req, &req->down, GW_STR("Allow"),
+                 GW_STR("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+    return gw_req_reply(req, 204, GW_STR_NONE, GW_STR_NONE);
+}
+
+enum gw_verdict
+gw_forward_step(struct gw_req *req, const void *conf)
+{
+    (void)conf;
+    req->decision.decided_us = gw_world_loop(req->world)->now_us - req->decision.start_us;
+    if (gw_str_eq(req->target.path, GW_STR("*"))) {
+        return answer_options(req);
+    }
+    if (!find_destination(req)) {
+        return gw_req_fail(req, GW_ERR_NO_ROUTE, "nothing is served at this path");
+    }
+    struct gw_exchange *x = exchange_new(req);
+    if (!take_endpoint(x)) {
+        return GW_FAIL;
+    }
+    req->pending = (struct gw_pending){.cancel = cancel, .arg = x};
+    if (x->backend->ready) {
+        x->in_step = true;
+        send_request(x);
+        x->in_step = false;
+    }
+    return x->step_failed ? GW_FAIL : GW_WAIT;
+}

@@ -1,0 +1,255 @@
+#include "gateway/intake.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/map.h"
+#include "gateway/conf.h"
+#include "gateway/session_private.h"
+#include "gateway/worlds.h"
+
+#define ID_MAX 128
+
+static struct gw_str
+peer_text(struct gw_req *req, const unsigned char address[16])
+{
+    static const unsigned char v4_mapped[12] = {[10] = 0xff, [11] = 0xff};
+    char *text = gw_arena_raw(req->arena, INET6_ADDRSTRLEN);
+
+    if (memcmp(address, v4_mapped, sizeof(v4_mapped)) != 0) {
+        inet_ntop(AF_INET6, address, text, INET6_ADDRSTRLEN);
+        return gw_str_of(text);
+    }
+    char *p = text;
+    for (int i = 12; i < 16; i++) { /* as inet_ntop() does, without its snprintf() */
+        unsigned v = address[i];
+
+        if (v >= 100) {
+            *p++ = (char)('0' + v / 100);
+        }
+        if (v >= 10) {
+            *p++ = (char)('0' + v / 10 % 10);
+        }
+        *p++ = (char)('0' + v % 10);
+        *p++ = '.';
+    }
+    p[-1] = '\0';
+    return (struct gw_str){text, (size_t)(p - text) - 1};
+}
+
+/* One line of the chain, from its right end.  False when its end was found: *found is it. */
+static bool
+walk_chain(struct gw_str list, const struct gw_settings *set, struct gw_str *found)
+{
+    while (list.n > 0) {
+        size_t at = list.n;
+        char text[INET6_ADDRSTRLEN];
+        unsigned char address[16] = {[10] = 0xff, [11] = 0xff};
+
+        while (at > 0 && list.p[at - 1] != ',') {
+            at--;
+        }
+        struct gw_str last = gw_str_trim(gw_str_skip(list, at));
+        list.n = at > 0 ? at - 1 : 0;
+        if (last.n == 0 || last.n >= sizeof(text)) {
+            return false;
+        }
+        memcpy(text, last.p, last.n);
+        text[last.n] = '\0';
+        if (inet_pton(AF_INET, text, address + 12) != 1 &&
+            inet_pton(AF_INET6, text, address) != 1) {
+            return false;
+        }
+        *found = last;
+        if (!gw_settings_trusts(set, address)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The nearest address that is not one of our own proxies', from the right (RFC 7239, 7.4; the
+ * left end of the list is whatever the client wrote).  Some proxies add a line of their own
+ * instead of a word to the last one: all lines are one list. */
+static struct gw_str
+forwarded_client(const struct gw_req *req, const struct gw_settings *set)
+{
+    const struct gw_headers *h = &req->head->headers;
+    struct gw_str found = req->peer_ip;
+
+    for (unsigned i = h->n; i > 0; i--) {
+        const struct gw_header *line = &h->list[i - 1];
+
+        if (line->id == GW_H_X_FORWARDED_FOR && !walk_chain(line->value, set, &found)) {
+            break;
+        }
+    }
+    return found;
+}
+
+static bool
+id_ok(struct gw_str id)
+{
+    if (id.n == 0 || id.n > ID_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < id.n; i++) {
+        char c = id.p[i];
+
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+              c == '-' || c == '_' || c == '.' || c == ':')) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Unique among workers, restarts and machines as far as 64 random bits go; not secret. */
+static struct gw_str
+new_id(struct gw_req *req)
+{
+    static _Thread_local uint64_t base;
+    static _Thread_local uint64_t count;
+    static const char digits[] = "0123456789abcdef";
+    char *text = gw_arena_raw(req->arena, 25);
+    uint64_t n = ++count;
+
+    if (base == 0) {
+        struct {
+            uint64_t us, ms;
+            void *where;
+        } seed = {gw_clock_mono_us(), gw_clock_wall_ms(), &base};
+
+        base = gw_hash((struct gw_str){(const char *)&seed, sizeof(seed)}) | 1;
+    }
+    for (int i = 0; i < 16; i++) {
+        text[i] = digits[base >> (60 - 4 * i) & 15];
+    }
+    for (int i = 0; i < 8; i++) {
+        text[16 + i] = digits[n >> (28 - 4 * i) & 15];
+    }
+    text[24] = '\0';
+    return (struct gw_str){text, 24};
+}
+
+static void
+note_client(struct gw_req *req, const struct gw_session *s)
+{
+    const struct gw_settings *set = &s->conf->settings;
+    struct gw_str id = gw_headers_value(&req->head->headers, GW_H_X_REQUEST_ID);
+
+    req->peer_trusted = s->trusted || (set->n_trusted > 0 && gw_settings_trusts(set, s->address));
+    req->peer_ip = s->trusted ? GW_STR("unix") : peer_text(req, s->address);
+    req->client_ip = req->peer_trusted && !s->trusted ? forwarded_client(req, set) : req->peer_ip;
+    req->request_id = id_ok(id) ? id : new_id(req);
+    if (s->trusted) {
+        req->subject = (struct gw_subject){.name = GW_STR("admin-socket"), .trusted = true};
+        req->decision.authentication = "admin-socket";
+    }
+}
+
+/* What the parser can't see as wrong, since it knows no paths. */
+static enum gw_err
+check_target(struct gw_req *req)
+{
+    const char *why = NULL;
+    enum gw_err err = gw_target_split(req->head->method, req->head->target, &req->target);
+
+    if (err == GW_ERR_OK && gw_str_eq(req->target.path, GW_STR("*"))) {
+        return GW_ERR_OK; /* OPTIONS *: about the server as a whole */
+    }
+    if (err == GW_ERR_OK) {
+        err = gw_path_check(req->target.path, &why);
+        req->detail = why;
+    }
+    if (err == GW_ERR_OK && gw_str_eq(req->head->method, GW_STR("TRACE"))) {
+        /* It would send the caller's credentials back into a page's hands (RFC 9110, 9.3.8). */
+        err = GW_ERR_BAD_METHOD;
+        req->detail = "TRACE is not served";
+    }
+    return err;
+}
+
+/* Inside a tunnel of HTTP/2 or TLS there would be requests that nobody has been asked about. */
+static bool
+hides_requests(const struct gw_headers *h)
+{
+    static const struct gw_str names[] = {{"h2c", 3}, {"h2", 2}, {"http", 4}, {"tls", 3}};
+
+    for (unsigned i = 0; i < h->n; i++) {
+        struct gw_str rest = h->list[i].value;
+
+        while (h->list[i].id == GW_H_UPGRADE && rest.n > 0) {
+            struct gw_str protocol = gw_str_cut(&rest, ',');
+            struct gw_str name = gw_str_trim(gw_str_cut(&protocol, '/'));
+
+            for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++) {
+                if (gw_str_eq_nocase(name, names[k])) {
+                    return true;
+                }
+            }
+        }
+    }
+    return false;
+}
+
+static enum gw_err
+check_body(struct gw_req *req, const struct gw_settings *set)
+{
+    if (set->limits.body >= 0 && req->head->body == GW_BODY_LENGTH &&
+        req->head->length > (uint64_t)set->limits.body) {
+        return GW_ERR_BODY_TOO_LARGE;
+    }
+    return GW_ERR_OK;
+}
+
+static void
+route(struct gw_req *req, const struct gw_session *s)
+{
+    static const char *const names[] = {[GW_ROUTE_CORE] = "core",
+                                        [GW_ROUTE_EXTENSIONS] = "extensions",
+                                        [GW_ROUTE_CONSOLE] = "console",
+                                        [GW_ROUTE_ADMIN] = "admin"};
+    struct gw_str authority = req->target.authority;
+
+    req->host = authority.n > 0 ? authority : gw_headers_value(&req->head->headers, GW_H_HOST);
+    req->plan = gw_conf_route(s->conf, req->host, req->target.path);
+    req->decision.route = names[req->plan->route];
+}
+
+struct gw_req *
+gw_intake(struct gw_session *s, bool parsed)
+{
+    struct gw_parser *p = s->parser;
+    struct gw_req *req = gw_arena_alloc(s->arena, sizeof(*req));
+
+    req->arena = s->arena;
+    req->session = s;
+    req->world = s->all->world;
+    req->snapshot = s->conf;
+    req->head = &p->head;
+    /* An upgrade may be ignored (RFC 9110, 7.8): then it is an ordinary request. */
+    p->head.upgrade = p->head.upgrade && !hides_requests(&p->head.headers);
+    req->decision.start_us = s->start_us;
+    req->decision.wall_ms = gw_clock_wall_ms();
+    req->decision.head_us = s->conn.loop->now_us - s->start_us;
+    req->decision.rule = -2;
+    note_client(req, s);
+    req->err = parsed ? check_target(req) : p->err;
+    if (!parsed && p->detail[0] != '\0') {
+        req->detail = p->detail;
+    }
+    if (req->err == GW_ERR_OK) {
+        req->err = check_body(req, &s->conf->settings);
+    }
+    if (req->err == GW_ERR_OK) {
+        route(req, s);
+    } else {
+        req->plan = &s->conf->plans[GW_ROUTE_CONSOLE];
+        req->decision.route = "none";
+        req->decision.end = "refused";
+    }
+    return req;
+}

@@ -1,0 +1,18 @@
+/*
+ * intake.h - makes a request of a message's head.
+ *
+ * Everything that must be refused before any policy is asked is refused here: what policy sees
+ * afterwards is byte for byte what the backend gets.
+ */
+#ifndef GW_GATEWAY_INTAKE_H
+#define GW_GATEWAY_INTAKE_H
+
+#include "gateway/req.h"
+
+struct gw_session;
+
+/* Never NULL; req->err says when it is refused.  parsed: the head is whole; else the parser's
+ * error is the request's. */
+struct gw_req *gw_intake(struct gw_session *s, bool parsed);
+
+#endif

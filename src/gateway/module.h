@@ -1,0 +1,60 @@
+/*
+ * module.h - all that a module is, and all that it may touch.
+ *
+ * A module is one const struct, its only non-static symbol (gw_mod_NAME in modules/NAME.c).
+ * Every callback may be NULL.  It keeps no state but its conf (one per config snapshot,
+ * read-only once opened, shared by all workers), its views (per worker, see world.h), its
+ * per-worker state, and what it puts into the request's arena.
+ */
+#ifndef GW_GATEWAY_MODULE_H
+#define GW_GATEWAY_MODULE_H
+
+#include "config/schema.h"
+#include "gateway/req.h"
+#include "gateway/world.h"
+
+typedef enum gw_verdict gw_step_fn(struct gw_req *req, const void *conf);
+
+/* The phases in which modules may act, in the order of a request's life. */
+enum gw_phase {
+    GW_FIND,     /* what is asked for, and where would it go? */
+    GW_ACCESS,   /* who is it, and may they?  (the word access is also a route's level) */
+    GW_REWRITE,  /* what shall the backend see? */
+    GW_RESPONSE, /* what shall the client see? also runs for our own replies */
+    GW_LOG,      /* what has happened?  runs exactly once, whatever happened */
+    GW_N_PHASES
+};
+
+enum gw_route_kind {
+    GW_ROUTE_CORE,       /* /api /apis /kapis /kapi /oauth /clusters /proxy /dist ... */
+    GW_ROUTE_EXTENSIONS, /* /extensions/{name}/... */
+    GW_ROUTE_CONSOLE,    /* everything else */
+    GW_ROUTE_ADMIN,      /* /-/... */
+    GW_N_ROUTES
+};
+#define GW_ON(kind) (1u << (kind))
+#define GW_ON_ALL   ((1u << GW_N_ROUTES) - 1)
+
+struct gw_module {
+    const char *name;                  /* in plans, docs and metrics */
+    const char *about;                 /* one sentence, for --help and the docs */
+    const char *section;               /* top-level key of the config file; NULL: no settings */
+    const struct gw_setting *settings; /* of that section; ends with an empty row */
+    size_t conf_size;
+    unsigned routes; /* GW_ON(...) of the routes it takes part in */
+    /* Once per config snapshot, on the control thread, after the settings were read.  False: the
+     * diag says why, and the snapshot is not used. */
+    bool (*open)(void *conf, struct gw_loader *loader);
+    void (*close)(void *conf);
+    const struct gw_view *const *views; /* NULL-terminated, or NULL */
+    gw_step_fn *on[GW_N_PHASES];
+    /* Worker thread, once, when the worker ends: what its state still holds (buffers, files). */
+    void (*stop)(struct gw_world *world);
+    /* The module's share of /-/metrics; world gives the per-worker states. */
+    void (*metrics)(struct gw_buf *out, struct gw_world *const *worlds, size_t n);
+};
+
+/* modules/modules.def in order, NULL-terminated (modules/modules.c). */
+extern const struct gw_module *const gw_modules[];
+
+#endif

@@ -1,0 +1,21 @@
+/*
+ * reply.h - the gateway's own answers.
+ */
+#ifndef GW_GATEWAY_REPLY_H
+#define GW_GATEWAY_REPLY_H
+
+#include "base/buf.h"
+#include "gateway/req.h"
+
+/* Makes req->err (and req->detail) the reply: a Kubernetes Status as JSON, with
+ * WWW-Authenticate on 401.  Kubernetes' message for FORBIDDEN is made by rbac in detail. */
+void gw_reply_error(struct gw_req *req);
+
+/* Appends a Status object.  name/kind/group may be none. */
+void gw_status_json(struct gw_buf *out, int code, struct gw_str reason, struct gw_str message,
+                    struct gw_str group, struct gw_str kind, struct gw_str name);
+
+/* Builds the head of req->reply as req->response, with the edits of req->down applied. */
+void gw_reply_head(struct gw_req *req);
+
+#endif

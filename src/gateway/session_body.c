@@ -1,0 +1,223 @@
+/* session_body.c - the request's body, from the client's connection to whoever wants it. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "gateway/conf.h"
+#include "gateway/session_private.h"
+
+static void
+body_failed(struct gw_session *s, enum gw_err err)
+{
+    s->sink_on = false;
+    s->keep_alive = false;
+    s->sink.fail(s->sink.arg, err);
+}
+
+static bool
+too_large(const struct gw_session *s)
+{
+    long long limit = s->conf->settings.limits.body;
+
+    return limit >= 0 && s->req->decision.bytes_in > (uint64_t)limit;
+}
+
+/* Parses n bytes and hands them on.  *used: how many of them were the body's.  False when no
+ * more is wanted now.  The sink may end the request from within: nothing of it, the parser
+ * included, is touched after that. */
+static bool
+deliver(struct gw_session *s, char *bytes, size_t n, size_t *used)
+{
+    struct gw_parser *p = s->parser;
+    struct gw_req *req = s->req;
+    enum gw_parse result = gw_parser_body(p, bytes, n, used);
+
+    s->touched_ms = gw_loop_now_ms(s->conn.loop);
+    if (result == GW_PARSE_ERROR) {
+        body_failed(s, p->err);
+        return false;
+    }
+    req->decision.bytes_in += p->body_bytes;
+    if (too_large(s)) {
+        body_failed(s, GW_ERR_BODY_TOO_LARGE);
+        return false;
+    }
+    s->body_done = result == GW_PARSE_DONE;
+    if (p->n_body > 0 && !s->sink.bytes(s->sink.arg, p->body, p->n_body, p->body_bytes)) {
+        s->body_paused = true;
+    }
+    if (s->req != req || !s->sink_on) {
+        return false;
+    }
+    if (result == GW_PARSE_DONE) {
+        s->sink_on = false;
+        s->sink.end(s->sink.arg, &p->trailers);
+        return false;
+    }
+    return !s->body_paused;
+}
+
+/* What was put aside before the sink was there.  The stash stays where it is meanwhile. */
+static bool
+deliver_stash(struct gw_session *s)
+{
+    size_t at = s->stash_at;
+    size_t n = s->stash_n - at;
+    size_t used = n;
+
+    s->delivering = true;
+    s->stash_at = s->stash_n;
+    bool more = deliver(s, s->stash + at, n, &used);
+    s->delivering = false;
+    s->stash_at = at + used;
+    if (s->state == GW_SESSION_IDLE) {
+        gw_conn_call_later(&s->conn);
+    }
+    return more;
+}
+
+/* What came together with the head and still is in the scratch buffer. */
+static bool
+deliver_rest(struct gw_session *s)
+{
+    char *rest = s->rest;
+    size_t n = s->rest_n;
+    size_t used = n;
+
+    s->rest_n = 0;
+    bool more = deliver(s, rest, n, &used);
+    s->rest = rest + used;
+    s->rest_n = n - used;
+    return more;
+}
+
+void
+gw_session_read_body(struct gw_session *s)
+{
+    struct gw_loop *l = s->conn.loop;
+
+    if (s->stash_n > s->stash_at && !deliver_stash(s)) {
+        return;
+    }
+    while (gw_conn_may_read(&s->conn)) {
+        long got = gw_conn_read(&s->conn, l->scratch, GW_SCRATCH_SIZE);
+        size_t used = 0;
+
+        if (got == GW_CONN_WAIT) {
+            return;
+        }
+        if (got <= 0) {
+            body_failed(s, GW_ERR_CLIENT_GONE);
+            return;
+        }
+        used = (size_t)got;
+        bool more = deliver(s, l->scratch, (size_t)got, &used);
+        if (used < (size_t)got && s->state != GW_SESSION_ENDED) {
+            gw_session_put_aside(s, l->scratch + used, (size_t)got - used);
+            if (s->state == GW_SESSION_IDLE) {
+                gw_conn_call_later(&s->conn);
+            }
+        }
+        if (!more) {
+            return;
+        }
+    }
+}
+
+void
+gw_session_body_start(struct gw_session *s, const struct gw_body_sink *sink)
+{
+    s->sink = *sink;
+    if (s->body_done) {
+        s->sink.end(s->sink.arg, NULL);
+        return;
+    }
+    s->sink_on = true;
+    s->body_paused = false;
+    gw_session_touch(s);
+    if (s->rest_n > 0 && !deliver_rest(s)) {
+        return;
+    }
+    /* The scratch buffer may be a backend's just now: the socket is read from the loop. */
+    if (s->stash_n > s->stash_at || gw_conn_may_read(&s->conn)) {
+        gw_conn_call_later(&s->conn);
+    }
+}
+
+void
+gw_session_body_resume(struct gw_session *s)
+{
+    if (s->sink_on && s->body_paused) {
+        s->body_paused = false;
+        gw_session_touch(s);
+        if (s->stash_n > s->stash_at || gw_conn_may_read(&s->conn)) {
+            gw_conn_call_later(&s->conn);
+        }
+    }
+}
+
+void
+gw_session_body_stop(struct gw_session *s)
+{
+    s->sink_on = false;
+    if (!s->body_done) {
+        s->keep_alive = false;
+    }
+}
+
+bool
+gw_session_body_done(const struct gw_session *s)
+{
+    return s->body_done;
+}
+
+struct gw_conn *
+gw_session_conn(struct gw_session *s)
+{
+    return &s->conn;
+}
+
+void
+gw_session_on_drained(struct gw_session *s, void (*drained)(void *arg), void *arg)
+{
+    s->drained = drained;
+    s->drained_arg = arg;
+}
+
+bool
+gw_session_keep_alive(const struct gw_session *s)
+{
+    return s->keep_alive;
+}
+
+void
+gw_session_no_keep_alive(struct gw_session *s)
+{
+    s->keep_alive = false;
+}
+
+void
+gw_session_cut(struct gw_session *s)
+{
+    s->cut = true;
+    s->keep_alive = false;
+}
+
+void
+gw_session_tunnel(struct gw_session *s, struct gw_conn *to, void (*readable)(void *arg), void *arg)
+{
+    s->tunneling = true;
+    s->keep_alive = false;
+    s->tunnel_readable = readable;
+    s->tunnel_arg = arg;
+    gw_wheel_cancel(&s->timer); /* a tunnel has its own deadline */
+    if (s->rest_n > 0) {
+        gw_conn_cork(to, s->rest, s->rest_n);
+        s->rest_n = 0;
+    }
+    if (s->stash_n > s->stash_at) {
+        gw_conn_cork(to, s->stash + s->stash_at, s->stash_n - s->stash_at);
+        s->stash_at = s->stash_n;
+    }
+    gw_conn_flush(to);
+    gw_conn_poke(&s->conn);
+}

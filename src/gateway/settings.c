@@ -1,0 +1,329 @@
+#include "gateway/settings.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "http/url.h"
+
+#define AT(field) offsetof(struct gw_settings, field)
+#define KIB       1024LL
+#define MIB       (1024LL * KIB)
+#define SECOND    1000LL
+#define HOUR      (3600 * SECOND)
+
+/* "auto", or how many; both are natural to write. */
+static bool
+set_workers(struct gw_loader *l, void *field, const json_t *value, const struct gw_setting *row,
+            const char *path)
+{
+    const char **text = field;
+
+    (void)row;
+    if (json_is_integer(value)) {
+        *text = gw_arena_printf(l->arena, "%lld", (long long)json_integer_value(value));
+        return true;
+    }
+    if (json_is_string(value)) {
+        *text = gw_arena_strndup(l->arena, json_string_value(value), json_string_length(value));
+        return true;
+    }
+    gw_schema_error(l, value, path, "expected \"auto\" or a number from 1 to 256");
+    return false;
+}
+
+/* clang-format off */
+static const struct gw_setting listener_rows[] = {
+    {.name = "address", .set = gw_set_text, .at = offsetof(struct gw_listener_settings, address),
+     .flags = GW_REQUIRED, .example = "0.0.0.0:8080",
+     .help = "Address and port to listen on, `0.0.0.0:8080` or `[::]:8080`."},
+    {0},
+};
+
+static const struct gw_setting core_rows[] = {
+    {.name = "url", .set = gw_set_text, .at = AT(core.url),
+     .initial = "http://ks-apiserver.kubesphere-system.svc:80",
+     .help = "Where ks-core (ks-apiserver) listens: `http://host:port` or `unix:/path`."},
+    {.name = "console", .set = gw_set_text, .at = AT(core.console),
+     .example = "http://ks-console.kubesphere-system.svc:80",
+     .help = "Where the console listens; it gets all paths that are nobody else's.  Left out, they answer 404."},
+    {.name = "paths", .set = gw_set_text_list, .at = AT(core.paths),
+     .initial = "[api, apis, kapi, kapis, oauth, .well-known, version, openapi, clusters, proxy, dist, static, healthz, livez, metrics]",
+     .help = "First path segments that belong to ks-core."},
+    {.name = "preserve_host", .set = gw_set_bool, .at = AT(core.preserve_host), .initial = "true",
+     .help = "Whether ks-core and the console see the Host that the client sent; if not, their own."},
+    {0},
+};
+
+static const struct gw_setting limit_rows[] = {
+    {.name = "head", .set = gw_set_size, .at = AT(limits.head), .min = 1 * KIB, .max = 1 * MIB, .initial = "64KiB",
+     .help = "Largest message head: request line or status line, and headers.  More answers 431."},
+    {.name = "target", .set = gw_set_size, .at = AT(limits.target), .min = 256, .max = 1 * MIB, .initial = "32KiB",
+     .help = "Longest request target (path and query).  More answers 414."},
+    {.name = "headers", .set = gw_set_int, .at = AT(limits.headers), .min = 8, .max = 4096, .initial = "128",
+     .help = "Most header fields in a message.  More answers 431."},
+    {.name = "body", .set = gw_set_size, .at = AT(limits.body), .initial = "unlimited",
+     .help = "Largest request body; bodies are streamed, never held.  More answers 413."},
+    {.name = "object", .set = gw_set_size, .at = AT(limits.object), .min = 1 * KIB, .max = 16 * MIB, .initial = "1MiB",
+     .help = "Largest body of a request to the gateway's own interface below `/-/`.  More answers 413."},
+    {.name = "connections", .set = gw_set_int, .at = AT(limits.connections), .min = 16, .max = 10000000, .initial = "20000",
+     .help = "Most client connections of the server.  When it is reached, no more are accepted until one ends."},
+    {.name = "pool", .set = gw_set_int, .at = AT(limits.pool), .min = 0, .max = 65536, .initial = "128",
+     .help = "Idle connections kept for each backend, in each worker."},
+    {.name = "backend_connections", .set = gw_set_int, .at = AT(limits.backend_connections), .min = 0, .max = 1000000, .initial = "0",
+     .help = "Most connections to one backend, in each worker; 0: no limit.  More answers 503."},
+    {0},
+};
+
+static const struct gw_setting timeout_rows[] = {
+    {.name = "head", .set = gw_set_duration, .at = AT(timeouts.head), .min = 100, .max = HOUR, .initial = "10s",
+     .help = "From the first byte of a request to the end of its head.  Longer answers 408."},
+    {.name = "idle", .set = gw_set_duration, .at = AT(timeouts.idle), .min = 100, .max = 24 * HOUR, .initial = "75s",
+     .help = "How long a client's connection may be idle between requests."},
+    {.name = "body_idle", .set = gw_set_duration, .at = AT(timeouts.body_idle), .min = 100, .max = 24 * HOUR, .initial = "60s",
+     .help = "Longest pause while a request body is being sent, or while a client does not take its answer."},
+    {.name = "half_closed", .set = gw_set_duration, .at = AT(timeouts.half_closed), .min = 100, .max = 24 * HOUR, .initial = "10s",
+     .help = "How long an answer may make no progress for a client that has closed its sending side."},
+    {.name = "connect", .set = gw_set_duration, .at = AT(timeouts.connect), .min = 10, .max = HOUR, .initial = "3s",
+     .help = "Longest time to connect to a backend, name lookup included."},
+    {.name = "first_byte", .set = gw_set_duration, .at = AT(timeouts.first_byte), .min = 10, .max = 24 * HOUR, .initial = "60s",
+     .help = "From the end of the request to the first byte of the backend's answer.  Longer answers 504."},
+    {.name = "backend_idle", .set = gw_set_duration, .at = AT(timeouts.backend_idle), .min = 10, .max = 24 * HOUR, .initial = "10m",
+     .help = "Longest pause within a backend's answer (watches and followed logs pause long)."},
+    {.name = "pool_idle", .set = gw_set_duration, .at = AT(timeouts.pool_idle), .min = 100, .max = HOUR, .initial = "55s",
+     .help = "How long an unused connection to a backend is kept."},
+    {.name = "tunnel_idle", .set = gw_set_duration, .at = AT(timeouts.tunnel_idle), .min = 100, .max = 168 * HOUR, .initial = "1h",
+     .help = "How long a tunnel (WebSocket, kubectl exec) may be silent both ways."},
+    {.name = "drain", .set = gw_set_duration, .at = AT(timeouts.drain), .min = 0, .max = 24 * HOUR, .initial = "30s",
+     .help = "How long a stopping server waits for running requests and tunnels."},
+    {0},
+};
+
+static const struct gw_setting admin_rows[] = {
+    {.name = "socket", .set = gw_set_text, .at = AT(admin.socket), .initial = "/run/ksgate/admin.sock", .flags = GW_RESTART,
+     .help = "Unix socket for the `ksgate` command and for services on this machine; who may open it may do everything.  `\"\"`: none."},
+    {.name = "mode", .set = gw_set_text, .at = AT(admin.mode), .initial = "\"0600\"", .flags = GW_RESTART,
+     .help = "The socket's file mode, octal."},
+    {0},
+};
+
+const struct gw_setting gw_settings_rows[] = {
+    {.name = "listeners", .set = gw_set_list, .at = AT(listeners), .rows = listener_rows,
+     .row_size = sizeof(struct gw_listener_settings), .flags = GW_REQUIRED | GW_RESTART,
+     .help = "Where clients connect."},
+    {.name = "workers", .set = set_workers, .at = AT(workers_text), .initial = "auto", .type = "`auto` or number", .flags = GW_RESTART,
+     .help = "Worker threads: `auto` (one per core) or a number up to 256."},
+    {.name = "user", .set = gw_set_text, .at = AT(user), .flags = GW_RESTART, .example = "ksgate",
+     .help = "Whom the server runs as when it was started as root: left out, `ksgate` if there is such a user, else `nobody`."},
+    {.name = "core", .set = gw_set_section, .at = 0, .rows = core_rows,
+     .help = "KubeSphere itself."},
+    {.name = "registry", .set = gw_set_section, .at = AT(registry), .rows = gw_registry_rows, .flags = GW_RESTART,
+     .help = "Where registered objects are held."},
+    {.name = "trusted_proxies", .set = gw_set_text_list, .at = AT(trusted_proxies), .initial = "[]",
+     .help = "Addresses and CIDR blocks of proxies in front whose `X-Forwarded-*` are believed."},
+    {.name = "limits", .set = gw_set_section, .at = 0, .rows = limit_rows,
+     .help = "What is refused for its size or number."},
+    {.name = "timeouts", .set = gw_set_section, .at = 0, .rows = timeout_rows,
+     .help = "How long is waited for what."},
+    {.name = "admin", .set = gw_set_section, .at = 0, .rows = admin_rows,
+     .help = "The administrator's door."},
+    {0},
+};
+/* clang-format on */
+
+static bool
+parse_workers(struct gw_settings *s)
+{
+    uint64_t n = 0;
+
+    if (s->workers_text == NULL) {
+        return true; /* of a wrong type, which was said */
+    }
+    if (strcmp(s->workers_text, "auto") == 0) {
+        long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+        s->n_workers = cores < 1 ? 1 : cores > 256 ? 256 : (unsigned)cores;
+        return true;
+    }
+    if (!gw_str_u64(gw_str_of(s->workers_text), &n) || n < 1 || n > 256) {
+        return false;
+    }
+    s->n_workers = (unsigned)n;
+    return true;
+}
+
+static bool
+parse_cidr(const char *text, struct gw_cidr *out)
+{
+    struct gw_str rest = gw_str_of(text);
+    struct gw_str address = gw_str_cut(&rest, '/');
+    bool has_bits = address.n < strlen(text);
+    char host[64];
+    uint64_t bits = 0;
+    struct in_addr v4;
+
+    if (address.n >= sizeof(host) || (has_bits && !gw_str_u64(rest, &bits))) {
+        return false;
+    }
+    memcpy(host, address.p, address.n);
+    host[address.n] = '\0';
+    if (inet_pton(AF_INET, host, &v4) == 1) {
+        memset(out->address, 0, 10);
+        memset(out->address + 10, 0xff, 2);
+        memcpy(out->address + 12, &v4, 4);
+        out->bits = has_bits ? (unsigned)bits + 96 : 128;
+        return bits <= 32;
+    }
+    out->bits = has_bits ? (unsigned)bits : 128;
+    return inet_pton(AF_INET6, host, out->address) == 1 && bits <= 128;
+}
+
+static const json_t *
+at(const json_t *root, const char *section, const char *name)
+{
+    const json_t *v = json_object_get(root, section);
+
+    return name == NULL || v == NULL ? v : json_object_get(v, name);
+}
+
+static void
+check_url(struct gw_loader *l, const json_t *root, const char *name, const char *url)
+{
+    struct gw_url parts;
+    const char *why;
+    struct gw_place place = gw_yaml_place(l->source, at(root, "core", name));
+
+    if (url == NULL) {
+        return;
+    }
+    if (!gw_url_parse(gw_str_of(url), &parts, &why)) {
+        gw_diag_error(l->diag, place, "core.%s: \"%s\" is not a backend's URL: %s", name, url, why);
+    } else if (gw_str_eq(parts.scheme, GW_STR("https"))) {
+        gw_diag_error(l->diag, place,
+                      "core.%s: TLS to backends is not supported by this version: use an http:// "
+                      "or unix: URL",
+                      name);
+    }
+}
+
+static bool
+address_ok(const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    char host[64];
+    unsigned char address[16];
+    uint64_t port;
+
+    if (colon == NULL || (size_t)(colon - text) >= sizeof(host) ||
+        !gw_str_u64(gw_str_of(colon + 1), &port) || port < 1 || port > 65535) {
+        return false;
+    }
+    size_t n = (size_t)(colon - text);
+    if (text[0] == '[' && n >= 2 && text[n - 1] == ']') {
+        memcpy(host, text + 1, n - 2);
+        host[n - 2] = '\0';
+        return inet_pton(AF_INET6, host, address) == 1;
+    }
+    memcpy(host, text, n);
+    host[n] = '\0';
+    return inet_pton(AF_INET, host, address) == 1;
+}
+
+static void
+check_listeners(const struct gw_settings *s, struct gw_loader *l, const json_t *root)
+{
+    const struct gw_listener_settings *list = s->listeners.items;
+    const json_t *values = json_object_get(root, "listeners");
+
+    for (size_t i = 0; i < s->listeners.n; i++) {
+        struct gw_place place = gw_yaml_place(l->source, json_array_get(values, i));
+
+        if (list[i].address != NULL && !address_ok(list[i].address)) {
+            gw_diag_error(l->diag, place,
+                          "listeners[%zu].address: expected an IP address and a port such as "
+                          "0.0.0.0:8080 or [::]:8080, got \"%s\"",
+                          i, list[i].address);
+        }
+        for (size_t k = 0; k < i; k++) {
+            if (list[i].address != NULL && list[k].address != NULL &&
+                strcmp(list[i].address, list[k].address) == 0) {
+                gw_diag_error(l->diag, place, "listeners[%zu].address: %s is listened on twice", i,
+                              list[i].address);
+            }
+        }
+    }
+}
+
+static void
+parse_trusted(struct gw_settings *s, struct gw_loader *l, const json_t *root)
+{
+    const json_t *values = json_object_get(root, "trusted_proxies");
+    size_t n = 0;
+
+    while (s->trusted_proxies != NULL && s->trusted_proxies[n] != NULL) {
+        n++;
+    }
+    s->trusted = gw_arena_alloc(l->arena, (n + 1) * sizeof(*s->trusted));
+    for (size_t i = 0; i < n; i++) {
+        if (!parse_cidr(s->trusted_proxies[i], &s->trusted[s->n_trusted++])) {
+            const json_t *value = json_is_array(values) ? json_array_get(values, i) : values;
+
+            gw_diag_error(l->diag, gw_yaml_place(l->source, value),
+                          "trusted_proxies[%zu]: expected an address or a CIDR block such as "
+                          "10.0.0.0/8, got \"%s\"",
+                          i, s->trusted_proxies[i]);
+        }
+    }
+}
+
+static void
+check_mode(const struct gw_settings *s, struct gw_loader *l, const json_t *root)
+{
+    char *end = NULL;
+    unsigned long mode = s->admin.mode == NULL ? 0 : strtoul(s->admin.mode, &end, 8);
+
+    if (s->admin.mode != NULL && (*end != '\0' || mode > 0777 || mode == 0)) {
+        gw_diag_error(l->diag, gw_yaml_place(l->source, at(root, "admin", "mode")),
+                      "admin.mode: expected an octal file mode such as \"0600\", got \"%s\"",
+                      s->admin.mode);
+    }
+}
+
+bool
+gw_settings_finish(struct gw_settings *s, struct gw_loader *l, const json_t *root)
+{
+    size_t errors = l->diag->errors;
+
+    if (!parse_workers(s)) {
+        gw_diag_error(l->diag, gw_yaml_place(l->source, at(root, "workers", NULL)),
+                      "workers: expected \"auto\" or a number from 1 to 256, got \"%s\"",
+                      s->workers_text);
+    }
+    check_url(l, root, "url", s->core.url);
+    check_url(l, root, "console", s->core.console);
+    check_listeners(s, l, root);
+    parse_trusted(s, l, root);
+    check_mode(s, l, root);
+    s->parse = (struct gw_parse_limits){.head_bytes = (size_t)s->limits.head,
+                                        .target_bytes = (size_t)s->limits.target,
+                                        .headers = (unsigned)s->limits.headers};
+    return l->diag->errors == errors;
+}
+
+bool
+gw_settings_trusts(const struct gw_settings *s, const unsigned char address[16])
+{
+    for (size_t i = 0; i < s->n_trusted; i++) {
+        const struct gw_cidr *c = &s->trusted[i];
+        unsigned whole = c->bits / 8;
+        unsigned rest = c->bits % 8;
+        unsigned char mask = (unsigned char)(0xff00u >> rest);
+
+        if (memcmp(c->address, address, whole) == 0 &&
+            (rest == 0 || ((c->address[whole] ^ address[whole]) & mask) == 0)) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,60 @@
+/*
+ * settings.h - the settings of the gateway itself; modules bring their own sections.
+ */
+#ifndef GW_GATEWAY_SETTINGS_H
+#define GW_GATEWAY_SETTINGS_H
+
+#include "config/schema.h"
+#include "http/parse.h"
+#include "registry/sync.h"
+
+struct gw_listener_settings {
+    const char *address; /* "0.0.0.0:8080", "[::]:8080" */
+};
+
+struct gw_settings {
+    struct gw_list listeners; /* of struct gw_listener_settings */
+    const char *workers_text; /* "auto" or a number */
+    const char *user;         /* to run as when started as root */
+    struct {
+        const char *url;
+        const char *console;      /* NULL: 404 */
+        const char *const *paths; /* first segments that belong to the core */
+        bool preserve_host;
+    } core;
+    struct gw_registry_settings registry;
+    const char *const *trusted_proxies; /* addresses and CIDR blocks */
+    struct gw_limits {
+        long long head, target, headers, body, object; /* bytes, a count, -1: unlimited */
+        long long connections;                         /* of the whole server */
+        long long pool;                /* idle connections kept per backend and worker */
+        long long backend_connections; /* per backend and worker; 0: no limit */
+    } limits;
+    struct gw_timeouts {
+        long long head, idle, body_idle, half_closed; /* ms; the client's side */
+        long long connect, first_byte, backend_idle, pool_idle, tunnel_idle; /* the backend's */
+        long long drain; /* how long a stopping server waits for requests */
+    } timeouts;
+    struct {
+        const char *socket; /* path, or NULL */
+        const char *mode;   /* "0600" */
+    } admin;
+    /* made from the above at load */
+    unsigned n_workers;
+    struct gw_parse_limits parse;
+    struct gw_cidr {
+        unsigned char address[16]; /* IPv4 as ::ffff:a.b.c.d */
+        unsigned bits;
+    } * trusted; /* arena */
+    size_t n_trusted;
+};
+
+extern const struct gw_setting gw_settings_rows[];
+
+/* Fills in what is made from the rows, and checks what rows can't: addresses, URLs. */
+bool gw_settings_finish(struct gw_settings *s, struct gw_loader *l, const json_t *root);
+
+/* address: 16 bytes as in gw_cidr. */
+bool gw_settings_trusts(const struct gw_settings *s, const unsigned char address[16]);
+
+#endif

@@ -1,0 +1,74 @@
+/*
+ * upstream.h - endpoints and the connections to them (decision 7).
+ *
+ * An endpoint is one backend URL in one worker: its addresses, its pool of idle connections
+ * (the newest is used first, so that a pool shrinks by itself), its counts.  A gw_backend is one
+ * connection; whoever takes it owns it until it is given back or dropped.
+ */
+#ifndef GW_GATEWAY_UPSTREAM_H
+#define GW_GATEWAY_UPSTREAM_H
+
+#include <sys/socket.h>
+
+#include "gateway/worlds.h"
+#include "http/url.h"
+#include "net/conn.h"
+
+#define GW_ENDPOINT_ADDRESSES 8
+
+struct gw_backend;
+
+struct gw_endpoint {
+    struct gw_world *world;
+    char *text;        /* the URL; owned; its key in the world's table */
+    struct gw_url url; /* slices of text */
+    unsigned refs;
+    unsigned busy, open; /* connections in use; all */
+    unsigned n_idle;
+    struct gw_backend *idle;      /* newest first */
+    struct gw_backend *idle_last; /* oldest */
+    struct sockaddr_storage addresses[GW_ENDPOINT_ADDRESSES];
+    unsigned n_addresses, next_address;
+    uint64_t resolved_ms; /* when, mono; 0: never */
+    struct evdns_getaddrinfo_request *lookup;
+    struct gw_backend *waiting; /* for the lookup */
+};
+
+struct gw_backend_events {
+    void (*ready)(void *owner);                   /* connected; write the request */
+    void (*failed)(void *owner, const char *why); /* not connected; the backend is gone */
+    void (*readable)(void *owner);
+    void (*drained)(void *owner);
+};
+
+struct gw_backend {
+    struct gw_conn conn; /* first: callbacks get it */
+    struct gw_endpoint *endpoint;
+    const struct gw_backend_events *events; /* NULL while idle */
+    void *owner;
+    struct gw_backend *next, *prev; /* idle list; next also for the waiting list */
+    struct gw_timer timer;
+    unsigned dialed; /* addresses tried */
+    const char *why; /* it has failed; static text */
+    bool ready;      /* connected */
+    bool reused;     /* has served a request before this one */
+    bool waits;      /* for the name lookup */
+};
+
+struct gw_endpoint *gw_endpoint_new(struct gw_world *w, struct gw_str text,
+                                    const struct gw_url *url);
+void gw_endpoint_free(struct gw_endpoint *e); /* closes what is idle; nothing may be in use */
+void gw_endpoint_ref(struct gw_endpoint *e);
+
+/* A pooled connection, ->ready at once (unless `fresh`), or one that is being made: then
+ * events->ready or ->failed comes later, within connect_ms.  Counts a reference of e. */
+struct gw_backend *gw_backend_take(struct gw_endpoint *e, const struct gw_backend_events *events,
+                                   void *owner, long long connect_ms, bool fresh);
+
+/* Back to the pool: the last message on it was whole both ways and it may be kept alive. */
+void gw_backend_give(struct gw_backend *b);
+
+/* Closed at once.  Fine in any state; no callback comes any more. */
+void gw_backend_drop(struct gw_backend *b);
+
+#endif

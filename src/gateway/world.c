@@ -1,0 +1,319 @@
+#include "gateway/world.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "gateway/conf.h"
+#include "gateway/upstream.h"
+#include "gateway/worlds.h"
+
+#define VIEWS_MAX 16
+
+struct gw_world {
+    unsigned id;
+    struct gw_loop *loop; /* borrowed; NULL offline */
+    struct gw_world *const *all;
+    size_t n_all;
+    uint64_t revision;
+    struct {
+        const struct gw_view *view;
+        void *index;
+    } views[VIEWS_MAX];
+    size_t n_views;
+    struct gw_map *endpoints; /* URL to struct gw_endpoint; each counted by its users */
+    struct {
+        const void *module;
+        void *memory;
+    } states[VIEWS_MAX];
+    size_t n_states;
+    struct conf_use {
+        struct gw_conf *conf;
+        size_t users;
+    } * confs; /* [0] is in force; the others still have requests (or tunnels) */
+    size_t n_confs;
+    struct gw_endpoint *core, *console; /* a reference each; console may be NULL */
+    struct gw_world_stats stats;
+    struct gw_wheel no_wheel; /* offline: nothing ever fires */
+};
+
+static void
+open_views(struct gw_world *w)
+{
+    for (const struct gw_module *const *m = gw_modules; *m != NULL; m++) {
+        for (const struct gw_view *const *v = (*m)->views; v != NULL && *v != NULL; v++) {
+            assert(w->n_views < VIEWS_MAX);
+            w->views[w->n_views].view = *v;
+            w->views[w->n_views++].index = (*v)->open(w);
+        }
+    }
+}
+
+struct gw_world *
+gw_world_new(unsigned id, struct gw_loop *loop, struct gw_world *const *all, size_t n_all)
+{
+    struct gw_world *w = gw_mem_alloc(sizeof(*w));
+
+    w->id = id;
+    w->loop = loop;
+    w->all = all;
+    w->n_all = n_all;
+    w->endpoints = gw_map_new();
+    gw_wheel_init(&w->no_wheel, gw_clock_mono_ms());
+    open_views(w);
+    return w;
+}
+
+static void
+on_endpoint_left(void *value)
+{
+    gw_endpoint_free(value);
+}
+
+void
+gw_world_free(struct gw_world *w)
+{
+    for (const struct gw_module *const *m = gw_modules; *m != NULL; m++) {
+        if ((*m)->stop != NULL) {
+            (*m)->stop(w);
+        }
+    }
+    for (size_t i = 0; i < w->n_views; i++) {
+        w->views[i].view->close(w->views[i].index);
+    }
+    for (size_t i = 0; i < w->n_confs; i++) {
+        gw_conf_unref(w->confs[i].conf);
+    }
+    free(w->confs);
+    gw_world_endpoint_release(w, w->core);
+    gw_world_endpoint_release(w, w->console);
+    gw_map_free(w->endpoints, on_endpoint_left);
+    for (size_t i = 0; i < w->n_states; i++) {
+        free(w->states[i].memory);
+    }
+    free(w);
+}
+
+void *
+gw_world_index(const struct gw_world *w, const struct gw_view *view)
+{
+    for (size_t i = 0; i < w->n_views; i++) {
+        if (w->views[i].view == view) {
+            return w->views[i].index;
+        }
+    }
+    abort(); /* not a view of a built-in module */
+}
+
+static void
+put_items(struct gw_world *w, size_t i, const struct gw_batch *batch)
+{
+    for (size_t k = 0; k < batch->n; k++) {
+        const struct gw_batch_item *item = &batch->items[k];
+
+        if (item->view == w->views[i].view) {
+            w->views[i].view->put(w->views[i].index, item->key, item->piece);
+        }
+    }
+}
+
+/* A reset fills a new index and closes the old one after it: what both hold (endpoints and
+ * their pools) lives on. */
+void
+gw_world_apply(struct gw_world *w, const struct gw_batch *batch)
+{
+    for (size_t i = 0; i < w->n_views; i++) {
+        void *old = w->views[i].index;
+
+        if (batch->reset) {
+            w->views[i].index = w->views[i].view->open(w);
+        }
+        put_items(w, i, batch);
+        if (batch->reset) {
+            w->views[i].view->close(old);
+        }
+    }
+    w->revision = batch->revision;
+}
+
+uint64_t
+gw_world_revision(const struct gw_world *w)
+{
+    return w->revision;
+}
+
+struct gw_endpoint *
+gw_world_endpoint(struct gw_world *w, struct gw_str url, const char **why)
+{
+    struct gw_url parts;
+    struct gw_endpoint *e = gw_map_get(w->endpoints, url);
+
+    if (e != NULL) {
+        gw_endpoint_ref(e);
+        return e;
+    }
+    if (!gw_url_parse(url, &parts, why)) {
+        return NULL;
+    }
+    if (gw_str_eq(parts.scheme, GW_STR("https"))) {
+        *why = "TLS to backends is not supported by this version: use an http:// or unix: URL";
+        return NULL;
+    }
+    e = gw_endpoint_new(w, url, &parts);
+    gw_map_put(w->endpoints, url, e);
+    return e;
+}
+
+void
+gw_world_endpoint_release(struct gw_world *w, struct gw_endpoint *e)
+{
+    if (e == NULL) {
+        return;
+    }
+    assert(e->refs > 0);
+    if (--e->refs == 0) {
+        gw_map_take(w->endpoints, gw_str_of(e->text));
+        gw_endpoint_free(e);
+    }
+}
+
+struct gw_str
+gw_endpoint_url(const struct gw_endpoint *e)
+{
+    return gw_str_of(e->text);
+}
+
+void *
+gw_world_state(struct gw_world *w, const void *module, size_t size)
+{
+    for (size_t i = 0; i < w->n_states; i++) {
+        if (w->states[i].module == module) {
+            return w->states[i].memory;
+        }
+    }
+    assert(w->n_states < VIEWS_MAX);
+    w->states[w->n_states].module = module;
+    w->states[w->n_states].memory = gw_mem_alloc(size);
+    return w->states[w->n_states++].memory;
+}
+
+struct gw_world_stats *
+gw_world_stats(struct gw_world *w)
+{
+    return &w->stats;
+}
+
+struct gw_wheel *
+gw_world_wheel(struct gw_world *w)
+{
+    return w->loop == NULL ? &w->no_wheel : &w->loop->wheel;
+}
+
+uint64_t
+gw_world_now_ms(const struct gw_world *w)
+{
+    return w->loop == NULL ? gw_clock_mono_ms() : gw_loop_now_ms(w->loop);
+}
+
+unsigned
+gw_world_id(const struct gw_world *w)
+{
+    return w->id;
+}
+
+struct gw_world *const *
+gw_world_all(const struct gw_world *w, size_t *n)
+{
+    *n = w->n_all;
+    return w->all;
+}
+
+struct gw_loop *
+gw_world_loop(struct gw_world *w)
+{
+    return w->loop;
+}
+
+static void
+drop_unused_confs(struct gw_world *w)
+{
+    for (size_t i = w->n_confs; i-- > 1;) {
+        if (w->confs[i].users == 0) {
+            gw_conf_unref(w->confs[i].conf);
+            w->confs[i] = w->confs[--w->n_confs];
+        }
+    }
+}
+
+/* New ones first: an endpoint that stays keeps its pool. */
+static void
+use_core(struct gw_world *w, const struct gw_settings *s)
+{
+    const char *why;
+    struct gw_endpoint *core = gw_world_endpoint(w, gw_str_of(s->core.url), &why);
+    struct gw_endpoint *console =
+        s->core.console == NULL ? NULL : gw_world_endpoint(w, gw_str_of(s->core.console), &why);
+
+    gw_world_endpoint_release(w, w->core);
+    gw_world_endpoint_release(w, w->console);
+    w->core = core;
+    w->console = console;
+}
+
+void
+gw_world_use(struct gw_world *w, struct gw_conf *conf)
+{
+    w->confs = gw_mem_resize(w->confs, (w->n_confs + 1) * sizeof(*w->confs));
+    if (w->n_confs > 0) {
+        w->confs[w->n_confs] = w->confs[0];
+    }
+    w->n_confs++;
+    w->confs[0].conf = gw_conf_ref(conf);
+    w->confs[0].users = 0;
+    drop_unused_confs(w);
+    use_core(w, &conf->settings);
+}
+
+struct gw_endpoint *
+gw_world_core(const struct gw_world *w)
+{
+    return w->core;
+}
+
+struct gw_endpoint *
+gw_world_console(const struct gw_world *w)
+{
+    return w->console;
+}
+
+struct gw_conf *
+gw_world_conf(const struct gw_world *w)
+{
+    return w->n_confs == 0 ? NULL : w->confs[0].conf;
+}
+
+struct gw_conf *
+gw_world_conf_take(struct gw_world *w)
+{
+    assert(w->n_confs > 0);
+    w->confs[0].users++;
+    return w->confs[0].conf;
+}
+
+void
+gw_world_conf_give(struct gw_world *w, struct gw_conf *conf)
+{
+    for (size_t i = 0; i < w->n_confs; i++) {
+        if (w->confs[i].conf == conf) {
+            assert(w->confs[i].users > 0);
+            w->confs[i].users--;
+            if (i > 0) {
+                drop_unused_confs(w);
+            }
+            return;
+        }
+    }
+    abort(); /* given back twice */
+}

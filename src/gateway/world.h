@@ -1,0 +1,77 @@
+/*
+ * world.h - what one worker knows of the registered objects, ready for its requests.
+ *
+ * A view is a module's own index over the kinds it cares for.  An object is compiled once, on
+ * the control thread, into an immutable counted piece that all workers share; each worker then
+ * puts the piece into its own index.  A change costs O(what changed).  `explain --objects`
+ * fills a world of its own from files through the same views.
+ */
+#ifndef GW_GATEWAY_WORLD_H
+#define GW_GATEWAY_WORLD_H
+
+#include <stdatomic.h>
+
+#include "base/diag.h"
+#include "base/wheel.h"
+#include "registry/object.h"
+
+/* The head of whatever a view compiles an object into. */
+struct gw_piece {
+    atomic_uint refs;
+    void (*free)(struct gw_piece *p); /* when nobody refers to it any more; any thread */
+};
+
+struct gw_piece *gw_piece_ref(struct gw_piece *p);
+void gw_piece_unref(struct gw_piece *p); /* NULL is fine */
+
+struct gw_world;
+
+struct gw_view {
+    const char *name;
+    const char *const *kinds; /* "group/Kind", NULL-terminated */
+    /* Control thread.  A piece with one reference for the caller; NULL: it is not usable, the
+     * diag says why (then the object counts as absent).  Also the kind's validator: what an
+     * `apply` must refuse is an error here, what is unwise a warning.  source may be NULL. */
+    struct gw_piece *(*compile)(const struct gw_kind *kind, const json_t *json,
+                                const struct gw_yaml *source, struct gw_diag *diag);
+    /* Worker.  The index itself. */
+    void *(*open)(struct gw_world *world);
+    void (*close)(void *index);
+    /* Worker.  piece replaces what stood under key; NULL takes it out.  Takes its own reference. */
+    void (*put)(void *index, const char *key, struct gw_piece *piece);
+};
+
+/* This world's index of the view; the view must be one of a built-in module's. */
+void *gw_world_index(const struct gw_world *w, const struct gw_view *view);
+
+/* The endpoint of a backend URL ("http://10.0.0.7:8080", "unix:/path"), made when it is new;
+ * counted.  All that name the same URL share it: pool, health, drain (decision 7).  NULL and
+ * *why when the URL is not usable. */
+struct gw_endpoint *gw_world_endpoint(struct gw_world *w, struct gw_str url, const char **why);
+void gw_world_endpoint_release(struct gw_world *w, struct gw_endpoint *e); /* NULL is fine */
+/* For people: "http://10.0.0.7:8080". */
+struct gw_str gw_endpoint_url(const struct gw_endpoint *e);
+
+/* Per-worker memory of a module, zeroed, made at first use; `size` is the same at each call. */
+void *gw_world_state(struct gw_world *w, const void *module, size_t size);
+
+/* Counters of the worker itself: written by it alone (relaxed), read by anyone. */
+struct gw_world_stats {
+    atomic_ullong accepted, refused;    /* client connections */
+    atomic_llong connections, idle;     /* client connections now; of them between requests */
+    atomic_llong requests, tunnels;     /* now */
+    atomic_ullong dials, dial_failures; /* to backends */
+    atomic_ullong reuses, retries;
+    atomic_llong backend_connections, backend_idle; /* now */
+};
+struct gw_world_stats *gw_world_stats(struct gw_world *w);
+
+struct gw_wheel *gw_world_wheel(struct gw_world *w);
+uint64_t gw_world_now_ms(const struct gw_world *w); /* mono, of this loop turn */
+unsigned gw_world_id(const struct gw_world *w);     /* 0.. */
+
+/* All worlds of the server (for sums over workers), including this one.  Readers of another
+ * world's state read single-writer counters with atomic loads only. */
+struct gw_world *const *gw_world_all(const struct gw_world *w, size_t *n);
+
+#endif

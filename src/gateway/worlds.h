@@ -1,0 +1,61 @@
+/*
+ * worlds.h - how worlds are made and fed; for the server and for offline explain.
+ *
+ * control thread:  gw_batch_compile(changes)  ->  one gw_batch, shared
+ * each worker:     gw_world_apply(world, batch)  (all of it, in one go)
+ */
+#ifndef GW_GATEWAY_WORLDS_H
+#define GW_GATEWAY_WORLDS_H
+
+#include "gateway/module.h"
+#include "net/loop.h"
+
+/* What a compiled change is: for each view that cares, a piece or "gone". */
+struct gw_batch {
+    atomic_uint refs;
+    uint64_t revision;
+    bool reset; /* what is not in it is gone */
+    size_t n;
+    struct gw_batch_item {
+        const struct gw_view *view;
+        char *key;
+        struct gw_piece *piece; /* NULL: gone */
+    } * items;
+};
+
+/* Objects that do not compile are logged (and added to diag when it is not NULL) and count as
+ * gone.  One reference for the caller. */
+struct gw_batch *gw_batch_compile(const struct gw_change *changes, size_t n, uint64_t revision,
+                                  bool reset, struct gw_diag *diag);
+struct gw_batch *gw_batch_ref(struct gw_batch *b);
+void gw_batch_unref(struct gw_batch *b);
+
+/* The gw_object_check_fn that asks all views: install with gw_object_on_check(). */
+void gw_views_check(const struct gw_kind *kind, const json_t *json, const struct gw_yaml *source,
+                    struct gw_diag *diag);
+
+/* loop NULL: offline, endpoints can be named but not connected.  all/n_all: as gw_world_all();
+ * borrowed, filled in by the owner before requests run. */
+struct gw_world *gw_world_new(unsigned id, struct gw_loop *loop, struct gw_world *const *all,
+                              size_t n_all);
+void gw_world_free(struct gw_world *w);
+void gw_world_apply(struct gw_world *w, const struct gw_batch *batch);
+
+/* NULL when offline. */
+struct gw_loop *gw_world_loop(struct gw_world *w);
+
+/* The configuration in force here; the world keeps a reference of its own. */
+struct gw_conf;
+void gw_world_use(struct gw_world *w, struct gw_conf *conf);
+struct gw_conf *gw_world_conf(const struct gw_world *w); /* borrowed; NULL before the first */
+/* The endpoints of core.url and core.console (NULL: none) of the configuration in force. */
+struct gw_endpoint *gw_world_core(const struct gw_world *w);
+struct gw_endpoint *gw_world_console(const struct gw_world *w);
+
+/* For a request: keeps that configuration until it is given back.  No atomics. */
+struct gw_conf *gw_world_conf_take(struct gw_world *w);
+void gw_world_conf_give(struct gw_world *w, struct gw_conf *conf);
+
+uint64_t gw_world_revision(const struct gw_world *w); /* of the last batch applied */
+
+#endif
