@@ -1,0 +1,171 @@
+#include "modules/ext_later.h"
+
+#define HASH offsetof(struct gw_ext_balancer, header) /* where the section hash begins */
+
+static gw_set_fn set_rate;
+
+static const char *const policies[] = {"p2c", "round_robin", "least_conn", "hash", NULL};
+static const char *const schemes[] = {"http", "https", NULL};
+
+/* clang-format off */
+static const struct gw_setting hash_rows[] = {
+    {.name = "header", .set = gw_set_text, .at = offsetof(struct gw_ext_balancer, header) - HASH,
+     .help = "By the value of this request header."},
+    {.name = "cookie", .set = gw_set_text, .at = offsetof(struct gw_ext_balancer, cookie) - HASH,
+     .help = "By the value of this cookie."},
+    {.name = "ip", .set = gw_set_bool, .at = offsetof(struct gw_ext_balancer, ip) - HASH,
+     .help = "By the client's address."},
+    {0},
+};
+
+const struct gw_setting gw_ext_load_balancer_rows[] = {
+    {.name = "policy", .set = gw_set_word, .at = offsetof(struct gw_ext_balancer, policy), .words = policies,
+     .initial = "p2c", .help = "How an endpoint is chosen."},
+    {.name = "hash", .set = gw_set_section, .at = HASH, .rows = hash_rows,
+     .help = "What the policy hash looks at."},
+    {.name = "slowStart", .set = gw_set_duration, .at = offsetof(struct gw_ext_balancer, slow_start_ms),
+     .initial = "0", .help = "How long a new endpoint's share grows."},
+    {0},
+};
+
+const struct gw_setting gw_ext_health_check_rows[] = {
+    {.name = "path", .set = gw_set_text, .at = offsetof(struct gw_ext_health, path), .initial = "/healthz",
+     .help = "What is asked for."},
+    {.name = "interval", .set = gw_set_duration, .at = offsetof(struct gw_ext_health, interval_ms),
+     .initial = "5s", .min = 100, .max = 3600000, .help = "How often."},
+    {.name = "timeout", .set = gw_set_duration, .at = offsetof(struct gw_ext_health, timeout_ms),
+     .initial = "1s", .min = 10, .max = 600000, .help = "How long an answer may take."},
+    {.name = "healthy", .set = gw_set_int, .at = offsetof(struct gw_ext_health, healthy), .initial = "2",
+     .min = 1, .max = 100, .help = "Good answers in a row that make an endpoint healthy."},
+    {.name = "unhealthy", .set = gw_set_int, .at = offsetof(struct gw_ext_health, unhealthy), .initial = "3",
+     .min = 1, .max = 100, .help = "Bad ones that make it unhealthy."},
+    {0},
+};
+
+const struct gw_setting gw_ext_outlier_rows[] = {
+    {.name = "consecutiveErrors", .set = gw_set_int, .at = offsetof(struct gw_ext_outlier, errors), .initial = "5",
+     .min = 1, .max = 1000, .help = "Errors in a row that eject an endpoint."},
+    {.name = "ejectFor", .set = gw_set_duration, .at = offsetof(struct gw_ext_outlier, eject_ms), .initial = "10s",
+     .min = 100, .max = 3600000, .help = "For how long."},
+    {.name = "maxEjected", .set = gw_set_percent, .at = offsetof(struct gw_ext_outlier, max_ejected),
+     .initial = "50%", .help = "How many may be ejected at once."},
+    {0},
+};
+
+const struct gw_setting gw_ext_service_ref_rows[] = {
+    {.name = "namespace", .set = gw_set_text, .at = offsetof(struct gw_ext_service_ref, ns), .flags = GW_REQUIRED,
+     .example = "extension-devops", .help = "The Kubernetes Service's namespace."},
+    {.name = "name", .set = gw_set_text, .at = offsetof(struct gw_ext_service_ref, name), .flags = GW_REQUIRED,
+     .example = "devops-api", .help = "Its name."},
+    {.name = "port", .set = gw_set_int, .at = offsetof(struct gw_ext_service_ref, port), .flags = GW_REQUIRED, .min = 1,
+     .max = 65535, .example = "9090", .help = "Its port."},
+    {.name = "scheme", .set = gw_set_word, .at = offsetof(struct gw_ext_service_ref, scheme), .words = schemes,
+     .initial = "http", .help = "How it is spoken to."},
+    {0},
+};
+
+const struct gw_setting gw_ext_tls_rows[] = {
+    {.name = "caBundle", .set = gw_set_text, .at = offsetof(struct gw_ext_tls, ca_bundle),
+     .help = "Whose certificates are believed, PEM."},
+    {.name = "insecureSkipVerify", .set = gw_set_bool, .at = offsetof(struct gw_ext_tls, skip_verify),
+     .initial = "false", .help = "Believes any certificate."},
+    {.name = "serverName", .set = gw_set_text, .at = offsetof(struct gw_ext_tls, server_name),
+     .help = "The name in the backend's certificate."},
+    {.name = "clientCertificate", .set = gw_ext_set_mapping, .at = offsetof(struct gw_ext_tls, client_certificate),
+     .help = "The Secret with the gateway's own certificate."},
+    {0},
+};
+
+const struct gw_setting gw_ext_requests_rows[] = {
+    {.name = "rate", .set = set_rate, .at = offsetof(struct gw_ext_rate, rate), .flags = GW_REQUIRED,
+     .example = "100/s", .help = "How many requests per second, minute or hour."},
+    {.name = "burst", .set = gw_set_int, .at = offsetof(struct gw_ext_rate, burst), .initial = "0", .min = 0,
+     .max = 1000000, .help = "How many more at once."},
+    {.name = "per", .set = gw_set_text, .at = offsetof(struct gw_ext_rate, per), .initial = "user",
+     .help = "Whose requests are counted together."},
+    {0},
+};
+
+const struct gw_setting gw_ext_version_rows[] = {
+    {.name = "name", .set = gw_set_text, .at = offsetof(struct gw_ext_version, name),
+     .flags = GW_REQUIRED, .example = "v2", .help = "The version, as endpoints name it."},
+    {.name = "weight", .set = gw_set_int, .at = offsetof(struct gw_ext_version, weight),
+     .initial = "0", .min = 0, .max = 1000, .help = "Its share of the requests."},
+    {.name = "match", .set = gw_ext_set_mapping, .at = offsetof(struct gw_ext_version, match),
+     .help = "Which requests always go there."},
+    {0},
+};
+/* clang-format on */
+
+bool
+gw_ext_set_mapping(struct gw_loader *l, void *field, const json_t *value,
+                   const struct gw_setting *row, const char *path)
+{
+    if (!json_is_object(value)) {
+        gw_schema_error(l, value, path, "expected a mapping, got %s", gw_schema_got(l, value));
+        return false;
+    }
+    return gw_set_json(l, field, value, row, path);
+}
+
+/* "100/s", "600/m", "1000/h" */
+static bool
+set_rate(struct gw_loader *l, void *field, const json_t *value, const struct gw_setting *row,
+         const char *path)
+{
+    struct gw_str unit = {json_string_value(value), json_string_length(value)};
+    uint64_t n = 0;
+    struct gw_str number = gw_str_cut(&unit, '/');
+
+    if (!json_is_string(value) || !gw_str_u64(number, &n) || n == 0 ||
+        !(gw_str_eq(unit, GW_STR("s")) || gw_str_eq(unit, GW_STR("m")) ||
+          gw_str_eq(unit, GW_STR("h")))) {
+        gw_schema_error(l, value, path, "expected a rate such as 100/s, got %s",
+                        gw_schema_got(l, value));
+        return false;
+    }
+    return gw_set_text(l, field, value, row, path);
+}
+
+static void
+warn(const json_t *object, const char *path, const char *name, const struct gw_yaml *source,
+     struct gw_diag *diag)
+{
+    gw_diag_warn(diag, gw_yaml_key_place(source, object, name),
+                 "%s.%s is not in effect in this version", path, name);
+}
+
+/* Written, and not just as nothing. */
+static bool
+says_something(const json_t *value)
+{
+    return !(value == NULL || json_is_null(value) ||
+             (json_is_object(value) && json_object_size(value) == 0) ||
+             (json_is_array(value) && json_array_size(value) == 0));
+}
+
+void
+gw_ext_later_warn(const json_t *spec, const struct gw_yaml *source, struct gw_diag *diag)
+{
+    static const struct {
+        const char *section, *name; /* section NULL: of the spec itself */
+    } later[] = {
+        {NULL, "service"},      {NULL, "directives"}, {NULL, "loadBalancer"},
+        {NULL, "healthCheck"},  {NULL, "outlier"},    {NULL, "versions"},
+        {NULL, "tls"},          {NULL, "workspaces"}, {"limits", "pending"},
+        {"limits", "requests"}, {"retry", "budget"},
+    };
+
+    for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
+        const char *section = later[i].section;
+        const json_t *object = section == NULL ? spec : json_object_get(spec, section);
+
+        if (says_something(json_object_get(object, later[i].name))) {
+            warn(object,
+                 section == NULL     ? "spec"
+                 : section[0] == 'l' ? "spec.limits"
+                                     : "spec.retry",
+                 later[i].name, source, diag);
+        }
+    }
+}

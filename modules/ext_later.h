@@ -1,0 +1,63 @@
+/*
+ * ext_later.h - the fields of an ExtensionService that this version accepts but does not act on.
+ *
+ * They are checked for their shape, so that an object that is applied today is still good when
+ * they come into effect; and each that is written gives a warning, so that nobody relies on it.
+ */
+#ifndef GW_MODULES_EXT_LATER_H
+#define GW_MODULES_EXT_LATER_H
+
+#include "config/schema.h"
+
+/* What the rows fill; nobody reads it. */
+struct gw_ext_later {
+    struct gw_ext_balancer {
+        int policy;
+        const char *header, *cookie;
+        bool ip;
+        long long slow_start_ms;
+    } load_balancer;
+    struct gw_ext_health {
+        const char *path;
+        long long interval_ms, timeout_ms, healthy, unhealthy;
+    } health_check;
+    struct gw_ext_outlier {
+        long long errors, eject_ms, max_ejected;
+    } outlier;
+    struct gw_ext_service_ref {
+        const char *ns, *name;
+        long long port;
+        int scheme;
+    } service;
+    struct gw_ext_tls {
+        const char *ca_bundle, *server_name;
+        bool skip_verify;
+        json_t *client_certificate;
+    } tls;
+    struct gw_ext_rate {
+        const char *rate, *per;
+        long long burst;
+    } requests;
+    long long pending, retry_budget;
+    struct gw_list versions; /* of struct gw_ext_version */
+    json_t *directives;
+    const char *const *workspaces;
+};
+
+struct gw_ext_version {
+    const char *name;
+    long long weight;
+    json_t *match;
+};
+
+extern const struct gw_setting gw_ext_load_balancer_rows[], gw_ext_health_check_rows[],
+    gw_ext_outlier_rows[], gw_ext_service_ref_rows[], gw_ext_tls_rows[], gw_ext_requests_rows[],
+    gw_ext_version_rows[];
+
+/* A mapping, whatever is in it: json_t *. */
+gw_set_fn gw_ext_set_mapping;
+
+/* One warning for each field of the spec that has no effect yet. */
+void gw_ext_later_warn(const json_t *spec, const struct gw_yaml *source, struct gw_diag *diag);
+
+#endif

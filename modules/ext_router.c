@@ -1,0 +1,167 @@
+/*
+ * ext_router.c - which extension, which of its backends, which resource of a tenant?
+ *
+ * /extensions/{name}/... is looked up by its name; the rest of the path goes to the backend as
+ * it came, byte for byte.
+ */
+#include "gateway/module.h"
+#include "http/write.h"
+#include "modules/ext_index.h"
+#include "modules/ext_permissions.h"
+
+#define PREFIX GW_STR("/extensions/")
+
+static void
+on_route_left(void *route)
+{
+    gw_ext_route_unref(route);
+}
+
+/* "/extensions/NAME/rest" in its parts, as received; false when there is no name. */
+static bool
+split(struct gw_str path, struct gw_str *name, struct gw_str *rest)
+{
+    if (!gw_str_has_prefix(path, PREFIX)) {
+        return false;
+    }
+    *rest = gw_str_skip(path, PREFIX.n);
+    *name = (struct gw_str){rest->p, gw_str_find(*rest, '/')};
+    *rest = gw_str_skip(*rest, name->n);
+    return name->n > 0;
+}
+
+/* The rest of the path and the query, which stand side by side in the request's target. */
+static struct gw_str
+with_query(const struct gw_req *req, struct gw_str rest)
+{
+    if (req->target.has_query) {
+        rest.n += 1 + req->target.query.n;
+    }
+    return rest;
+}
+
+/* before + path and query; "/" for an empty path. */
+static struct gw_str
+join(struct gw_req *req, struct gw_str before, struct gw_str rest)
+{
+    struct gw_out out;
+    struct gw_str tail = with_query(req, rest);
+
+    gw_out_init(&out, req->arena, before.n + tail.n + 2);
+    gw_out_str(&out, before);
+    if (rest.n == 0) {
+        gw_out_str(&out, GW_STR("/"));
+    }
+    gw_out_str(&out, tail);
+    return (struct gw_str){out.p, out.n};
+}
+
+/* A page at /extensions/name would resolve its relative links beside the extension. */
+static enum gw_verdict
+add_slash(struct gw_req *req, const struct gw_ext_piece *service, struct gw_str rest)
+{
+    gw_edits_add(req, &req->down, GW_STR("Location"), join(req, service->prefix, rest));
+    return gw_req_reply(req, 308, GW_STR_NONE, GW_STR_NONE);
+}
+
+static void
+set_destination(struct gw_req *req, const struct gw_ext_route *r, struct gw_str rest)
+{
+    const struct gw_ext_spec *spec = &r->service->of.service;
+    struct gw_destination *to = &req->to;
+    struct gw_str prepend = gw_str_of(spec->prepend);
+
+    to->endpoints = r->endpoints;
+    to->weights = r->weights;
+    to->n_endpoints = r->n_endpoints;
+    to->connect_ms = spec->connect_ms;
+    to->first_byte_ms = spec->first_byte_ms;
+    to->idle_ms = spec->idle_ms;
+    to->tunnel_idle_ms = spec->tunnel_idle_ms;
+    to->max_connections = (unsigned)spec->connections;
+    to->tries = (unsigned)spec->attempts;
+    if (!spec->strip_prefix) {
+        to->target = prepend.n == 0 ? GW_STR_NONE : join(req, prepend, req->target.path);
+        return;
+    }
+    to->forwarded_prefix = r->service->prefix;
+    to->base = prepend;
+    to->map_back = true;
+    to->target = prepend.n == 0 && rest.n > 0 ? with_query(req, rest) : join(req, prepend, rest);
+}
+
+/* The same path as policy sees it: below the extension, decoded. */
+static struct gw_str
+decoded_rest(const struct gw_req *req, struct gw_str rest)
+{
+    return gw_str_find(rest, '%') == rest.n ? rest : gw_path_decode(req->arena, rest);
+}
+
+static void
+find_resource(struct gw_req *req, const struct gw_ext_spec *spec, struct gw_str rest)
+{
+    struct gw_str watch = GW_STR_NONE;
+
+    if (!gw_ext_permissions_match(&spec->permissions, decoded_rest(req, rest), &req->info)) {
+        return; /* as request_info has it: a non-resource request */
+    }
+    bool watches = req->target.has_query &&
+                   gw_query_get(req->arena, req->target.query, GW_STR("watch"), &watch) &&
+                   !gw_str_eq(watch, GW_STR("false")) && !gw_str_eq(watch, GW_STR("0"));
+    req->info.verb = gw_ext_permissions_verb(req->head->method, req->info.name.n > 0, watches);
+}
+
+static enum gw_verdict
+find(struct gw_req *req, const void *conf)
+{
+    struct gw_ext_route *r = NULL;
+    struct gw_str name = GW_STR_NONE;
+    struct gw_str rest = GW_STR_NONE;
+
+    (void)conf;
+    if (split(req->target.path, &name, &rest)) {
+        r = gw_ext_index_find(
+            req->world, gw_str_find(name, '%') == name.n ? name : gw_path_decode(req->arena, name));
+    }
+    if (r == NULL) {
+        req->err = GW_ERR_NO_EXTENSION;
+        return GW_FAIL;
+    }
+    const struct gw_ext_spec *spec = &r->service->of.service;
+    r->refs++;
+    gw_arena_defer(req->arena, on_route_left, r);
+    req->decision.extension = r->service->name;
+    if (!spec->enabled) {
+        req->err = GW_ERR_EXTENSION_DISABLED;
+        return GW_FAIL;
+    }
+    if (rest.n == 0 && (gw_str_eq(req->head->method, GW_STR("GET")) ||
+                        gw_str_eq(req->head->method, GW_STR("HEAD")))) {
+        return add_slash(req, r->service, rest);
+    }
+    req->access = (enum gw_access)spec->access;
+    req->identity_headers = spec->identity == GW_EXT_IDENTITY_HEADERS;
+    find_resource(req, spec, rest);
+    set_destination(req, r, rest);
+    return GW_NEXT;
+}
+
+/* After access: who may not come is not told how the extension does. */
+static enum gw_verdict
+check_endpoints(struct gw_req *req, const void *conf)
+{
+    (void)conf;
+    if (req->to.n_endpoints == 0) {
+        req->err = GW_ERR_NO_ENDPOINT;
+        return GW_FAIL;
+    }
+    return GW_NEXT;
+}
+
+const struct gw_module gw_mod_ext_router = {
+    .name = "ext_router",
+    .about = "Finds the extension below /extensions/, its backends, and its tenants' resources.",
+    .routes = GW_ON(GW_ROUTE_EXTENSIONS),
+    .views = (const struct gw_view *const[]){&gw_ext_view, NULL},
+    .on = {[GW_FIND] = find, [GW_REWRITE] = check_endpoints},
+};

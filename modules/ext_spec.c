@@ -1,0 +1,357 @@
+#include "modules/ext_spec.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "http/url.h"
+#include "modules/ext_later.h"
+#include "modules/ext_permissions.h"
+
+/* What the rows of an ExtensionService fill. */
+struct filled {
+    struct gw_ext_spec spec;
+    struct gw_ext_later later;
+};
+
+#define SPEC(field)  offsetof(struct filled, spec.field)
+#define LATER(field) offsetof(struct filled, later.field)
+/* Within a section that begins at `first`. */
+#define FROM(first, field) (SPEC(field) - SPEC(first))
+
+static const char *const access_words[] = {
+    [GW_ACCESS_AUTHORIZED] = "authorized",
+    [GW_ACCESS_AUTHENTICATED] = "authenticated",
+    [GW_ACCESS_PUBLIC] = "public",
+    NULL,
+};
+static const char *const identity_words[] = {
+    [GW_EXT_IDENTITY_HEADERS] = "headers",
+    [GW_EXT_IDENTITY_ASSERTION] = "assertion",
+    [GW_EXT_IDENTITY_NONE] = "none",
+    NULL,
+};
+
+/* clang-format off */
+static const struct gw_setting static_rows[] = {
+    {.name = "url", .set = gw_set_text, .at = offsetof(struct gw_ext_static, url),
+     .flags = GW_REQUIRED, .example = "http://10.0.0.7:8080", .help = "Where it listens."},
+    {.name = "weight", .set = gw_set_int, .at = offsetof(struct gw_ext_static, weight),
+     .initial = "1", .min = 0, .max = 1000, .help = "Its share of the requests; 0: none."},
+    {.name = "version", .set = gw_set_text, .at = offsetof(struct gw_ext_static, version),
+     .initial = "\"\"", .help = "Which version of the extension it is."},
+    {0},
+};
+
+static const struct gw_setting path_rows[] = {
+    {.name = "stripPrefix", .set = gw_set_bool, .at = FROM(strip_prefix, strip_prefix),
+     .initial = "true",
+     .help = "Leaves /extensions/{name} out of the path; Location, Set-Cookie's Path and Refresh "
+             "get it back."},
+    {.name = "prepend", .set = gw_set_text, .at = FROM(strip_prefix, prepend), .initial = "\"\"",
+     .example = "/base", .help = "Put before the path."},
+    {0},
+};
+
+static const struct gw_setting limit_rows[] = {
+    {.name = "connections", .set = gw_set_int, .at = 0, .initial = "0", .min = 0, .max = 1000000,
+     .help = "To one endpoint, of each worker; 0: the config's."},
+    {.name = "pending", .set = gw_set_int, .at = LATER(pending) - SPEC(connections), .min = 0,
+     .max = 1000000, .help = "Requests that wait for a connection."},
+    {.name = "requests", .set = gw_set_section, .at = LATER(requests) - SPEC(connections),
+     .rows = gw_ext_requests_rows, .help = "How many requests are let through."},
+    {0},
+};
+
+static const struct gw_setting timeout_rows[] = {
+    {.name = "connect", .set = gw_set_duration, .at = FROM(connect_ms, connect_ms),
+     .initial = "0", .max = 600000, .help = "Until a connection is made; 0: the config's."},
+    {.name = "firstByte", .set = gw_set_duration, .at = FROM(connect_ms, first_byte_ms),
+     .initial = "0", .max = 86400000, .help = "Until the answer begins; 0: the config's."},
+    {.name = "idle", .set = gw_set_duration, .at = FROM(connect_ms, idle_ms), .initial = "0",
+     .max = 86400000, .help = "Between two pieces of the answer; 0: the config's."},
+    {.name = "tunnelIdle", .set = gw_set_duration, .at = FROM(connect_ms, tunnel_idle_ms),
+     .initial = "0", .max = 604800000, .help = "Without a byte in a tunnel; 0: the config's."},
+    {0},
+};
+
+static const struct gw_setting retry_rows[] = {
+    {.name = "attempts", .set = gw_set_int, .at = 0, .initial = "1", .min = 0, .max = 10,
+     .help = "How often a request that may be repeated is tried again."},
+    {.name = "budget", .set = gw_set_percent, .at = LATER(retry_budget) - SPEC(attempts),
+     .initial = "20%", .help = "How many of the requests may be second tries."},
+    {0},
+};
+
+const struct gw_setting gw_ext_service_rows[] = {
+    {.name = "enabled", .set = gw_set_bool, .at = SPEC(enabled), .initial = "true",
+     .help = "false: 503 at once; other extensions are untouched."},
+    {.name = "access", .set = gw_set_word, .at = SPEC(access), .words = access_words,
+     .initial = "authorized", .help = "Who may come: those whom RBAC allows, every user, or all."},
+    {.name = "endpoints", .set = gw_set_list, .at = SPEC(endpoints), .rows = static_rows,
+     .row_size = sizeof(struct gw_ext_static),
+     .help = "Backends; those that register themselves are Endpoint objects."},
+    {.name = "service", .set = gw_set_section, .at = LATER(service),
+     .rows = gw_ext_service_ref_rows, .help = "A Kubernetes Service as the backend."},
+    {.name = "path", .set = gw_set_section, .at = SPEC(strip_prefix), .rows = path_rows,
+     .help = "Which path the backend sees."},
+    {.name = "directives", .set = gw_ext_set_mapping, .at = LATER(directives),
+     .help = "As those of a ReverseProxy."},
+    {.name = "loadBalancer", .set = gw_set_section, .at = LATER(load_balancer),
+     .rows = gw_ext_load_balancer_rows, .help = "How requests are shared among endpoints."},
+    {.name = "healthCheck", .set = gw_set_section, .at = LATER(health_check),
+     .rows = gw_ext_health_check_rows, .help = "How endpoints are asked whether they live."},
+    {.name = "outlier", .set = gw_set_section, .at = LATER(outlier), .rows = gw_ext_outlier_rows,
+     .help = "When an endpoint that fails is left alone."},
+    {.name = "limits", .set = gw_set_section, .at = SPEC(connections), .rows = limit_rows,
+     .help = "What the extension may be burdened with."},
+    {.name = "timeouts", .set = gw_set_section, .at = SPEC(connect_ms), .rows = timeout_rows,
+     .help = "How long is waited."},
+    {.name = "retry", .set = gw_set_section, .at = SPEC(attempts), .rows = retry_rows,
+     .help = "What is tried again."},
+    {.name = "versions", .set = gw_set_list, .at = LATER(versions), .rows = gw_ext_version_rows,
+     .row_size = sizeof(struct gw_ext_version), .help = "Canary and blue-green."},
+    {.name = "workspaces", .set = gw_set_text_list, .at = LATER(workspaces), .initial = "[]",
+     .help = "Empty: all; else only these tenants see it."},
+    {.name = "permissions", .set = gw_set_list, .at = SPEC(permissions),
+     .rows = gw_ext_permission_rows, .row_size = sizeof(struct gw_ext_permission),
+     .help = "Paths that are resources of a tenant."},
+    {.name = "identity", .set = gw_set_word, .at = SPEC(identity), .words = identity_words,
+     .initial = "headers", .help = "How the backend is told who asks."},
+    {.name = "tls", .set = gw_set_section, .at = LATER(tls), .rows = gw_ext_tls_rows,
+     .help = "TLS to the backends."},
+    {0},
+};
+
+const struct gw_setting gw_ext_backend_rows[] = {
+    {.name = "extension", .set = gw_set_text, .at = offsetof(struct gw_ext_backend, extension),
+     .flags = GW_REQUIRED, .example = "devops", .help = "Whose backend it is."},
+    {.name = "url", .set = gw_set_text, .at = offsetof(struct gw_ext_backend, url),
+     .flags = GW_REQUIRED, .example = "http://10.0.0.7:8080", .help = "Where it listens."},
+    {.name = "version", .set = gw_set_text, .at = offsetof(struct gw_ext_backend, version),
+     .initial = "\"\"", .help = "Which version of the extension it is."},
+    {.name = "weight", .set = gw_set_int, .at = offsetof(struct gw_ext_backend, weight),
+     .initial = "1", .min = 0, .max = 1000, .help = "Its share of the requests; 0: none."},
+    {.name = "leaseSeconds", .set = gw_set_int, .at = offsetof(struct gw_ext_backend, lease_seconds),
+     .initial = "15", .min = 1, .max = 86400, .help = "How long it lives without a renewal."},
+    {.name = "draining", .set = gw_set_bool, .at = offsetof(struct gw_ext_backend, draining),
+     .initial = "false", .help = "Gets no new requests; those it has may end."},
+    {0},
+};
+/* clang-format on */
+
+static void
+free_piece(struct gw_piece *p)
+{
+    free(p); /* the piece is the first member of what was allocated */
+}
+
+static bool
+check_url(const char *text, const json_t *item, const char *path, struct gw_loader *l)
+{
+    const char *why = NULL;
+    struct gw_url url;
+    bool good = gw_url_parse(gw_str_of(text), &url, &why);
+
+    if (good && gw_str_eq(url.scheme, GW_STR("https"))) {
+        why = "TLS to backends is not there yet; write an http:// or unix: URL";
+        good = false;
+    } else if (good && url.path.n > 0) {
+        why = "has a path; only scheme, host and port are used here (see spec.path.prepend)";
+        good = false;
+    }
+    if (!good) {
+        gw_schema_error(l, json_object_get(item, "url"), path, "\"%s\": %s", text, why);
+    }
+    return good;
+}
+
+static bool
+check_endpoints(const struct gw_list *list, const json_t *json, struct gw_loader *l)
+{
+    const struct gw_ext_static *rows = list->items;
+    bool good = true;
+
+    for (size_t i = 0; i < list->n; i++) {
+        const char *path = gw_arena_printf(l->arena, "spec.endpoints[%zu].url", i);
+
+        good = check_url(rows[i].url, json_array_get(json, i), path, l) && good;
+    }
+    return good;
+}
+
+static bool
+check_prepend(const char *text, const json_t *spec, struct gw_loader *l)
+{
+    struct gw_str s = gw_str_of(text);
+    const char *why = "must begin with a slash, and not end with one";
+
+    if (s.n == 0 || (s.n > 1 && s.p[0] == '/' && s.p[s.n - 1] != '/' &&
+                     gw_str_find(s, '?') == s.n && gw_path_check(s, &why) == GW_ERR_OK)) {
+        return true;
+    }
+    gw_schema_error(l, json_object_get(json_object_get(spec, "path"), "prepend"),
+                    "spec.path.prepend", "\"%s\": %s", text, why);
+    return false;
+}
+
+static struct gw_ext_piece *
+new_piece(size_t bytes, bool is_service)
+{
+    struct gw_ext_piece *p = gw_mem_alloc(sizeof(*p) + bytes);
+
+    atomic_init(&p->piece.refs, 1);
+    p->piece.free = free_piece;
+    p->is_service = is_service;
+    return p;
+}
+
+/* Copies n bytes to *at, which moves on. */
+static void *
+put(char **at, const void *from, size_t n)
+{
+    void *to = *at;
+
+    if (n > 0) {
+        memcpy(to, from, n);
+    }
+    *at += n;
+    return to;
+}
+
+static const char *
+put_text(char **at, const char *text)
+{
+    return put(at, text, strlen(text) + 1);
+}
+
+static size_t
+service_bytes(const struct gw_ext_spec *s, const char *name)
+{
+    const struct gw_ext_static *e = s->endpoints.items;
+    const struct gw_ext_permission *p = s->permissions.items;
+    size_t n = sizeof("/extensions/") + 2 * strlen(name) + strlen(s->prepend) + 2;
+
+    for (size_t i = 0; i < s->endpoints.n; i++) {
+        n += sizeof(*e) + strlen(e[i].url) + strlen(e[i].version) + 2;
+    }
+    for (size_t i = 0; i < s->permissions.n; i++) {
+        n += sizeof(*p) + p[i].n_segments * sizeof(*p->segments) + strlen(p[i].path) +
+             strlen(p[i].group) + strlen(p[i].resource) + 3;
+        for (unsigned k = 0; k < p[i].n_segments; k++) {
+            n += p[i].segments[k].text.n;
+        }
+    }
+    return n;
+}
+
+static void
+copy_permissions(struct gw_list *list, char **structs, char **texts)
+{
+    struct gw_ext_permission *p = put(structs, list->items, list->n * sizeof(*p));
+
+    list->items = p;
+    for (size_t i = 0; i < list->n; i++) {
+        p[i].path = put_text(texts, p[i].path);
+        p[i].group = put_text(texts, p[i].group);
+        p[i].resource = put_text(texts, p[i].resource);
+        p[i].segments = put(structs, p[i].segments, p[i].n_segments * sizeof(*p[i].segments));
+        for (unsigned k = 0; k < p[i].n_segments; k++) {
+            struct gw_str *text = &p[i].segments[k].text;
+            text->p = put(texts, text->p, text->n);
+        }
+    }
+}
+
+/* Packed into one piece of memory: there may be 100 000 of them, and an arena each would be far
+ * larger than what it holds.  Structs first, then texts, so that all is aligned. */
+static struct gw_ext_piece *
+pack_service(const struct gw_ext_spec *spec, const char *name)
+{
+    struct gw_ext_piece *p = new_piece(service_bytes(spec, name), true);
+    struct gw_ext_spec *s = &p->of.service;
+    const struct gw_ext_permission *rows = spec->permissions.items;
+    size_t n_segments = 0;
+
+    for (size_t i = 0; i < spec->permissions.n; i++) {
+        n_segments += rows[i].n_segments;
+    }
+    char *structs = (char *)(p + 1);
+    char *texts = structs + spec->endpoints.n * sizeof(struct gw_ext_static) +
+                  spec->permissions.n * sizeof(*rows) + n_segments * sizeof(*rows->segments);
+    *s = *spec;
+    struct gw_ext_static *e = put(&structs, spec->endpoints.items, s->endpoints.n * sizeof(*e));
+    s->endpoints.items = e;
+    for (size_t i = 0; i < s->endpoints.n; i++) {
+        e[i].url = put_text(&texts, e[i].url);
+        e[i].version = put_text(&texts, e[i].version);
+    }
+    copy_permissions(&s->permissions, &structs, &texts);
+    s->prepend = put_text(&texts, s->prepend);
+    p->prefix.p = texts;
+    (void)put(&texts, "/extensions/", sizeof("/extensions/") - 1);
+    p->name.p = put_text(&texts, name);
+    p->name.n = strlen(name);
+    p->prefix.n = (size_t)(p->name.p - p->prefix.p) + p->name.n;
+    return p;
+}
+
+static struct gw_ext_piece *
+compile_service(const json_t *json, struct gw_loader *l)
+{
+    const json_t *spec = json_object_get(json, "spec");
+    const json_t *name = json_object_get(json_object_get(json, "metadata"), "name");
+    struct filled *f = gw_arena_alloc(l->arena, sizeof(*f));
+
+    if (!gw_schema_load(l, f, spec, gw_ext_service_rows, "spec", NULL)) {
+        return NULL;
+    }
+    bool good = check_endpoints(&f->spec.endpoints, json_object_get(spec, "endpoints"), l);
+    good = check_prepend(f->spec.prepend, spec, l) && good;
+    good =
+        gw_ext_permissions_compile(&f->spec.permissions, l, json_object_get(spec, "permissions")) &&
+        good;
+    gw_ext_later_warn(spec, l->source, l->diag);
+    if (f->spec.identity == GW_EXT_IDENTITY_ASSERTION) {
+        gw_diag_warn(l->diag, gw_yaml_key_place(l->source, spec, "identity"),
+                     "spec.identity: assertion is not in effect in this version; the backend is "
+                     "not told who asks");
+    }
+    return good && json_is_string(name) ? pack_service(&f->spec, json_string_value(name)) : NULL;
+}
+
+static struct gw_ext_piece *
+compile_backend(const json_t *json, struct gw_loader *l)
+{
+    const json_t *spec = json_object_get(json, "spec");
+    struct gw_ext_backend b = {0};
+
+    if (spec == NULL) {
+        gw_diag_error(l->diag, gw_yaml_place(l->source, json), "spec: is required");
+        return NULL;
+    }
+    if (!gw_schema_load(l, &b, spec, gw_ext_backend_rows, "spec", NULL) ||
+        !check_url(b.url, spec, "spec.url", l)) {
+        return NULL;
+    }
+    struct gw_ext_piece *p =
+        new_piece(strlen(b.extension) + strlen(b.url) + strlen(b.version) + 3, false);
+    char *texts = (char *)(p + 1);
+    p->of.backend = b;
+    p->of.backend.extension = put_text(&texts, b.extension);
+    p->of.backend.url = put_text(&texts, b.url);
+    p->of.backend.version = put_text(&texts, b.version);
+    return p;
+}
+
+struct gw_piece *
+gw_ext_spec_compile(const struct gw_kind *kind, const json_t *json, const struct gw_yaml *source,
+                    struct gw_diag *diag)
+{
+    struct gw_loader l = {.arena = gw_arena_new(), .source = source, .diag = diag};
+    struct gw_ext_piece *p = strcmp(kind->kind, "ExtensionService") == 0
+                                 ? compile_service(json, &l)
+                                 : compile_backend(json, &l);
+
+    gw_arena_free(l.arena);
+    return p == NULL ? NULL : &p->piece;
+}

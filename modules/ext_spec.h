@@ -1,0 +1,64 @@
+/*
+ * ext_spec.h - ExtensionService and Endpoint objects, read and checked.
+ *
+ * Each becomes one immutable counted piece that all workers share.
+ */
+#ifndef GW_MODULES_EXT_SPEC_H
+#define GW_MODULES_EXT_SPEC_H
+
+#include "config/schema.h"
+#include "gateway/req.h"
+#include "gateway/world.h"
+
+enum gw_ext_identity {
+    GW_EXT_IDENTITY_HEADERS,
+    GW_EXT_IDENTITY_ASSERTION,
+    GW_EXT_IDENTITY_NONE
+};
+
+/* One of spec.endpoints. */
+struct gw_ext_static {
+    const char *url, *version;
+    long long weight;
+};
+
+/* What of an ExtensionService's spec is in effect. */
+struct gw_ext_spec {
+    bool enabled;
+    int access;                 /* enum gw_access */
+    int identity;               /* enum gw_ext_identity */
+    struct gw_list endpoints;   /* of struct gw_ext_static */
+    struct gw_list permissions; /* of struct gw_ext_permission, sorted */
+    bool strip_prefix;
+    const char *prepend;   /* "" or "/base" */
+    long long connections; /* per endpoint and worker; 0: no limit */
+    long long connect_ms, first_byte_ms, idle_ms, tunnel_idle_ms; /* 0: the config's */
+    long long attempts;                                           /* further ones */
+};
+
+/* An Endpoint's spec. */
+struct gw_ext_backend {
+    const char *extension, *url, *version;
+    long long weight, lease_seconds;
+    bool draining;
+};
+
+struct gw_ext_piece {
+    struct gw_piece piece;  /* first */
+    struct gw_arena *arena; /* owns the piece and all it holds */
+    bool is_service;
+    struct gw_str name;   /* of a service */
+    struct gw_str prefix; /* "/extensions/name" */
+    union {
+        struct gw_ext_spec service;
+        struct gw_ext_backend backend;
+    } of;
+};
+
+extern const struct gw_setting gw_ext_service_rows[], gw_ext_backend_rows[];
+
+/* A view's compile(). */
+struct gw_piece *gw_ext_spec_compile(const struct gw_kind *kind, const json_t *json,
+                                     const struct gw_yaml *source, struct gw_diag *diag);
+
+#endif

@@ -1,0 +1,271 @@
+/*
+ * jwt.c - who asks?
+ *
+ * A bearer token in Authorization or, when that is absent, in X-KubeSphere-Authorization.  No
+ * credential: anonymous, and what that may do is not decided here.  A bad one: 401, except where
+ * everybody may come anyway.
+ */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "gateway/module.h"
+#include "modules/counter.h"
+#include "modules/jwt_cache.h"
+#include "modules/route_of.h"
+
+/* What a worker has made for the settings of one config. */
+struct worker {
+    uint64_t serial; /* of the settings; 0: nothing made yet */
+    struct gw_jwt_verifiers *verifiers;
+    struct gw_jwt_cache *cache; /* NULL: none */
+};
+
+struct counts {
+    atomic_ullong cached, verified, refused; /* tokens */
+    atomic_ullong passes, bytes;             /* in the cache now */
+};
+
+static void *
+open_worker(struct gw_world *world)
+{
+    (void)gw_world_state(world, &gw_jwt_rows, sizeof(struct counts)); /* before others look at it */
+    return gw_mem_alloc(sizeof(struct worker));
+}
+
+static void
+clear_worker(struct worker *w)
+{
+    gw_jwt_verifiers_free(w->verifiers);
+    gw_jwt_cache_free(w->cache);
+    *w = (struct worker){0};
+}
+
+static void
+close_worker(void *index)
+{
+    clear_worker(index);
+    free(index);
+}
+
+/* A view of no kinds: a worker's memory with a beginning and an end. */
+static const struct gw_view view = {
+    .name = "jwt",
+    .kinds = (const char *const[]){NULL},
+    .open = open_worker,
+    .close = close_worker,
+};
+
+static struct worker *
+worker_of(const struct gw_req *req, const struct gw_jwt_settings *s)
+{
+    struct worker *w = gw_world_index(req->world, &view);
+
+    if (w->serial != s->serial) {
+        clear_worker(w); /* other keys: what was good may be so no longer */
+        w->serial = s->serial;
+        w->verifiers = gw_jwt_verifiers_new(s);
+        w->cache = s->token_cache > 0 ? gw_jwt_cache_new((size_t)s->token_cache) : NULL;
+    }
+    return w;
+}
+
+static void
+on_pass_left(void *pass)
+{
+    gw_jwt_pass_unref(pass);
+}
+
+/* The request is the pass's from now on.  Takes the reference. */
+static void
+let_in(struct gw_req *req, struct gw_jwt_pass *p, const char *how)
+{
+    gw_arena_defer(req->arena, on_pass_left, p);
+    req->subject = p->subject;
+    req->decision.authentication = how;
+    req->decision.issuer = p->issuer;
+    req->decision.key_id = p->key_id;
+}
+
+static enum gw_err
+verify(struct gw_req *req, struct worker *w, struct gw_str token, uint64_t now_ms)
+{
+    struct counts *counts = gw_world_state(req->world, &gw_jwt_rows, sizeof(*counts));
+    struct gw_jwt_claims claims;
+    const char *why = "";
+    enum gw_err err = gw_jwt_verify(w->verifiers, req->arena, token, now_ms, &claims, &why);
+
+    if (err != GW_ERR_OK) {
+        gw_log_debug("token refused, request %.*s: %s", GW_STR_ARG(req->request_id), why);
+        gw_counter_add(&counts->refused, !req->dry);
+        return err;
+    }
+    struct gw_jwt_pass *p = gw_jwt_pass_new(token, &claims);
+    if (w->cache != NULL && !req->dry) {
+        gw_jwt_cache_put(w->cache, p);
+        gw_counter_set(&counts->passes, gw_jwt_cache_count(w->cache));
+        gw_counter_set(&counts->bytes, gw_jwt_cache_bytes(w->cache));
+    }
+    gw_counter_add(&counts->verified, !req->dry);
+    let_in(req, p, "jwt");
+    return GW_ERR_OK;
+}
+
+static enum gw_err
+check_token(struct gw_req *req, const struct gw_jwt_settings *s, struct gw_str token)
+{
+    struct worker *w = worker_of(req, s);
+    uint64_t now_ms = req->decision.wall_ms != 0 ? req->decision.wall_ms : gw_clock_wall_ms();
+    struct gw_jwt_pass *p =
+        w->cache == NULL || req->dry ? NULL : gw_jwt_cache_get(w->cache, token, now_ms);
+
+    if (p == NULL) {
+        return verify(req, w, token, now_ms);
+    }
+    struct counts *counts = gw_world_state(req->world, &gw_jwt_rows, sizeof(*counts));
+    gw_counter_add(&counts->cached, 1);
+    p->refs++;
+    let_in(req, p, "jwt-cached");
+    return GW_ERR_OK;
+}
+
+/* The value of the only header of the id, or none.  False: there are two. */
+static bool
+only_value(const struct gw_headers *h, enum gw_header_id id, struct gw_str *value)
+{
+    unsigned n = 0;
+
+    *value = GW_STR_NONE;
+    for (unsigned i = 0; gw_headers_has(h, id) && i < h->n; i++) {
+        if (h->list[i].id == id) {
+            *value = h->list[i].value;
+            n++;
+        }
+    }
+    return n <= 1;
+}
+
+/* Two credentials are two identities: which one is meant, nobody behind us would know. */
+static bool
+find_credential(const struct gw_headers *h, struct gw_str *credential)
+{
+    struct gw_str other;
+
+    if (!only_value(h, GW_H_AUTHORIZATION, credential) ||
+        !only_value(h, GW_H_X_KUBESPHERE_AUTHORIZATION, &other)) {
+        return false;
+    }
+    if (!gw_headers_has(h, GW_H_AUTHORIZATION)) {
+        *credential = other;
+        return true;
+    }
+    return !gw_headers_has(h, GW_H_X_KUBESPHERE_AUTHORIZATION) || gw_str_eq(*credential, other);
+}
+
+/* "Bearer TOKEN", with one space and no other word (RFC 6750, 2.1). */
+static enum gw_err
+check_credential(struct gw_req *req, const struct gw_jwt_settings *s, struct gw_str credential)
+{
+    struct gw_str token = credential;
+    struct gw_str scheme = gw_str_cut(&token, ' ');
+
+    if (gw_str_eq_nocase(scheme, GW_STR("Basic")) && gw_route_of(req) == GW_ROUTE_CORE) {
+        req->decision.authentication = "basic, left to the core";
+        return GW_ERR_OK; /* only the core knows passwords: it gets the header as it is */
+    }
+    if (!gw_str_eq_nocase(scheme, GW_STR("Bearer"))) {
+        return GW_ERR_BAD_SCHEME;
+    }
+    if (token.n == 0 || gw_str_find(token, ' ') < token.n) {
+        return GW_ERR_TOKEN_MALFORMED;
+    }
+    return check_token(req, s, token);
+}
+
+/* A credential that is no good makes its sender nobody.  Whether that is good enough is for rbac
+ * to say: the paths to log in by are open to all, and an expired token must not be in the way. */
+static enum gw_verdict
+authenticate(struct gw_req *req, const void *conf)
+{
+    const struct gw_headers *h = req->head == NULL ? NULL : &req->head->headers;
+    struct gw_str credential = GW_STR_NONE;
+
+    if (req->subject.trusted || (req->dry && req->subject.name.n > 0)) {
+        if (req->decision.authentication == NULL) {
+            req->decision.authentication = req->subject.trusted ? "admin-socket" : "given";
+        }
+        return GW_NEXT;
+    }
+    gw_jwt_anonymous(&req->subject);
+    req->decision.authentication = "anonymous";
+    if (h != NULL && !find_credential(h, &credential)) {
+        req->err = GW_ERR_TWO_CREDENTIALS;
+        return GW_FAIL;
+    }
+    if (h == NULL || credential.p == NULL) {
+        return GW_NEXT;
+    }
+    enum gw_err err = check_credential(req, conf, credential);
+    if (err == GW_ERR_OK) {
+        return GW_NEXT;
+    }
+    req->decision.authentication = gw_err_name(err);
+    req->credential_err = err;
+    return GW_NEXT;
+}
+
+static bool
+open_conf(void *conf, struct gw_loader *loader)
+{
+    return gw_jwt_issuers_open(conf, loader);
+}
+
+static void
+close_conf(void *conf)
+{
+    gw_jwt_issuers_close(conf);
+}
+
+static void
+write_metrics(struct gw_buf *out, struct gw_world *const *worlds, size_t n)
+{
+    unsigned long long sum[5] = {0};
+
+    for (size_t i = 0; i < n; i++) {
+        const struct counts *c = gw_world_state(worlds[i], &gw_jwt_rows, sizeof(*c));
+
+        sum[0] += gw_counter_read(&c->cached);
+        sum[1] += gw_counter_read(&c->verified);
+        sum[2] += gw_counter_read(&c->refused);
+        sum[3] += gw_counter_read(&c->passes);
+        sum[4] += gw_counter_read(&c->bytes);
+    }
+    gw_buf_printf(out,
+                  "# HELP ksgate_tokens_total Tokens by how they were judged.\n"
+                  "# TYPE ksgate_tokens_total counter\n"
+                  "ksgate_tokens_total{result=\"cached\"} %llu\n"
+                  "ksgate_tokens_total{result=\"verified\"} %llu\n"
+                  "ksgate_tokens_total{result=\"refused\"} %llu\n"
+                  "# HELP ksgate_token_cache_entries Verified tokens that are remembered.\n"
+                  "# TYPE ksgate_token_cache_entries gauge\n"
+                  "ksgate_token_cache_entries %llu\n"
+                  "# HELP ksgate_token_cache_bytes Memory of the remembered tokens.\n"
+                  "# TYPE ksgate_token_cache_bytes gauge\n"
+                  "ksgate_token_cache_bytes %llu\n",
+                  sum[0], sum[1], sum[2], sum[3], sum[4]);
+}
+
+const struct gw_module gw_mod_jwt = {
+    .name = "jwt",
+    .about = "Finds out who asks, by a JSON Web Token.",
+    .section = "authentication",
+    .settings = gw_jwt_rows,
+    .conf_size = sizeof(struct gw_jwt_settings),
+    .routes = GW_ON(GW_ROUTE_CORE) | GW_ON(GW_ROUTE_EXTENSIONS) | GW_ON(GW_ROUTE_ADMIN),
+    .open = open_conf,
+    .close = close_conf,
+    .views = (const struct gw_view *const[]){&view, NULL},
+    .on = {[GW_ACCESS] = authenticate},
+    .metrics = write_metrics,
+};

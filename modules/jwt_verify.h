@@ -1,0 +1,38 @@
+/*
+ * jwt_verify.h - is this token good, and whom does it name?
+ *
+ * The whole of decision 13: the key is chosen by the issuer, the algorithm by the key, the
+ * signature is checked by OpenSSL, and only then the claims are read.  The gateway on its way
+ * and `ksgate token --decode` ask the same function.
+ */
+#ifndef GW_MODULES_JWT_VERIFY_H
+#define GW_MODULES_JWT_VERIFY_H
+
+#include "gateway/req.h"
+#include "modules/jwt_issuers.h"
+
+#define GW_JWT_NAME_MAX 256 /* bytes of a user's or a group's name */
+
+/* One thread's OpenSSL contexts for the keys of one settings. */
+struct gw_jwt_verifiers;
+
+/* settings are borrowed. */
+struct gw_jwt_verifiers *gw_jwt_verifiers_new(const struct gw_jwt_settings *settings);
+void gw_jwt_verifiers_free(struct gw_jwt_verifiers *v); /* NULL is fine */
+
+/* What a good token says.  Slices live as long as the arena. */
+struct gw_jwt_claims {
+    const struct gw_jwt_issuer *issuer;
+    struct gw_str key_id; /* as the header says; or none */
+    struct gw_subject subject;
+    uint64_t expires_ms; /* wall clock, leeway included; UINT64_MAX: never */
+};
+
+/* GW_ERR_OK and *out; or a TOKEN_... error, and *why in static words for people who debug. */
+enum gw_err gw_jwt_verify(struct gw_jwt_verifiers *v, struct gw_arena *a, struct gw_str token,
+                          uint64_t now_ms, struct gw_jwt_claims *out, const char **why);
+
+/* Nobody in particular: system:anonymous, in system:unauthenticated. */
+void gw_jwt_anonymous(struct gw_subject *s);
+
+#endif

@@ -1,0 +1,106 @@
+/*
+ * metrics.c - what is counted of requests, and the workers' own counts.
+ *
+ * Each worker counts for itself, and only it; whoever asks for /-/metrics adds up.  Names that
+ * become labels are bounded: after GW_METRICS_EXTENSIONS the rest is one series.
+ */
+#include "base/map.h"
+#include "modules/metrics_counts.h"
+#include "modules/route_of.h"
+
+const uint64_t gw_metrics_bounds[GW_METRICS_BOUNDS] = {
+    1000,   2500,   5000,    10000,   25000,   50000,    100000,
+    250000, 500000, 1000000, 2500000, 5000000, 10000000, 30000000,
+};
+
+static const char state_key;
+
+struct gw_metrics_counts *
+gw_metrics_counts(struct gw_world *w)
+{
+    return gw_world_state(w, &state_key, sizeof(struct gw_metrics_counts));
+}
+
+/* Makes the counts before any other thread looks for them. */
+static void *
+open_view(struct gw_world *world)
+{
+    return gw_metrics_counts(world);
+}
+
+static void
+close_view(void *index)
+{
+    (void)index; /* the world's */
+}
+
+static const struct gw_view view = {
+    .name = "metrics",
+    .kinds = (const char *const[]){NULL},
+    .open = open_view,
+    .close = close_view,
+};
+
+/* ---- counting -------------------------------------------------------------------------------- */
+
+static struct gw_metrics_extension *
+extension_of(struct gw_metrics_counts *c, struct gw_str name)
+{
+    unsigned n = atomic_load_explicit(&c->n_extensions, memory_order_relaxed);
+    size_t at = (size_t)gw_hash(name) & (GW_METRICS_PLACES - 1);
+
+    for (; c->places[at] != 0; at = (at + 1) & (GW_METRICS_PLACES - 1)) {
+        struct gw_metrics_extension *x = &c->extensions[c->places[at] - 1];
+
+        if (gw_str_eq(name, gw_str_of(x->name))) {
+            return x;
+        }
+    }
+    if (n == GW_METRICS_EXTENSIONS || name.n >= GW_METRICS_NAME) {
+        return &c->extensions[GW_METRICS_EXTENSIONS];
+    }
+    memcpy(c->extensions[n].name, name.p, name.n);
+    c->places[at] = (unsigned short)(n + 1);
+    atomic_store_explicit(&c->n_extensions, n + 1, memory_order_release);
+    return &c->extensions[n];
+}
+
+static enum gw_verdict
+count(struct gw_req *req, const void *conf)
+{
+    const struct gw_decision *d = &req->decision;
+    struct gw_metrics_counts *c = gw_world_index(req->world, &view);
+    enum gw_route_kind kind = gw_route_of(req);
+    unsigned class = d->status / 100 < GW_METRICS_CLASSES ? d->status / 100 : 0;
+    size_t bound = 0;
+
+    (void)conf;
+    if (d->extension.n > 0) {
+        gw_counter_add(&extension_of(c, d->extension)->requests[class], 1);
+    } else {
+        gw_counter_add(&c->route[kind].requests[class], 1);
+    }
+    while (bound < GW_METRICS_BOUNDS && d->end_us > gw_metrics_bounds[bound]) {
+        bound++;
+    }
+    gw_counter_add(&c->route[kind].slower[bound], 1);
+    gw_counter_add(&c->route[kind].sum_us, d->end_us);
+    gw_counter_add(&c->route[kind].received, d->bytes_in);
+    gw_counter_add(&c->route[kind].sent, d->bytes_out);
+    if (req->err != GW_ERR_OK) {
+        gw_counter_add(&c->errors[req->err], 1);
+    }
+    if (d->allowed != GW_UNDECIDED) {
+        gw_counter_add(d->allowed == GW_ALLOWED ? &c->allowed : &c->denied, 1);
+    }
+    return GW_NEXT;
+}
+
+const struct gw_module gw_mod_metrics = {
+    .name = "metrics",
+    .about = "Counts requests by route, status, extension and error, for Prometheus.",
+    .routes = GW_ON_ALL,
+    .views = (const struct gw_view *const[]){&view, NULL},
+    .on = {[GW_LOG] = count},
+    .metrics = gw_metrics_text,
+};

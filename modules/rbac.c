@@ -1,0 +1,190 @@
+/* rbac.c - asks whether whoever asks may do what is asked. */
+#include "base/clock.h"
+#include "gateway/module.h"
+#include "modules/rbac_say.h"
+
+enum mode {
+    MODE_RBAC,
+    MODE_ALLOW_ALL
+};
+
+struct conf {
+    int mode;
+    const char *const *always_allowed;
+    struct gw_str *paths; /* the same, with their lengths */
+    size_t n_paths;
+};
+
+static const char *const mode_words[] = {"rbac", "allow_all", NULL};
+
+/* clang-format off */
+static const struct gw_setting settings[] = {
+    {.name = "mode", .set = gw_set_word, .at = offsetof(struct conf, mode), .words = mode_words, .initial = "rbac",
+     .help = "`rbac` decides by the registered roles and bindings; `allow_all` lets everybody do everything and is for development only."},
+    {.name = "always_allowed", .set = gw_set_text_list, .at = offsetof(struct conf, always_allowed),
+     .initial = "[/oauth/*, /dist/*, /.well-known/openid-configuration, /version, /metrics, /livez, /healthz, /openapi/v2, /openapi/v3, /-/healthz, /-/readyz]",
+     .help = "Paths that need no permission, also below `/clusters/{name}`; a `*` at the end makes it a prefix."},
+    {0},
+};
+/* clang-format on */
+
+static const struct gw_view roles = {
+    .name = "rbac",
+    .kinds = gw_rbac_piece_kinds,
+    .compile = gw_rbac_piece_compile,
+    .open = gw_rbac_index_open,
+    .close = gw_rbac_index_close,
+    .put = gw_rbac_index_put,
+};
+
+static bool
+open_conf(void *conf, struct gw_loader *loader)
+{
+    struct conf *c = conf;
+    size_t n = 0;
+
+    if (c->mode == MODE_ALLOW_ALL) {
+        gw_diag_warn(loader->diag, (struct gw_place){0},
+                     "authorization.mode: allow_all lets everybody do everything; never use it "
+                     "where others can connect");
+    }
+    while (c->always_allowed != NULL && c->always_allowed[n] != NULL) {
+        n++;
+    }
+    c->paths = gw_arena_alloc(loader->arena, (n + 1) * sizeof(*c->paths));
+    for (; c->n_paths < n; c->n_paths++) {
+        c->paths[c->n_paths] = gw_str_of(c->always_allowed[c->n_paths]);
+        if (!gw_rbac_path_ok(c->paths[c->n_paths])) {
+            gw_diag_error(loader->diag, (struct gw_place){0},
+                          "authorization.always_allowed: only trailing * allowed in \"%s\"",
+                          c->always_allowed[c->n_paths]);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What allows a request before any role is asked, or NULL. */
+static const char *
+without_roles(const struct gw_req *req, const struct conf *c)
+{
+    if (req->subject.trusted) {
+        return "admin-socket";
+    }
+    if (c->mode == MODE_ALLOW_ALL) {
+        return "allow_all";
+    }
+    if (req->access == GW_ACCESS_PUBLIC) {
+        return "public";
+    }
+    if (gw_rbac_paths_have(c->paths, c->n_paths, req->info.path)) {
+        return "path";
+    }
+    return req->access == GW_ACCESS_AUTHENTICATED && !req->subject.anonymous ? "authenticated"
+                                                                             : NULL;
+}
+
+/* Is it open even to whoever sent a credential that is no good? */
+static bool
+is_open_to_all(const char *policy)
+{
+    return policy != NULL && (strcmp(policy, "public") == 0 || strcmp(policy, "path") == 0);
+}
+
+/* The names are copied, because the request may outlive the objects that they are of. */
+static void
+record(struct gw_req *req, const struct gw_rbac_grant *g)
+{
+    struct gw_decision *d = &req->decision;
+    const struct gw_rbac_binding *b = g->binding;
+
+    d->binding_kind = gw_str_of(b->object.kind);
+    d->binding = gw_arena_str(req->arena, gw_str_of(b->object.name));
+    d->role_kind = gw_arena_str(req->arena, gw_str_of(b->role_kind));
+    d->role = gw_arena_str(req->arena, gw_str_of(b->role_name));
+    d->rule = g->rule;
+    if (req->dry) { /* live, nobody reads it, and it takes longer than the decision */
+        d->reason = gw_rbac_say_reason(req->arena, g, &req->subject);
+    }
+}
+
+/* For the log and for explain, not for the client: it names roles. */
+static struct gw_str
+why_not(const struct gw_req *req, const struct gw_rbac_index *index)
+{
+    struct gw_str near = gw_rbac_nearest(index, req->arena, &req->subject, &req->info);
+    struct gw_str extension = req->decision.extension;
+
+    if (extension.n == 0) {
+        return near;
+    }
+    return gw_str_of(gw_arena_printf(
+        req->arena, "%.*s; `use` of extensionservices.ksgate.io \"%.*s\" would allow all of it",
+        GW_STR_ARG(near), GW_STR_ARG(extension)));
+}
+
+static enum gw_verdict
+deny(struct gw_req *req, const struct gw_rbac_index *index)
+{
+    struct gw_str message = gw_rbac_say_forbidden(req->arena, &req->subject, &req->info);
+
+    req->decision.allowed = GW_DENIED;
+    req->decision.reason = why_not(req, index);
+    gw_req_fail(req, req->subject.anonymous ? GW_ERR_NO_TOKEN : GW_ERR_FORBIDDEN, "%s", "");
+    req->detail = message.p;
+    return GW_FAIL;
+}
+
+static enum gw_verdict
+ask(struct gw_req *req, const void *conf)
+{
+    struct gw_decision *d = &req->decision;
+    const struct gw_rbac_index *index = gw_world_index(req->world, &roles);
+
+    d->rule = -2;
+    d->policy = without_roles(req, conf);
+    if (req->credential_err != GW_ERR_OK && !is_open_to_all(d->policy)) {
+        d->allowed = GW_DENIED;
+        d->policy = "credential";
+        req->err = req->credential_err;
+        return GW_FAIL;
+    }
+    if (d->policy != NULL) {
+        d->allowed = GW_ALLOWED;
+        return GW_NEXT;
+    }
+    d->policy = "rbac";
+    struct gw_rbac_grant g =
+        gw_rbac_decide(index, req->arena, &req->subject, &req->info, d->extension);
+    if (!g.allowed) {
+        return deny(req, index);
+    }
+    d->allowed = GW_ALLOWED;
+    record(req, &g);
+    return GW_NEXT;
+}
+
+static enum gw_verdict
+decide(struct gw_req *req, const void *conf)
+{
+    enum gw_verdict v = ask(req, conf);
+
+    if (!req->dry) {
+        req->decision.decided_us = gw_clock_mono_us() - req->decision.start_us;
+    }
+    return v;
+}
+
+static const struct gw_view *const views[] = {&roles, NULL};
+
+const struct gw_module gw_mod_rbac = {
+    .name = "rbac",
+    .about = "Decides by roles and bindings whether the caller may do what is asked.",
+    .section = "authorization",
+    .settings = settings,
+    .conf_size = sizeof(struct conf),
+    .routes = GW_ON(GW_ROUTE_CORE) | GW_ON(GW_ROUTE_EXTENSIONS) | GW_ON(GW_ROUTE_ADMIN),
+    .open = open_conf,
+    .views = views,
+    .on = {[GW_ACCESS] = decide},
+};

@@ -1,0 +1,218 @@
+#include "modules/rbac_decide.h"
+
+/* One way through a subject's bindings. */
+struct walk {
+    const struct gw_rbac_index *index;
+    const struct gw_subject *subject;
+    const struct gw_request_info *where; /* decides which bindings apply */
+    struct gw_request_info what;         /* decides which rules match */
+    bool use;                            /* what is `use` of an extension */
+    /* Is the role what we look for?  Then the walk ends there. */
+    bool (*asks)(struct walk *w, const struct gw_rbac_role *role);
+    struct gw_rbac_found found;
+    /* what came of it */
+    const struct gw_rbac_binding *binding;
+    int rule;
+    bool ended;                             /* at a binding whose role is of no known kind */
+    bool no_ns;                             /* the namespace is not known */
+    const struct gw_rbac_binding *dangling; /* its role is missing; the last one */
+    unsigned seen;                          /* bindings that applied */
+};
+
+static bool
+role_allows(struct walk *w, const struct gw_rbac_role *role)
+{
+    if (gw_rbac_policy_allows(&role->policy, &w->what, w->subject->name)) {
+        w->rule = GW_RBAC_BY_POLICY;
+        return true;
+    }
+    for (unsigned i = 0; i < role->n_rules; i++) {
+        if (gw_rbac_rule_allows(&role->rules[i], &w->what)) {
+            w->rule = (int)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+role_reaches(struct walk *w, const struct gw_rbac_role *role)
+{
+    for (unsigned i = 0; i < role->n_rules; i++) {
+        if (role->rules[i].verbs.n > 0 && gw_rbac_rule_reaches(&role->rules[i], &w->what)) {
+            w->rule = (int)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+at_level(struct walk *w, enum gw_rbac_level level, const struct gw_str *place)
+{
+    const struct gw_rbac_binding *b;
+
+    gw_rbac_found_start(&w->found, level, place);
+    while ((b = gw_rbac_found_next(&w->found)) != NULL) {
+        w->seen++;
+        if (!b->role_kind_known) {
+            w->ended = level != GW_RBAC_GLOBAL && !w->use;
+            if (w->ended) {
+                return false;
+            }
+            continue;
+        }
+        const struct gw_rbac_role *role = gw_rbac_index_role(w->index, b->role_key);
+        if (w->use) {
+            w->what.workspace = level == GW_RBAC_WORKSPACE ? b->place : GW_STR("");
+        }
+        if (role == NULL) {
+            w->dangling = b;
+        } else if (w->asks(w, role)) {
+            w->binding = b;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The workspace that the request is in; empty when in none.  False: there is no telling. */
+static bool
+workspace_of(struct walk *w, struct gw_str *out)
+{
+    const struct gw_request_info *where = w->where;
+    bool in_ns = gw_str_eq(where->scope, GW_STR("Namespace"));
+    bool in_ws = gw_str_eq(where->scope, GW_STR("Workspace"));
+    const struct gw_rbac_namespace *ns =
+        where->ns.n > 0 || in_ns ? gw_rbac_index_namespace(w->index, where->ns) : NULL;
+
+    *out = GW_STR("");
+    if (in_ns) {
+        w->no_ns = ns == NULL;
+        *out = ns == NULL ? *out : ns->workspace;
+    } else if (in_ws &&
+               (where->ns.n == 0 || (ns != NULL && gw_str_eq(ns->workspace, where->workspace)))) {
+        /* Rights in a workspace don't reach into a namespace of another one. */
+        *out = where->workspace;
+    }
+    return !w->no_ns;
+}
+
+static bool
+walk(struct walk *w)
+{
+    const struct gw_str nowhere = GW_STR("");
+    struct gw_str workspace;
+
+    w->what.scope = w->use ? GW_STR("Cluster") : w->where->scope;
+    if (at_level(w, GW_RBAC_GLOBAL, &nowhere)) {
+        return true;
+    }
+    if (gw_str_eq(w->where->scope, GW_STR("Global")) || !workspace_of(w, &workspace)) {
+        return false;
+    }
+    /* Whoever may use an extension in one workspace may load its pages, which are of none. */
+    bool anywhere = w->use && !w->where->is_resource;
+    if (anywhere || workspace.n > 0) {
+        w->what.scope = w->use ? GW_STR("Workspace") : w->what.scope;
+        if (at_level(w, GW_RBAC_WORKSPACE, anywhere ? NULL : &workspace)) {
+            return true;
+        }
+    }
+    if (!w->ended && !w->use && gw_str_eq(w->where->scope, GW_STR("Namespace")) &&
+        at_level(w, GW_RBAC_NS, &w->where->ns)) {
+        return true;
+    }
+    w->what.scope = w->use ? GW_STR("Cluster") : w->what.scope;
+    return !w->ended && at_level(w, GW_RBAC_CLUSTER, &nowhere);
+}
+
+static void
+walk_init(struct walk *w, const struct gw_rbac_index *x, struct gw_arena *a,
+          const struct gw_subject *subject, const struct gw_request_info *info)
+{
+    *w = (struct walk){
+        .index = x, .subject = subject, .where = info, .what = *info, .asks = role_allows};
+    gw_rbac_index_find(x, a, subject, &w->found);
+}
+
+static struct gw_rbac_grant
+grant_of(const struct walk *w, bool allowed)
+{
+    return (struct gw_rbac_grant){.allowed = allowed, .binding = w->binding, .rule = w->rule};
+}
+
+struct gw_rbac_grant
+gw_rbac_decide(const struct gw_rbac_index *x, struct gw_arena *a, const struct gw_subject *subject,
+               const struct gw_request_info *info, struct gw_str extension)
+{
+    struct walk w;
+
+    walk_init(&w, x, a, subject, info);
+    if (w.found.n == 0) {
+        return (struct gw_rbac_grant){0};
+    }
+    bool allowed = walk(&w);
+    if (!allowed && extension.n > 0) {
+        w.use = true;
+        w.what = (struct gw_request_info){
+            .verb = GW_STR("use"),
+            .api_group = GW_STR("ksgate.io"),
+            .api_version = GW_STR("v1"),
+            .resource = GW_STR("extensionservices"),
+            .name = extension,
+            .path = info->path,
+            .is_resource = true,
+        };
+        allowed = walk(&w);
+    }
+    return grant_of(&w, allowed);
+}
+
+/* ---- words for people --------------------------------------------------------------------- */
+
+static struct gw_str
+say_reached(struct gw_arena *a, const struct walk *w)
+{
+    const struct gw_rbac_role *role = gw_rbac_index_role(w->index, w->binding->role_key);
+    const struct gw_rbac_words *verbs = &role->rules[w->rule].verbs;
+    struct gw_buf out = {0};
+
+    for (unsigned i = 0; i < verbs->n; i++) {
+        gw_buf_printf(&out, "%s%.*s", i == 0 ? "" : ", ", GW_STR_ARG(verbs->list[i]));
+    }
+    gw_buf_printf(&out, " %s allowed by %s \"%s\" (%s \"%s\"); asked was ",
+                  verbs->n == 1 ? "is" : "are", w->binding->role_kind, w->binding->role_name,
+                  w->binding->object.kind, w->binding->object.name);
+    gw_buf_str(&out, w->what.verb.n > 0 ? w->what.verb : GW_STR("a method without a verb"));
+    struct gw_str text = gw_arena_str(a, gw_buf_text(&out));
+    gw_buf_fini(&out);
+    return text;
+}
+
+struct gw_str
+gw_rbac_nearest(const struct gw_rbac_index *x, struct gw_arena *a, const struct gw_subject *subject,
+                const struct gw_request_info *info)
+{
+    struct walk w;
+
+    walk_init(&w, x, a, subject, info);
+    w.asks = role_reaches;
+    if (walk(&w)) {
+        return say_reached(a, &w);
+    }
+    if (w.no_ns) {
+        return gw_str_of(
+            gw_arena_printf(a, "the namespace \"%.*s\" is not known here", GW_STR_ARG(info->ns)));
+    }
+    if (w.ended) {
+        return GW_STR("a binding whose roleRef is of no known kind ended the search");
+    }
+    if (w.dangling != NULL) {
+        return gw_str_of(gw_arena_printf(a, "%s \"%s\" names %s \"%s\", which is not known here",
+                                         w.dangling->object.kind, w.dangling->object.name,
+                                         w.dangling->role_kind, w.dangling->role_name));
+    }
+    return w.seen == 0 ? GW_STR("no binding of the caller applies here")
+                       : GW_STR("no rule of the caller's roles covers this");
+}

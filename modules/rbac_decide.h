@@ -1,0 +1,28 @@
+/*
+ * rbac_decide.h - may this subject do that?  (kubesphere.md, 5.2: "RBAC walk")
+ */
+#ifndef GW_MODULES_RBAC_DECIDE_H
+#define GW_MODULES_RBAC_DECIDE_H
+
+#include "modules/rbac_index.h"
+
+#define GW_RBAC_BY_POLICY (-1)
+
+struct gw_rbac_grant {
+    bool allowed;
+    /* When allowed: what allowed it, borrowed until the index changes. */
+    const struct gw_rbac_binding *binding;
+    int rule; /* index in the role's rules, or GW_RBAC_BY_POLICY */
+};
+
+/* extension: the name of the one that the request goes to, which the verb `use` on its
+ * extensionservices.ksgate.io opens as a whole; or none. */
+struct gw_rbac_grant gw_rbac_decide(const struct gw_rbac_index *x, struct gw_arena *a,
+                                    const struct gw_subject *subject,
+                                    const struct gw_request_info *info, struct gw_str extension);
+
+/* After a denial: what came nearest, or what is missing, for people; in the arena. */
+struct gw_str gw_rbac_nearest(const struct gw_rbac_index *x, struct gw_arena *a,
+                              const struct gw_subject *subject, const struct gw_request_info *info);
+
+#endif

@@ -1,0 +1,83 @@
+/*
+ * rbac_pieces.h - roles, bindings and namespaces as RBAC looks at them: compiled once,
+ * immutable, counted, shared by all workers.
+ */
+#ifndef GW_MODULES_RBAC_PIECES_H
+#define GW_MODULES_RBAC_PIECES_H
+
+#include "gateway/world.h"
+#include "modules/rbac_policy.h"
+#include "modules/rbac_rules.h"
+
+/* "group/Kind" of all that RBAC looks at; NULL-terminated. */
+extern const char *const gw_rbac_piece_kinds[];
+
+enum gw_rbac_sort {
+    GW_RBAC_ROLE,
+    GW_RBAC_BINDING,
+    GW_RBAC_NAMESPACE
+};
+
+/* What all three begin with. */
+struct gw_rbac_object {
+    struct gw_piece piece;
+    enum gw_rbac_sort sort;
+    const char *kind; /* "ClusterRole"; static */
+    char *name, *ns;  /* owned; ns "" when cluster-scoped */
+};
+
+struct gw_rbac_role {
+    struct gw_rbac_object object;
+    struct gw_rbac_rule *rules;
+    unsigned n_rules;
+    struct gw_rbac_policy policy; /* asked before the rules */
+};
+
+/* Where a binding applies; also the order in which a decision asks. */
+enum gw_rbac_level {
+    GW_RBAC_GLOBAL,    /* everywhere */
+    GW_RBAC_WORKSPACE, /* in one workspace and its namespaces */
+    GW_RBAC_NS,        /* in one namespace */
+    GW_RBAC_CLUSTER,   /* on the cluster, and for what is no resource */
+};
+
+struct gw_rbac_subject {
+    enum gw_rbac_who {
+        GW_RBAC_USER,
+        GW_RBAC_GROUP,
+        GW_RBAC_NOBODY
+    } who;
+    const char *kind; /* "User", "Group", "ServiceAccount"; static */
+    char *match;      /* the user's or the group's name */
+    char *shown;      /* as reasons have it: "tom", or "robot/proj" */
+};
+
+struct gw_rbac_binding {
+    struct gw_rbac_object object;
+    enum gw_rbac_level level;
+    struct gw_str
+        place;       /* owned: the workspace's or the namespace's name; "" for the other levels */
+    char *role_kind; /* of the roleRef, whatever it is */
+    char *role_name;
+    struct gw_str role_key; /* owned: of the role's object; none: no role can have it */
+    bool role_kind_known;   /* a walk ends at one that is not, except at the global level */
+    struct gw_rbac_subject *subjects;
+    unsigned n_subjects;
+};
+
+struct gw_rbac_namespace {
+    struct gw_rbac_object object;
+    struct gw_str workspace; /* owned; empty when it belongs to none */
+};
+
+/* The view's compile(): see world.h. */
+struct gw_piece *gw_rbac_piece_compile(const struct gw_kind *kind, const json_t *json,
+                                       const struct gw_yaml *source, struct gw_diag *diag);
+
+static inline const struct gw_rbac_object *
+gw_rbac_piece_object(const struct gw_piece *p)
+{
+    return (const struct gw_rbac_object *)(const void *)p;
+}
+
+#endif
