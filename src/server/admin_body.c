@@ -1,0 +1,91 @@
+/* admin_body.c - a request's body as JSON. */
+#include "http/headers.h"
+#include "server/admin_call.h"
+
+/* The media type without its parameters. */
+static struct gw_str
+media_type(const struct gw_req *req)
+{
+    struct gw_str type = gw_headers_value(&req->head->headers, GW_H_CONTENT_TYPE);
+
+    return gw_str_trim(gw_str_cut(&type, ';'));
+}
+
+static bool
+is_one_of(struct gw_str type, const char *const *names)
+{
+    for (; *names != NULL; names++) {
+        if (gw_str_eq_nocase(type, gw_str_of(*names))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum gw_verdict
+parse_json(struct gw_admin_call *call, struct gw_str body, json_t **out)
+{
+    json_error_t error;
+
+    *out = json_loadb(body.n == 0 ? "" : body.p, body.n, JSON_REJECT_DUPLICATES, &error);
+    if (*out != NULL) {
+        return GW_NEXT;
+    }
+    return gw_admin_refuse(call, GW_ERR_BAD_BODY, "the body is not JSON: line %d, column %d: %s",
+                           error.line, error.column, error.text);
+}
+
+static enum gw_verdict
+parse_yaml(struct gw_admin_call *call, struct gw_str body, json_t **out)
+{
+    struct gw_yaml y = {0};
+    struct gw_diag diag = {0};
+    enum gw_verdict v = GW_NEXT;
+
+    if (!gw_yaml_read(&y, "body", body, &diag)) {
+        v = gw_admin_refuse(call, GW_ERR_BAD_BODY, "the body is not YAML: line %d: %s",
+                            diag.n > 0 ? diag.findings[0].place.line : 0, gw_diag_first(&diag));
+    } else if (y.n_docs != 1) {
+        v = gw_admin_refuse(call, GW_ERR_BAD_BODY,
+                            "the body must hold one YAML document, it holds %zu", y.n_docs);
+    } else {
+        *out = json_incref(y.docs[0]);
+    }
+    gw_yaml_fini(&y);
+    gw_diag_fini(&diag);
+    return v;
+}
+
+enum gw_verdict
+gw_admin_parse(struct gw_admin_call *call, struct gw_str body, json_t **out)
+{
+    static const char *const json[] = {"application/json", "application/merge-patch+json", NULL};
+    static const char *const yaml[] = {"application/yaml", "application/x-yaml", "text/yaml", NULL};
+    struct gw_str type = media_type(call->req);
+    bool is_patch = gw_str_eq(call->req->head->method, GW_STR("PATCH"));
+    enum gw_verdict v;
+
+    *out = NULL;
+    if (is_patch && !gw_str_eq_nocase(type, GW_STR("application/merge-patch+json"))) {
+        return gw_admin_refuse(call, GW_ERR_BAD_MEDIA_TYPE,
+                               "\"%.*s\": a PATCH is understood as application/merge-patch+json "
+                               "(RFC 7396) only; with kubectl: patch --type=merge",
+                               GW_STR_ARG(type));
+    }
+    if (type.n == 0 || is_one_of(type, json)) {
+        v = parse_json(call, body, out);
+    } else if (is_one_of(type, yaml)) {
+        v = parse_yaml(call, body, out);
+    } else {
+        return gw_admin_refuse(call, GW_ERR_BAD_MEDIA_TYPE,
+                               "\"%.*s\" is not understood: say Content-Type: application/json or "
+                               "application/yaml",
+                               GW_STR_ARG(type));
+    }
+    if (v == GW_NEXT && !json_is_object(*out)) {
+        json_decref(*out);
+        *out = NULL;
+        return gw_admin_refuse(call, GW_ERR_BAD_BODY, "the body must be an object, a map of names");
+    }
+    return v;
+}

@@ -1,0 +1,85 @@
+/*
+ * admin_call.h - the admin interface, everything below /-/ (resources.md, section 4).
+ *
+ * A call is one request that has passed authentication and RBAC like any other.  It is answered
+ * on the worker; what needs the registry goes to the control thread as an errand and comes back
+ * (admin_errand.h).  Every refusal is a Kubernetes Status.
+ */
+#ifndef GW_SERVER_ADMIN_CALL_H
+#define GW_SERVER_ADMIN_CALL_H
+
+#include "gateway/module.h"
+#include "registry/object.h"
+
+#define GW_ADMIN_PARTS 8 /* segments of the longest path */
+
+struct gw_admin_call;
+
+/* Answers the call.  body: what gw_admin_body() has read. */
+typedef enum gw_verdict gw_admin_fn(struct gw_admin_call *call);
+typedef enum gw_verdict gw_admin_body_fn(struct gw_admin_call *call, struct gw_str body);
+
+/* Lives in the request's arena. */
+struct gw_admin_call {
+    struct gw_req *req;
+    struct gw_str part[GW_ADMIN_PARTS]; /* decoded segments of the path below "/-/" */
+    unsigned n_parts;
+    /* of object requests, filled by gw_admin_locate() */
+    const struct gw_kind *kind;
+    struct gw_str ns, name; /* none when the path has none */
+    bool dry_run;
+    /* private to gw_admin_body() */
+    gw_admin_body_fn *then;
+    bool inside, came;
+    enum gw_verdict verdict;
+};
+
+/* The step of the admin plan. */
+gw_step_fn gw_admin_step;
+
+/* Hands that step down to gateway/ and notes when the process began; once, before there are
+ * workers. */
+void gw_admin_init(void);
+
+/* Reads the whole body, then answers by `then`. */
+enum gw_verdict gw_admin_body(struct gw_admin_call *call, gw_admin_body_fn *then);
+
+/* The decoded value of a query parameter, or none. */
+struct gw_str gw_admin_query(const struct gw_admin_call *call, const char *name);
+
+/* Answers with the JSON value; takes the reference. */
+enum gw_verdict gw_admin_json(struct gw_req *req, unsigned status, json_t *value);
+
+/* Answers with a Status that says why not, and of which object (call->kind and name, when they
+ * are known).  err gives status and reason, the text all of the message. */
+enum gw_verdict gw_admin_refuse(struct gw_admin_call *call, enum gw_err err, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* As above with 422 Invalid, and each error of the diag as a cause with its field.  Frees the
+ * diag. */
+enum gw_verdict gw_admin_invalid(struct gw_admin_call *call, struct gw_diag *diag);
+
+/* "extensionservices.ksgate.io", in the arena. */
+const char *gw_admin_resource(const struct gw_admin_call *call);
+
+/* Finds kind, ns, name and dry_run from path and query.  GW_NEXT, or the refusal. */
+enum gw_verdict gw_admin_locate(struct gw_admin_call *call);
+
+/* The body as JSON by its Content-Type; GW_NEXT and a new reference in *out, or the refusal. */
+enum gw_verdict gw_admin_parse(struct gw_admin_call *call, struct gw_str body, json_t **out);
+
+/* What is answered, by file. */
+
+/* admin_health.c */
+gw_admin_fn gw_admin_healthz, gw_admin_readyz, gw_admin_version, gw_admin_reload;
+/* admin_metrics.c */
+gw_admin_fn gw_admin_metrics;
+/* admin_discovery.c */
+gw_admin_fn gw_admin_core, gw_admin_groups, gw_admin_group, gw_admin_resources;
+/* admin_objects.c, admin_write.c, admin_patch.c */
+gw_admin_fn gw_admin_list, gw_admin_get_object;
+gw_admin_fn gw_admin_create, gw_admin_replace, gw_admin_patch, gw_admin_delete;
+/* admin_endpoints.c, admin_extensions.c, admin_explain.c */
+gw_admin_fn gw_admin_register, gw_admin_leave, gw_admin_extensions, gw_admin_explain;
+
+#endif

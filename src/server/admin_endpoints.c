@@ -1,0 +1,213 @@
+/*
+ * admin_endpoints.c - backends that register themselves.
+ *
+ *     PUT    .../extensionservices/{name}/endpoints/{id}   registers, or renews the lease
+ *     DELETE .../extensionservices/{name}/endpoints/{id}   leaves
+ *
+ * What is registered is the Endpoint "{name}.{id}".  The same content again only renews the
+ * lease, which makes no new revision and no work for the other gateways.
+ */
+#include "base/clock.h"
+#include "config/schema.h"
+#include "server/admin_write.h"
+
+/* apis/ksgate.io/v1/extensionservices/{name}/endpoints/{id} */
+#define PART_EXTENSION 4
+#define PART_ID        6
+
+/* The body of a registration. */
+struct registration {
+    const char *url, *version;
+    long long weight, lease_seconds;
+    bool draining;
+};
+
+/* clang-format off */
+static const struct gw_setting rows[] = {
+    {.name = "url", .set = gw_set_text, .at = offsetof(struct registration, url),
+     .flags = GW_REQUIRED, .help = "Where the backend listens: http://HOST:PORT."},
+    {.name = "version", .set = gw_set_text, .at = offsetof(struct registration, version),
+     .help = "The version of the extension that it runs."},
+    {.name = "weight", .set = gw_set_int, .at = offsetof(struct registration, weight),
+     .min = 0, .max = 1000, .initial = "1", .help = "Its share of the requests."},
+    {.name = "leaseSeconds", .set = gw_set_int, .at = offsetof(struct registration, lease_seconds),
+     .min = 1, .max = GW_LEASE_SECONDS_MAX, .initial = "15", .flags = GW_NOT_SNAKE,
+     .help = "It is forgotten when it is not renewed for that long."},
+    {.name = "draining", .set = gw_set_bool, .at = offsetof(struct registration, draining),
+     .help = "Gets no new requests any more."},
+    {0},
+};
+/* clang-format on */
+
+/* What is in the path: the Endpoint's kind and name, and its extension. */
+static struct gw_str
+locate(struct gw_admin_call *call)
+{
+    struct gw_str extension = call->part[PART_EXTENSION];
+    struct gw_str id = call->part[PART_ID];
+
+    call->kind = gw_kind_find(GW_STR("ksgate.io"), GW_STR("Endpoint"));
+    call->name = gw_str_of(
+        gw_arena_printf(call->req->arena, "%.*s.%.*s", GW_STR_ARG(extension), GW_STR_ARG(id)));
+    return extension;
+}
+
+static json_t *
+spec_of(struct gw_str extension, const struct registration *r)
+{
+    json_t *spec =
+        json_pack("{s:s%, s:s, s:I, s:I}", "extension", extension.p, extension.n, "url", r->url,
+                  "weight", (json_int_t)r->weight, "leaseSeconds", (json_int_t)r->lease_seconds);
+
+    if (r->version != NULL && *r->version != '\0') {
+        (void)json_object_set_new(spec, "version", json_string(r->version));
+    }
+    if (r->draining) {
+        (void)json_object_set_new(spec, "draining", json_true());
+    }
+    return spec;
+}
+
+static char *
+extension_key(struct gw_str extension)
+{
+    return gw_object_key(gw_kind_find(GW_STR("ksgate.io"), GW_STR("ExtensionService")), GW_STR_NONE,
+                         extension);
+}
+
+static bool
+same_content(const struct gw_object *a, const struct gw_object *b)
+{
+    return json_equal(json_object_get(a->json, "spec"), json_object_get(b->json, "spec"));
+}
+
+/* The lease was over when the renewal came: then it is a registration after all. */
+static void
+on_renewed(void *arg, const struct gw_store_answer *answer)
+{
+    struct gw_errand *e = arg;
+
+    if (answer->result == GW_STORE_NOT_FOUND) {
+        gw_admin_put(e);
+        return;
+    }
+    gw_admin_written(e, answer);
+}
+
+/* Control: an Endpoint of an extension that is not there would be an orphan. */
+static void
+register_there(struct gw_errand *e)
+{
+    struct gw_sync *sync = gw_control_sync(e->control);
+    struct gw_object *extension;
+    struct gw_object *now;
+
+    if (!gw_errand_registry_known(e)) {
+        gw_errand_return(e);
+        return;
+    }
+    extension = gw_sync_get(sync, e->parent);
+    if (extension == NULL) {
+        e->result = GW_STORE_NOT_FOUND;
+        gw_errand_return(e);
+        return;
+    }
+    gw_object_unref(extension);
+    now = gw_sync_get(sync, e->key);
+    if (now != NULL && same_content(now, e->object) && !e->dry_run) {
+        gw_sync_renew(sync, e->key, gw_admin_lease_ms(e->object), on_renewed, e);
+    } else {
+        gw_admin_put(e);
+    }
+    gw_object_unref(now);
+}
+
+static enum gw_verdict
+answer_registered(struct gw_errand *e, struct gw_admin_call *call)
+{
+    struct gw_buf expires = {0};
+    json_t *answer;
+
+    if (e->result == GW_STORE_NOT_FOUND) {
+        call->kind = gw_kind_find(GW_STR("ksgate.io"), GW_STR("ExtensionService"));
+        call->name = call->part[PART_EXTENSION];
+        return gw_admin_refuse(call, GW_ERR_NO_OBJECT,
+                               "extensionservices.ksgate.io \"%.*s\" not found: create the "
+                               "ExtensionService first (ksgate apply -f), then register its "
+                               "endpoints",
+                               GW_STR_ARG(call->name));
+    }
+    if (e->result != GW_STORE_OK) {
+        return gw_errand_refuse(e, call);
+    }
+    gw_clock_rfc3339(&expires, e->lease_until_ms);
+    answer =
+        json_pack("{s:{s:I, s:s}, s:o}", "lease", "seconds",
+                  (json_int_t)(gw_admin_lease_ms(e->object) / 1000), "expires", expires.p,
+                  "resourceVersion", json_sprintf("%llu", (unsigned long long)e->object->revision));
+    gw_buf_fini(&expires);
+    return gw_admin_json(call->req, e->created ? 201 : 200, answer);
+}
+
+static enum gw_verdict
+read_registration(struct gw_admin_call *call, const json_t *json, struct registration *r)
+{
+    struct gw_diag diag = {0};
+    struct gw_loader loader = {.arena = call->req->arena, .diag = &diag};
+
+    if (!gw_schema_load(&loader, r, json, rows, "", NULL)) {
+        return gw_admin_invalid(call, &diag);
+    }
+    gw_diag_fini(&diag);
+    return GW_NEXT;
+}
+
+static enum gw_verdict
+register_body(struct gw_admin_call *call, struct gw_str body)
+{
+    struct gw_str extension = locate(call);
+    struct registration r = {0};
+    struct gw_object *object = NULL;
+    struct gw_errand *e;
+    json_t *json = NULL;
+    enum gw_verdict v = gw_admin_parse(call, body, &json);
+
+    if (v == GW_NEXT) {
+        v = read_registration(call, json, &r);
+    }
+    json_decref(json);
+    if (v != GW_NEXT) {
+        return v;
+    }
+    json = json_pack("{s:o}", "spec", spec_of(extension, &r));
+    v = gw_admin_object(call, json, &object);
+    json_decref(json);
+    if (v != GW_NEXT) {
+        return v;
+    }
+    e = gw_admin_put_errand(call, object);
+    e->there = register_there;
+    e->back = answer_registered;
+    e->when = GW_WHEN_ANY;
+    e->parent = extension_key(extension);
+    return gw_errand_send(e);
+}
+
+enum gw_verdict
+gw_admin_register(struct gw_admin_call *call)
+{
+    return gw_admin_body(call, register_body);
+}
+
+enum gw_verdict
+gw_admin_leave(struct gw_admin_call *call)
+{
+    struct gw_errand *e;
+
+    (void)locate(call);
+    e = gw_errand_new(call, gw_admin_remove, gw_admin_answer_remove);
+    e->key = gw_object_key(call->kind, GW_STR_NONE, call->name);
+    e->when = GW_WHEN_PRESENT;
+    e->when_live = gw_str_eq(gw_admin_query(call, "wait"), GW_STR("live"));
+    return gw_errand_send(e);
+}

@@ -1,0 +1,165 @@
+#include "server/admin_errand.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+struct gw_errand *
+gw_errand_new(struct gw_admin_call *call, void (*there)(struct gw_errand *e),
+              enum gw_verdict (*back)(struct gw_errand *e, struct gw_admin_call *call))
+{
+    struct gw_errand *e = gw_mem_alloc(sizeof(*e));
+
+    e->call = call;
+    e->world = gw_world_id(call->req->world);
+    e->there = there;
+    e->back = back;
+    return e;
+}
+
+static void
+forget_objects(struct gw_errand *e)
+{
+    for (size_t i = 0; i < e->n_objects; i++) {
+        gw_object_unref(e->objects[i]);
+    }
+    e->n_objects = 0;
+}
+
+void
+gw_errand_free(struct gw_errand *e)
+{
+    forget_objects(e);
+    free(e->objects);
+    gw_object_unref(e->object);
+    json_decref(e->patch);
+    free(e->key);
+    free(e->ns);
+    free(e->parent);
+    free(e->text);
+    free(e);
+}
+
+/* Worker: the client leaves while the errand is away. */
+static void
+client_left(void *arg)
+{
+    struct gw_errand *e = arg;
+
+    e->call = NULL;
+}
+
+static void
+on_control(struct gw_mail *mail, void *receiver)
+{
+    struct gw_errand *e = (struct gw_errand *)mail;
+
+    e->control = receiver;
+    e->there(e);
+}
+
+static void
+on_worker(struct gw_mail *mail, void *receiver)
+{
+    struct gw_errand *e = (struct gw_errand *)mail;
+    struct gw_req *req;
+    enum gw_verdict v;
+
+    (void)receiver;
+    if (e->call == NULL) {
+        gw_errand_free(e);
+        return;
+    }
+    req = e->call->req;
+    v = e->back(e, e->call);
+    if (v != GW_WAIT) {
+        gw_errand_free(e);
+        gw_req_resume(req, v);
+    }
+}
+
+enum gw_verdict
+gw_errand_send(struct gw_errand *e)
+{
+    e->call->req->pending = (struct gw_pending){.cancel = client_left, .arg = e};
+    e->mail.run = on_control;
+    gw_control_send(&e->mail);
+    return GW_WAIT;
+}
+
+void
+gw_errand_return(struct gw_errand *e)
+{
+    e->mail.run = on_worker;
+    gw_control_send_worker(e->world, &e->mail);
+}
+
+void
+gw_errand_note(struct gw_errand *e, const struct gw_store_answer *answer)
+{
+    e->result = answer->result;
+    e->revision = answer->revision;
+    e->lease_until_ms = answer->lease_until_ms;
+    e->unsure = answer->unsure;
+    free(e->text);
+    e->text = answer->result == GW_STORE_OK ? NULL : gw_mem_strdup(answer->text);
+}
+
+void
+gw_errand_collect(void *errand, struct gw_object *o)
+{
+    struct gw_errand *e = errand;
+
+    if (e->n_objects == e->size_objects) {
+        e->size_objects = e->size_objects == 0 ? 64 : e->size_objects * 2;
+        e->objects = gw_mem_resize(e->objects, e->size_objects * sizeof(struct gw_object *));
+    }
+    e->objects[e->n_objects++] = gw_object_ref(o);
+}
+
+bool
+gw_errand_registry_known(struct gw_errand *e)
+{
+    struct gw_sync_status status;
+
+    gw_sync_status(gw_control_sync(e->control), &status);
+    if (status.state != GW_SYNC_STARTING) {
+        return true;
+    }
+    e->result = GW_STORE_UNAVAILABLE;
+    e->text = gw_mem_strdup(status.text);
+    return false;
+}
+
+enum gw_verdict
+gw_errand_refuse(struct gw_errand *e, struct gw_admin_call *call)
+{
+    const char *text = e->text == NULL ? "" : e->text;
+    const char *what = gw_admin_resource(call);
+
+    switch (e->result) {
+    case GW_STORE_OK:
+        break; /* nothing to refuse: a mistake of ours */
+    case GW_STORE_CONFLICT:
+        return gw_admin_refuse(call, GW_ERR_CONFLICT,
+                               "Operation cannot be fulfilled on %s \"%.*s\": the object has been "
+                               "modified; please apply your changes to the latest version and try "
+                               "again",
+                               what, GW_STR_ARG(call->name));
+    case GW_STORE_EXISTS:
+        return gw_admin_refuse(call, GW_ERR_EXISTS, "%s \"%.*s\" already exists", what,
+                               GW_STR_ARG(call->name));
+    case GW_STORE_NOT_FOUND:
+        return gw_admin_refuse(call, GW_ERR_NO_OBJECT, "%s \"%.*s\" not found", what,
+                               GW_STR_ARG(call->name));
+    case GW_STORE_TOO_OLD:
+        return gw_admin_refuse(call, GW_ERR_TOO_OLD, "%s", gw_err_text(GW_ERR_TOO_OLD));
+    case GW_STORE_UNAVAILABLE:
+        return gw_admin_refuse(call, GW_ERR_REGISTRY_UNAVAILABLE, "%s%s%s",
+                               e->unsure ? "the registry did not answer; whether the change was "
+                                           "made is not known"
+                                         : gw_err_text(GW_ERR_REGISTRY_UNAVAILABLE),
+                               *text == '\0' ? "" : ": ", text);
+    }
+    return gw_admin_refuse(call, GW_ERR_INTERNAL, "%s", gw_err_text(GW_ERR_INTERNAL));
+}

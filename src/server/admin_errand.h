@@ -1,0 +1,69 @@
+/*
+ * admin_errand.h - from a worker's request to the control thread, and back.
+ *
+ * An errand is heap memory that is sent there and back.  While it is away the client may leave:
+ * then e->req is NULL when it comes home, and it is only freed.  That field is read and written on
+ * the worker's thread alone; all others belong to whichever side has the errand.
+ */
+#ifndef GW_SERVER_ADMIN_ERRAND_H
+#define GW_SERVER_ADMIN_ERRAND_H
+
+#include "registry/store.h"
+#include "server/admin_call.h"
+#include "server/control.h"
+
+struct gw_errand {
+    struct gw_mail mail;        /* first */
+    struct gw_admin_call *call; /* worker only; NULL: the client has gone */
+    unsigned world;
+    struct gw_control *control; /* control thread only */
+    /* Control thread: ends, at once or later, with gw_errand_return(). */
+    void (*there)(struct gw_errand *e);
+    /* Worker: the answer.  GW_WAIT after gw_errand_send() again. */
+    enum gw_verdict (*back)(struct gw_errand *e, struct gw_admin_call *call);
+    /* in */
+    char *key, *ns, *parent; /* owned */
+    const struct gw_kind *kind;
+    struct gw_object *object; /* a reference; also out: as it is stored now */
+    json_t *patch;            /* a reference */
+    enum gw_store_when when;
+    uint64_t revision;
+    bool dry_run, when_live;
+    unsigned tries;
+    /* out */
+    enum gw_store_result result;
+    bool created, unsure;
+    uint64_t lease_until_ms;
+    char *text;                 /* owned; for people */
+    struct gw_object **objects; /* owned, a reference each */
+    size_t n_objects, size_objects;
+};
+
+/* An errand for this call, with `there` and `back`. */
+struct gw_errand *gw_errand_new(struct gw_admin_call *call, void (*there)(struct gw_errand *e),
+                                enum gw_verdict (*back)(struct gw_errand *e,
+                                                        struct gw_admin_call *call));
+
+/* Worker: for one that is not on its way. */
+void gw_errand_free(struct gw_errand *e);
+
+/* Worker: sends it to the control thread; returns GW_WAIT. */
+enum gw_verdict gw_errand_send(struct gw_errand *e);
+
+/* Control thread: sends it home. */
+void gw_errand_return(struct gw_errand *e);
+
+/* Control thread: keeps what the store said; for gw_sync_put() and its like. */
+void gw_errand_note(struct gw_errand *e, const struct gw_store_answer *answer);
+
+/* Control thread: adds the object to e->objects (takes a reference of its own); for
+ * gw_sync_list(). */
+void gw_errand_collect(void *errand, struct gw_object *o);
+
+/* Control thread: is something known of the registry?  False: e->result says that it is not. */
+bool gw_errand_registry_known(struct gw_errand *e);
+
+/* Worker: the refusal of what the store did not do. */
+enum gw_verdict gw_errand_refuse(struct gw_errand *e, struct gw_admin_call *call);
+
+#endif

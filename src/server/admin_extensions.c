@@ -1,0 +1,115 @@
+/* admin_extensions.c - every extension with its state and backends, in one answer. */
+#include "server/admin_errand.h"
+
+static const struct gw_kind *
+kind_of(const char *kind)
+{
+    return gw_kind_find(GW_STR("ksgate.io"), gw_str_of(kind));
+}
+
+static void
+collect(struct gw_errand *e)
+{
+    struct gw_sync *sync = gw_control_sync(e->control);
+    struct gw_sync_status status;
+
+    if (gw_errand_registry_known(e)) {
+        gw_sync_status(sync, &status);
+        e->result = GW_STORE_OK;
+        e->revision = status.revision;
+        gw_sync_list(sync, kind_of("ExtensionService"), GW_STR_NONE, gw_errand_collect, e);
+        gw_sync_list(sync, kind_of("Endpoint"), GW_STR_NONE, gw_errand_collect, e);
+    }
+    gw_errand_return(e);
+}
+
+/* live: it may get requests. */
+static json_t *
+endpoint_json(const json_t *spec, const char *source, const char *name)
+{
+    static const char *const copied[] = {"url", "version", "weight", "leaseSeconds", NULL};
+    json_t *out = json_pack("{s:s, s:b}", "source", source, "live",
+                            !json_is_true(json_object_get(spec, "draining")));
+
+    if (name != NULL) {
+        (void)json_object_set_new(out, "name", json_string(name));
+    }
+    for (const char *const *c = copied; *c != NULL; c++) {
+        json_t *value = json_object_get(spec, *c);
+
+        if (value != NULL) {
+            (void)json_object_set(out, *c, value);
+        }
+    }
+    return out;
+}
+
+static json_t *
+extension_json(const struct gw_object *o)
+{
+    const json_t *spec = json_object_get(o->json, "spec");
+    const json_t *enabled = json_object_get(spec, "enabled");
+    const char *access = json_string_value(json_object_get(spec, "access"));
+    json_t *endpoints = json_array();
+    size_t i;
+    json_t *endpoint;
+
+    json_array_foreach(json_object_get(spec, "endpoints"), i, endpoint)
+    {
+        (void)json_array_append_new(endpoints, endpoint_json(endpoint, "spec", NULL));
+    }
+    return json_pack("{s:s, s:b, s:s, s:o}", "name", o->name, "enabled", !json_is_false(enabled),
+                     "access", access == NULL ? "authorized" : access, "endpoints", endpoints);
+}
+
+/* Endpoints whose extension is not there stay unseen. */
+static void
+add_endpoint(const json_t *extensions, const struct gw_object *o)
+{
+    const json_t *spec = json_object_get(o->json, "spec");
+    const char *name = json_string_value(json_object_get(spec, "extension"));
+    const json_t *extension = name == NULL ? NULL : json_object_get(extensions, name);
+
+    if (extension != NULL) {
+        (void)json_array_append_new(json_object_get(extension, "endpoints"),
+                                    endpoint_json(spec, "registered", o->name));
+    }
+}
+
+static enum gw_verdict
+answer(struct gw_errand *e, struct gw_admin_call *call)
+{
+    json_t *by_name;
+    json_t *items;
+    const char *name;
+    json_t *extension;
+
+    if (e->result != GW_STORE_OK) {
+        return gw_errand_refuse(e, call);
+    }
+    by_name = json_object();
+    items = json_array();
+    for (size_t i = 0; i < e->n_objects; i++) { /* all services come before all endpoints */
+        if (e->objects[i]->kind == kind_of("ExtensionService")) {
+            (void)json_object_set_new(by_name, e->objects[i]->name, extension_json(e->objects[i]));
+        } else {
+            add_endpoint(by_name, e->objects[i]);
+        }
+    }
+    json_object_foreach(by_name, name, extension)
+    {
+        (void)json_array_append(items, extension);
+    }
+    json_decref(by_name);
+    return gw_admin_json(call->req, 200,
+                         json_pack("{s:s, s:s, s:{s:o}, s:o}", "apiVersion", "ksgate.io/v1", "kind",
+                                   "ExtensionSummaryList", "metadata", "resourceVersion",
+                                   json_sprintf("%llu", (unsigned long long)e->revision), "items",
+                                   items));
+}
+
+enum gw_verdict
+gw_admin_extensions(struct gw_admin_call *call)
+{
+    return gw_errand_send(gw_errand_new(call, collect, answer));
+}

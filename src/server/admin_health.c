@@ -1,0 +1,119 @@
+/* admin_health.c - alive, ready, version, reload. */
+#include "server/admin_health.h"
+#include "base/clock.h"
+#include "gateway/conf.h"
+#include "server/admin_errand.h"
+
+enum gw_verdict
+gw_admin_healthz(struct gw_admin_call *call)
+{
+    return gw_req_reply(call->req, 200, GW_STR("text/plain; charset=utf-8"), GW_STR("ok\n"));
+}
+
+/* "empty" is a state of its own: a registry that is known and holds nothing, on purpose. */
+const char *
+gw_admin_registry_state(const struct gw_sync_status *status)
+{
+    switch (status->state) {
+    case GW_SYNC_STARTING:
+        return "starting";
+    case GW_SYNC_STALE:
+        return "stale";
+    case GW_SYNC_FRESH:
+        return status->objects == 0 ? "empty" : "fresh";
+    }
+    return "starting";
+}
+
+/* Why it is stale may name hosts, which is nobody's business who has not said who they are. */
+static json_t *
+registry_json(const struct gw_sync_status *status, bool known_caller)
+{
+    struct gw_buf since = {0};
+    json_t *json;
+
+    gw_clock_rfc3339(&since, status->since_ms);
+    json = json_pack("{s:s, s:s, s:I, s:I}", "state", gw_admin_registry_state(status), "since",
+                     since.p, "revision", (json_int_t)status->revision, "objects",
+                     (json_int_t)status->objects);
+    if (known_caller && status->text[0] != '\0') {
+        (void)json_object_set_new(json, "reason", json_string(status->text));
+    }
+    gw_buf_fini(&since);
+    return json;
+}
+
+/* A registry that is stale is served from: that is no reason to get no requests. */
+enum gw_verdict
+gw_admin_readyz(struct gw_admin_call *call)
+{
+    const struct gw_conf *conf = call->req->snapshot;
+    struct gw_sync_status status;
+    size_t workers = 0;
+    bool ready;
+    bool known_caller = !call->req->subject.anonymous;
+    json_t *config;
+
+    gw_control_registry_status(&status);
+    (void)gw_world_all(call->req->world, &workers);
+    ready = status.state != GW_SYNC_STARTING;
+    config = json_pack("{s:s}", "state", "loaded");
+    if (known_caller && conf != NULL && conf->file != NULL) {
+        (void)json_object_set_new(config, "file", json_string(conf->file));
+    }
+    return gw_admin_json(call->req, ready ? 200 : 503,
+                         json_pack("{s:b, s:o, s:o, s:I}", "ready", ready, "config", config,
+                                   "registry", registry_json(&status, known_caller), "workers",
+                                   (json_int_t)workers));
+}
+
+enum gw_verdict
+gw_admin_version(struct gw_admin_call *call)
+{
+    return gw_admin_json(call->req, 200,
+                         json_pack("{s:s, s:s, s:s}", "name", "ksgate", "version", PACKAGE_VERSION,
+                                   "gitVersion", "v" PACKAGE_VERSION));
+}
+
+/* Control.  What was found goes home as text. */
+static void
+reload_there(struct gw_errand *e)
+{
+    struct gw_diag diag = {0};
+    struct gw_buf text = {0};
+
+    e->created = gw_control_reload(e->control, &diag);
+    gw_diag_format(&diag, &text);
+    gw_diag_fini(&diag);
+    e->text = text.p; /* owned by e now */
+    gw_errand_return(e);
+}
+
+static enum gw_verdict
+answer_reload(struct gw_errand *e, struct gw_admin_call *call)
+{
+    struct gw_str rest = gw_str_trim(gw_str_of(e->text));
+    json_t *findings;
+
+    if (!e->created) {
+        return gw_admin_refuse(call, GW_ERR_BAD_OBJECT,
+                               "the configuration is wrong; the one of before stays in use:\n%.*s",
+                               GW_STR_ARG(rest));
+    }
+    findings = json_array();
+    while (rest.n > 0) {
+        struct gw_str line = gw_str_cut(&rest, '\n');
+
+        if (line.n > 0) {
+            (void)json_array_append_new(findings, json_stringn(line.p, line.n));
+        }
+    }
+    return gw_admin_json(call->req, 200,
+                         json_pack("{s:b, s:o}", "reloaded", 1, "warnings", findings));
+}
+
+enum gw_verdict
+gw_admin_reload(struct gw_admin_call *call)
+{
+    return gw_errand_send(gw_errand_new(call, reload_there, answer_reload));
+}

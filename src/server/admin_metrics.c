@@ -1,0 +1,90 @@
+/* admin_metrics.c - /-/metrics: what the modules count, and what the server knows of itself. */
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "gateway/admin.h"
+#include "server/admin_errand.h"
+#include "server/admin_health.h"
+
+static uint64_t started_ms; /* wall clock */
+static atomic_ullong reloads_ok, reloads_failed;
+
+void
+gw_admin_init(void)
+{
+    started_ms = gw_clock_wall_ms();
+    gw_admin_set(gw_admin_step);
+}
+
+void
+gw_admin_reloaded(bool ok)
+{
+    (void)atomic_fetch_add_explicit(ok ? &reloads_ok : &reloads_failed, 1, memory_order_relaxed);
+}
+
+static void
+registry_metrics(struct gw_buf *out)
+{
+    static const char *const states[] = {"starting", "stale", "empty", "fresh", NULL};
+    struct gw_sync_status status;
+    const char *now;
+
+    gw_control_registry_status(&status);
+    now = gw_admin_registry_state(&status);
+    gw_buf_puts(out, "# HELP ksgate_registry_state 1 for the state that the registry is in.\n"
+                     "# TYPE ksgate_registry_state gauge\n");
+    for (const char *const *s = states; *s != NULL; s++) {
+        gw_buf_printf(out, "ksgate_registry_state{state=\"%s\"} %d\n", *s, strcmp(*s, now) == 0);
+    }
+    gw_buf_printf(out,
+                  "# HELP ksgate_registry_state_since_seconds When that state began.\n"
+                  "# TYPE ksgate_registry_state_since_seconds gauge\n"
+                  "ksgate_registry_state_since_seconds %.3f\n"
+                  "# HELP ksgate_registry_revision The last revision that was applied.\n"
+                  "# TYPE ksgate_registry_revision gauge\n"
+                  "ksgate_registry_revision %llu\n"
+                  "# HELP ksgate_registry_objects How many objects are registered.\n"
+                  "# TYPE ksgate_registry_objects gauge\n"
+                  "ksgate_registry_objects %zu\n",
+                  (double)status.since_ms / 1000, (unsigned long long)status.revision,
+                  status.objects);
+}
+
+static void
+server_metrics(struct gw_buf *out)
+{
+    gw_buf_printf(out,
+                  "# HELP ksgate_build_info The version that runs.\n"
+                  "# TYPE ksgate_build_info gauge\n"
+                  "ksgate_build_info{version=\"%s\"} 1\n"
+                  "# HELP ksgate_start_time_seconds When the server process began.\n"
+                  "# TYPE ksgate_start_time_seconds gauge\n"
+                  "ksgate_start_time_seconds %.3f\n"
+                  "# HELP ksgate_config_reloads_total Reloads of the configuration.\n"
+                  "# TYPE ksgate_config_reloads_total counter\n"
+                  "ksgate_config_reloads_total{result=\"ok\"} %llu\n"
+                  "ksgate_config_reloads_total{result=\"failed\"} %llu\n",
+                  PACKAGE_VERSION, (double)started_ms / 1000,
+                  atomic_load_explicit(&reloads_ok, memory_order_relaxed),
+                  atomic_load_explicit(&reloads_failed, memory_order_relaxed));
+}
+
+enum gw_verdict
+gw_admin_metrics(struct gw_admin_call *call)
+{
+    struct gw_buf out = {0};
+    size_t n = 0;
+    struct gw_world *const *worlds = gw_world_all(call->req->world, &n);
+
+    server_metrics(&out);
+    registry_metrics(&out);
+    for (const struct gw_module *const *m = gw_modules; *m != NULL; m++) {
+        if ((*m)->metrics != NULL) {
+            (*m)->metrics(&out, worlds, n);
+        }
+    }
+    gw_arena_defer(call->req->arena, free, out.p);
+    return gw_req_reply(call->req, 200, GW_STR("text/plain; version=0.0.4; charset=utf-8"),
+                        gw_buf_text(&out));
+}

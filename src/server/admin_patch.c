@@ -1,0 +1,164 @@
+/*
+ * admin_patch.c - PATCH: read, merge, check, write if nobody else has.
+ *
+ * Control reads, the worker merges and checks, control writes with compare-and-set.  A patch
+ * that names no resourceVersion is tried again when somebody else was faster.
+ */
+#include "base/clock.h"
+#include "server/admin_write.h"
+
+#define TRIES    10
+#define PAUSE_MS 50 /* the longest after the second try; one more for each further one */
+
+/* The pause before the next try, on the worker. */
+struct pause {
+    struct gw_timer timer; /* first */
+    struct gw_errand *errand;
+};
+
+static enum gw_verdict merge_and_write(struct gw_errand *e, struct gw_admin_call *call);
+
+json_t *
+gw_admin_merge(json_t *target, json_t *patch)
+{
+    json_t *merged;
+    const char *key;
+    json_t *value;
+
+    if (!json_is_object(patch)) {
+        return json_incref(patch);
+    }
+    merged = json_is_object(target) ? json_copy(target) : json_object();
+    json_object_foreach(patch, key, value)
+    {
+        if (json_is_null(value)) {
+            (void)json_object_del(merged, key);
+        } else {
+            (void)json_object_set_new(merged, key,
+                                      gw_admin_merge(json_object_get(merged, key), value));
+        }
+    }
+    return merged;
+}
+
+static void
+fetch(struct gw_errand *e)
+{
+    gw_object_unref(e->object);
+    e->object = NULL;
+    if (gw_errand_registry_known(e)) {
+        e->object = gw_sync_get(gw_control_sync(e->control), e->key);
+        e->result = e->object == NULL ? GW_STORE_NOT_FOUND : GW_STORE_OK;
+    }
+    gw_errand_return(e);
+}
+
+static enum gw_verdict
+fetch_again(struct gw_errand *e)
+{
+    e->there = fetch;
+    e->back = merge_and_write;
+    return gw_errand_send(e);
+}
+
+static void
+pause_over(struct gw_timer *timer)
+{
+    struct pause *p = (struct pause *)timer;
+
+    (void)fetch_again(p->errand);
+}
+
+static void
+pause_cancel(void *arg)
+{
+    struct pause *p = arg;
+
+    gw_wheel_cancel(&p->timer);
+    gw_errand_free(p->errand);
+}
+
+/* The memory of the registry may be behind its store: what was changed there needs a moment to
+ * get here.  No two who collided shall wait equally long. */
+static enum gw_verdict
+pause_first(struct gw_errand *e, struct gw_admin_call *call)
+{
+    struct gw_world *world = call->req->world;
+    struct pause *p = gw_arena_alloc(call->req->arena, sizeof(*p));
+
+    p->timer.fire = pause_over;
+    p->errand = e;
+    call->req->pending = (struct gw_pending){.cancel = pause_cancel, .arg = p};
+    gw_wheel_set(gw_world_wheel(world), &p->timer,
+                 gw_world_now_ms(world) + gw_clock_mono_us() % (PAUSE_MS * (uint64_t)e->tries));
+    return GW_WAIT;
+}
+
+static bool
+names_revision(const struct gw_errand *e)
+{
+    const json_t *metadata = json_object_get(e->patch, "metadata");
+
+    return json_string_length(json_object_get(metadata, "resourceVersion")) > 0;
+}
+
+static enum gw_verdict
+answer(struct gw_errand *e, struct gw_admin_call *call)
+{
+    if (e->result == GW_STORE_CONFLICT && !names_revision(e) && e->tries < TRIES) {
+        return e->tries == 1 ? fetch_again(e) : pause_first(e, call);
+    }
+    return gw_admin_answer_put(e, call);
+}
+
+static enum gw_verdict
+merge_and_write(struct gw_errand *e, struct gw_admin_call *call)
+{
+    struct gw_object *patched = NULL;
+    json_t *json;
+    enum gw_verdict v;
+
+    if (e->result != GW_STORE_OK) {
+        return gw_errand_refuse(e, call);
+    }
+    json = gw_admin_merge(e->object->json, e->patch);
+    v = gw_admin_object(call, json, &patched);
+    json_decref(json);
+    if (v != GW_NEXT) {
+        return v;
+    }
+    e->revision = names_revision(e) ? patched->revision : e->object->revision;
+    gw_object_unref(e->object);
+    e->object = patched;
+    e->when = GW_WHEN_REVISION;
+    e->there = gw_admin_put;
+    e->back = answer;
+    e->tries++;
+    return gw_errand_send(e);
+}
+
+static enum gw_verdict
+patch(struct gw_admin_call *call, struct gw_str body)
+{
+    json_t *json = NULL;
+    struct gw_errand *e;
+    enum gw_verdict v = gw_admin_parse(call, body, &json);
+
+    if (v != GW_NEXT) {
+        return v;
+    }
+    e = gw_errand_new(call, fetch, merge_and_write);
+    e->key = gw_object_key(call->kind, call->ns, call->name);
+    e->patch = json;
+    e->dry_run = call->dry_run;
+    e->when_live = gw_str_eq(gw_admin_query(call, "wait"), GW_STR("live"));
+    return gw_errand_send(e);
+}
+
+enum gw_verdict
+gw_admin_patch(struct gw_admin_call *call)
+{
+    enum gw_verdict v = gw_admin_locate(call);
+
+    return v != GW_NEXT ? v : gw_admin_body(call, patch);
+}

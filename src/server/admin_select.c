@@ -1,0 +1,166 @@
+#include "server/admin_select.h"
+
+#include <stdio.h>
+
+static struct gw_str
+field_of(const struct gw_object *o, struct gw_str name)
+{
+    return gw_str_eq(name, GW_STR("metadata.name")) ? gw_str_of(o->name) : gw_str_of(o->ns);
+}
+
+/* The label's value; p is NULL when it is not there. */
+static struct gw_str
+label_of(const struct gw_object *o, struct gw_str name)
+{
+    json_t *labels = json_object_get(json_object_get(o->json, "metadata"), "labels");
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(labels, key, value)
+    {
+        if (gw_str_eq(name, gw_str_of(key))) {
+            return gw_str_of(json_string_value(value));
+        }
+    }
+    return GW_STR_NONE;
+}
+
+static bool
+holds(const struct gw_select_term *t, const struct gw_object *o)
+{
+    struct gw_str is = t->field ? field_of(o, t->name) : label_of(o, t->name);
+
+    switch (t->how) {
+    case GW_SELECT_IS:
+        return is.p != NULL && gw_str_eq(is, t->value);
+    case GW_SELECT_IS_NOT:
+        return is.p == NULL || !gw_str_eq(is, t->value);
+    case GW_SELECT_THERE:
+        return is.p != NULL;
+    case GW_SELECT_NOT_THERE:
+        return is.p == NULL;
+    }
+    return false;
+}
+
+/* "a=b", "a==b", "a!=b", "a", "!a"; false for anything else ("a in (b)"). */
+static bool
+read_term(struct gw_select_term *t, struct gw_str text)
+{
+    size_t at;
+
+    text = gw_str_trim(text);
+    if (text.n == 0 || gw_str_find(text, '(') < text.n) {
+        return false;
+    }
+    at = gw_str_find(text, '=');
+    if (at == text.n) {
+        t->how = text.p[0] == '!' ? GW_SELECT_NOT_THERE : GW_SELECT_THERE;
+        t->name = gw_str_trim(text.p[0] == '!' ? gw_str_skip(text, 1) : text);
+    } else {
+        bool not_is = at > 0 && text.p[at - 1] == '!';
+        size_t begin = at + 1 + (!not_is && at + 1 < text.n && text.p[at + 1] == '=');
+
+        t->how = not_is ? GW_SELECT_IS_NOT : GW_SELECT_IS;
+        t->name = gw_str_trim((struct gw_str){text.p, not_is ? at - 1 : at});
+        t->value = gw_str_trim(gw_str_skip(text, begin));
+    }
+    return t->name.n > 0 && gw_str_find(t->name, ' ') == t->name.n;
+}
+
+static bool
+is_field(const struct gw_select_term *t)
+{
+    return (t->how == GW_SELECT_IS || t->how == GW_SELECT_IS_NOT) &&
+           (gw_str_eq(t->name, GW_STR("metadata.name")) ||
+            gw_str_eq(t->name, GW_STR("metadata.namespace")));
+}
+
+static enum gw_verdict
+read_terms(struct gw_selection *s, struct gw_admin_call *call, const char *parameter, bool field)
+{
+    struct gw_str rest = gw_admin_query(call, parameter);
+
+    while (rest.n > 0) {
+        struct gw_str text = gw_str_cut(&rest, ',');
+        struct gw_select_term t = {.field = field};
+
+        if (s->n_terms == GW_SELECT_TERMS) {
+            return gw_admin_refuse(call, GW_ERR_BAD_REQUEST, "%s: at most %d terms are taken",
+                                   parameter, GW_SELECT_TERMS);
+        }
+        if (!read_term(&t, text) || (field && !is_field(&t))) {
+            return gw_admin_refuse(call, GW_ERR_BAD_REQUEST, "%s: \"%.*s\" is not understood; %s",
+                                   parameter, GW_STR_ARG(text),
+                                   field
+                                       ? "only metadata.name and metadata.namespace with = and != "
+                                         "are"
+                                       : "only name=value, name!=value, name and !name are");
+        }
+        s->terms[s->n_terms++] = t;
+    }
+    return GW_NEXT;
+}
+
+enum gw_verdict
+gw_selection_read(struct gw_selection *s, struct gw_admin_call *call)
+{
+    struct gw_str limit = gw_admin_query(call, "limit");
+    enum gw_verdict v = read_terms(s, call, "labelSelector", false);
+
+    if (v == GW_NEXT) {
+        v = read_terms(s, call, "fieldSelector", true);
+    }
+    if (v != GW_NEXT) {
+        return v;
+    }
+    if (limit.n > 0 && !gw_str_u64(limit, &s->limit)) {
+        return gw_admin_refuse(call, GW_ERR_BAD_REQUEST, "limit=%.*s: it takes a number",
+                               GW_STR_ARG(limit));
+    }
+    s->after = gw_admin_query(call, "continue");
+    return GW_NEXT;
+}
+
+bool
+gw_selection_takes(struct gw_selection *s, const struct gw_object *o)
+{
+    if (s->after.n > 0 && gw_str_cmp(gw_str_of(o->key), s->after) <= 0) {
+        return false;
+    }
+    for (unsigned i = 0; i < s->n_terms; i++) {
+        if (!holds(&s->terms[i], o)) {
+            return false;
+        }
+    }
+    if (s->limit > 0 && s->taken == s->limit) {
+        s->left++;
+        return false;
+    }
+    s->taken++;
+    s->last = o->key;
+    return true;
+}
+
+json_t *
+gw_selection_list(const struct gw_selection *s, const struct gw_kind *kind, uint64_t revision,
+                  json_t *items)
+{
+    char version[128];
+    char list[128];
+    char number[24];
+    json_t *metadata;
+
+    (void)snprintf(version, sizeof(version), "%s%s%s", kind->group,
+                   kind->group[0] == '\0' ? "" : "/", kind->version);
+    (void)snprintf(list, sizeof(list), "%sList", kind->kind);
+    (void)snprintf(number, sizeof(number), "%llu", (unsigned long long)revision);
+    metadata = json_pack("{s:s}", "resourceVersion", number);
+    if (s->left > 0) {
+        (void)json_object_set_new(metadata, "continue", json_string(s->last));
+        (void)json_object_set_new(metadata, "remainingItemCount",
+                                  json_integer((json_int_t)s->left));
+    }
+    return json_pack("{s:s, s:s, s:o, s:o}", "apiVersion", version, "kind", list, "metadata",
+                     metadata, "items", items);
+}

@@ -1,0 +1,42 @@
+/*
+ * admin_select.h - which objects of a list are asked for: labelSelector, fieldSelector, limit
+ * and continue, as the Kubernetes API has them.
+ */
+#ifndef GW_SERVER_ADMIN_SELECT_H
+#define GW_SERVER_ADMIN_SELECT_H
+
+#include "server/admin_call.h"
+
+#define GW_SELECT_TERMS 16
+
+/* Start with {0}.  Texts are the request's. */
+struct gw_selection {
+    struct gw_select_term {
+        struct gw_str name, value;
+        bool field; /* metadata.name or metadata.namespace, not a label */
+        enum {
+            GW_SELECT_IS,
+            GW_SELECT_IS_NOT,
+            GW_SELECT_THERE,
+            GW_SELECT_NOT_THERE
+        } how;
+    } terms[GW_SELECT_TERMS];
+    unsigned n_terms;
+    uint64_t limit;       /* 0: all */
+    struct gw_str after;  /* the key of the last object of the page before; none: from the start */
+    uint64_t taken, left; /* counted by gw_selection_takes() */
+    const char *last;     /* the key of the last object that was taken; borrowed */
+};
+
+/* Reads the query.  GW_NEXT, or the refusal of what is not understood: a selector that is
+ * ignored would answer with objects that nobody asked for. */
+enum gw_verdict gw_selection_read(struct gw_selection *s, struct gw_admin_call *call);
+
+/* Is the object part of the answer?  Asked in the order of keys. */
+bool gw_selection_takes(struct gw_selection *s, const struct gw_object *o);
+
+/* The List object around the items; takes that reference. */
+json_t *gw_selection_list(const struct gw_selection *s, const struct gw_kind *kind,
+                          uint64_t revision, json_t *items);
+
+#endif

@@ -1,0 +1,328 @@
+/* admin_write.c - creating, replacing and deleting objects. */
+#include "server/admin_write.h"
+#include "base/mem.h"
+
+/* Puts what the path says into a body that leaves it out, and refuses one that says otherwise. */
+static enum gw_verdict
+settle(struct gw_admin_call *call, json_t *object, const char *name, const char *shown,
+       struct gw_str wanted)
+{
+    json_t *value = json_object_get(object, name);
+    const char *text = json_string_value(value);
+
+    if (wanted.n == 0 || (text != NULL && gw_str_eq(gw_str_of(text), wanted))) {
+        return GW_NEXT;
+    }
+    if (value != NULL && !(text != NULL && *text == '\0')) {
+        return gw_admin_refuse(call, GW_ERR_BAD_REQUEST,
+                               "%s of the object (%s) is not that of the path (%.*s)", shown,
+                               text == NULL ? "not text" : text, GW_STR_ARG(wanted));
+    }
+    (void)json_object_set_new(object, name, json_stringn(wanted.p, wanted.n));
+    return GW_NEXT;
+}
+
+static enum gw_verdict
+settle_all(struct gw_admin_call *call, json_t *json)
+{
+    const struct gw_kind *k = call->kind;
+    const char *version = gw_arena_printf(call->req->arena, "%s%s%s", k->group,
+                                          k->group[0] == '\0' ? "" : "/", k->version);
+    json_t *metadata = json_object_get(json, "metadata");
+    enum gw_verdict v = settle(call, json, "apiVersion", "apiVersion", gw_str_of(version));
+
+    if (v == GW_NEXT) {
+        v = settle(call, json, "kind", "kind", gw_str_of(k->kind));
+    }
+    if (v != GW_NEXT || (metadata != NULL && !json_is_object(metadata))) {
+        return v; /* metadata of a wrong type is named by the object's own checks */
+    }
+    if (metadata == NULL) {
+        metadata = json_object();
+        (void)json_object_set_new(json, "metadata", metadata);
+    }
+    v = settle(call, metadata, "name", "metadata.name", call->name);
+    if (v == GW_NEXT) {
+        v = settle(call, metadata, "namespace", "metadata.namespace", call->ns);
+    }
+    if (v == GW_NEXT && call->name.n == 0) {
+        const char *name = json_string_value(json_object_get(metadata, "name"));
+
+        call->name = gw_arena_str(call->req->arena, gw_str_of(name));
+    }
+    return v;
+}
+
+enum gw_verdict
+gw_admin_object(struct gw_admin_call *call, json_t *json, struct gw_object **out)
+{
+    struct gw_diag diag = {0};
+    enum gw_verdict v = settle_all(call, json);
+
+    if (v != GW_NEXT) {
+        return v;
+    }
+    *out = gw_object_new(json, NULL, &diag);
+    if (*out == NULL) {
+        return gw_admin_invalid(call, &diag);
+    }
+    gw_diag_fini(&diag); /* warnings are for `check` and `apply`, who read files */
+    return GW_NEXT;
+}
+
+/* What the store would say, from what is in memory. */
+static enum gw_store_result
+foresee(const struct gw_errand *e, const struct gw_object *now)
+{
+    switch (e->when) {
+    case GW_WHEN_ANY:
+        return GW_STORE_OK;
+    case GW_WHEN_ABSENT:
+        return now == NULL ? GW_STORE_OK : GW_STORE_EXISTS;
+    case GW_WHEN_REVISION:
+        if (now == NULL) {
+            return GW_STORE_NOT_FOUND;
+        }
+        return now->revision == e->revision ? GW_STORE_OK : GW_STORE_CONFLICT;
+    case GW_WHEN_PRESENT:
+        return now == NULL ? GW_STORE_NOT_FOUND : GW_STORE_OK;
+    }
+    return GW_STORE_OK;
+}
+
+static void
+when_live(void *arg)
+{
+    gw_errand_return(arg);
+}
+
+void
+gw_admin_written(void *arg, const struct gw_store_answer *answer)
+{
+    struct gw_errand *e = arg;
+    struct gw_object *now;
+
+    gw_errand_note(e, answer);
+    now = answer->result == GW_STORE_OK ? gw_sync_get(gw_control_sync(e->control), e->key) : NULL;
+    if (now != NULL) { /* with what the store has added to it */
+        gw_object_unref(e->object);
+        e->object = now;
+    }
+    if (answer->result == GW_STORE_OK && e->when_live) {
+        gw_control_when_live(e->control, e->revision, when_live, e);
+    } else {
+        gw_errand_return(e);
+    }
+}
+
+/* A dry run answers with the object as it would be: with the uid and age that it has. */
+static void
+put_dry(struct gw_errand *e, struct gw_object *now)
+{
+    static const char *const kept[] = {"uid", "creationTimestamp", "resourceVersion", NULL};
+    struct gw_diag diag = {0};
+    json_t *json = json_copy(e->object->json);
+    json_t *metadata = json_copy(json_object_get(json, "metadata"));
+    const json_t *old = now == NULL ? NULL : json_object_get(now->json, "metadata");
+
+    e->result = foresee(e, now);
+    for (const char *const *k = kept; *k != NULL; k++) {
+        json_t *value = json_object_get(old, *k);
+
+        if (value != NULL) {
+            (void)json_object_set(metadata, *k, value);
+        }
+    }
+    (void)json_object_set_new(json, "metadata", metadata);
+    now = gw_object_stored(json, &diag); /* it was valid, and still is */
+    if (now != NULL) {
+        gw_object_unref(e->object);
+        e->object = now;
+    }
+    json_decref(json);
+    gw_diag_fini(&diag);
+    gw_errand_return(e);
+}
+
+long long
+gw_admin_lease_ms(const struct gw_object *o)
+{
+    const json_t *spec = json_object_get(o->json, "spec");
+    json_int_t seconds = json_integer_value(json_object_get(spec, "leaseSeconds"));
+
+    if (strcmp(o->kind->kind, "Endpoint") != 0 || seconds <= 0) {
+        return 0;
+    }
+    return (seconds > GW_LEASE_SECONDS_MAX ? GW_LEASE_SECONDS_MAX : seconds) * 1000LL;
+}
+
+void
+gw_admin_put(struct gw_errand *e)
+{
+    struct gw_sync *sync = gw_control_sync(e->control);
+    struct gw_object *now = gw_sync_get(sync, e->key);
+    struct gw_object *object = gw_object_ref(e->object); /* e may be home before we are done */
+    struct gw_store_put put = {.object = object,
+                               .when = e->when,
+                               .revision = e->revision,
+                               .lease_ms = gw_admin_lease_ms(object)};
+
+    e->created = now == NULL;
+    if (e->dry_run) {
+        put_dry(e, now);
+    } else {
+        gw_sync_put(sync, &put, gw_admin_written, e);
+    }
+    gw_object_unref(object);
+    gw_object_unref(now);
+}
+
+enum gw_verdict
+gw_admin_answer_put(struct gw_errand *e, struct gw_admin_call *call)
+{
+    if (e->result != GW_STORE_OK) {
+        return gw_errand_refuse(e, call);
+    }
+    return gw_admin_json(call->req, e->created ? 201 : 200, json_incref(e->object->json));
+}
+
+struct gw_errand *
+gw_admin_put_errand(struct gw_admin_call *call, struct gw_object *object)
+{
+    struct gw_errand *e = gw_errand_new(call, gw_admin_put, gw_admin_answer_put);
+
+    e->key = gw_mem_strdup(object->key);
+    e->object = object;
+    e->dry_run = call->dry_run;
+    e->when_live = gw_str_eq(gw_admin_query(call, "wait"), GW_STR("live"));
+    return e;
+}
+
+static enum gw_verdict
+create(struct gw_admin_call *call, struct gw_str body)
+{
+    struct gw_object *object = NULL;
+    json_t *json = NULL;
+    struct gw_errand *e;
+    enum gw_verdict v = gw_admin_parse(call, body, &json);
+
+    if (v == GW_NEXT) {
+        v = gw_admin_object(call, json, &object);
+        json_decref(json);
+    }
+    if (v != GW_NEXT) {
+        return v;
+    }
+    if (object->revision != 0) {
+        gw_object_unref(object);
+        return gw_admin_refuse(call, GW_ERR_BAD_REQUEST,
+                               "metadata.resourceVersion must not be set on a new object");
+    }
+    e = gw_admin_put_errand(call, object);
+    e->when = GW_WHEN_ABSENT;
+    return gw_errand_send(e);
+}
+
+enum gw_verdict
+gw_admin_create(struct gw_admin_call *call)
+{
+    enum gw_verdict v = gw_admin_locate(call);
+
+    return v != GW_NEXT ? v : gw_admin_body(call, create);
+}
+
+/* Without a resourceVersion the last writer wins, and what is not there is created. */
+static enum gw_verdict
+replace(struct gw_admin_call *call, struct gw_str body)
+{
+    struct gw_object *object = NULL;
+    json_t *json = NULL;
+    struct gw_errand *e;
+    enum gw_verdict v = gw_admin_parse(call, body, &json);
+
+    if (v == GW_NEXT) {
+        v = gw_admin_object(call, json, &object);
+        json_decref(json);
+    }
+    if (v != GW_NEXT) {
+        return v;
+    }
+    e = gw_admin_put_errand(call, object);
+    e->when = object->revision != 0 ? GW_WHEN_REVISION : GW_WHEN_ANY;
+    e->revision = object->revision;
+    return gw_errand_send(e);
+}
+
+enum gw_verdict
+gw_admin_replace(struct gw_admin_call *call)
+{
+    enum gw_verdict v = gw_admin_locate(call);
+
+    return v != GW_NEXT ? v : gw_admin_body(call, replace);
+}
+
+void
+gw_admin_remove(struct gw_errand *e)
+{
+    struct gw_sync *sync = gw_control_sync(e->control);
+
+    if (e->dry_run) {
+        struct gw_object *now = gw_sync_get(sync, e->key);
+
+        e->result = foresee(e, now);
+        gw_object_unref(now);
+        gw_errand_return(e);
+        return;
+    }
+    gw_sync_remove(sync, e->key, e->when, e->revision, gw_admin_written, e);
+}
+
+enum gw_verdict
+gw_admin_answer_remove(struct gw_errand *e, struct gw_admin_call *call)
+{
+    if (e->result != GW_STORE_OK) {
+        return gw_errand_refuse(e, call);
+    }
+    return gw_admin_json(call->req, 200,
+                         json_pack("{s:s, s:s, s:{}, s:s, s:{s:s%, s:s, s:s}}", "apiVersion", "v1",
+                                   "kind", "Status", "metadata", "status", "Success", "details",
+                                   "name", call->name.p, call->name.n, "group", call->kind->group,
+                                   "kind", call->kind->plural));
+}
+
+/* The body may be a DeleteOptions, of which preconditions.resourceVersion matters here. */
+static enum gw_verdict
+delete_object(struct gw_admin_call *call, struct gw_str body)
+{
+    json_t *options = NULL;
+    struct gw_errand *e;
+    enum gw_verdict v = body.n == 0 ? GW_NEXT : gw_admin_parse(call, body, &options);
+    const json_t *wanted =
+        json_object_get(json_object_get(options, "preconditions"), "resourceVersion");
+    uint64_t revision = 0;
+
+    if (v == GW_NEXT && wanted != NULL &&
+        !gw_str_u64(gw_str_of(json_string_value(wanted)), &revision)) {
+        v = gw_admin_refuse(call, GW_ERR_BAD_REQUEST,
+                            "preconditions.resourceVersion must be a number as text");
+    }
+    json_decref(options);
+    if (v != GW_NEXT) {
+        return v;
+    }
+    e = gw_errand_new(call, gw_admin_remove, gw_admin_answer_remove);
+    e->key = gw_object_key(call->kind, call->ns, call->name);
+    e->when = revision != 0 ? GW_WHEN_REVISION : GW_WHEN_PRESENT;
+    e->revision = revision;
+    e->dry_run = call->dry_run;
+    e->when_live = gw_str_eq(gw_admin_query(call, "wait"), GW_STR("live"));
+    return gw_errand_send(e);
+}
+
+enum gw_verdict
+gw_admin_delete(struct gw_admin_call *call)
+{
+    enum gw_verdict v = gw_admin_locate(call);
+
+    return v != GW_NEXT ? v : gw_admin_body(call, delete_object);
+}

@@ -1,0 +1,32 @@
+/* admin_write.h - what the writing functions of the admin interface share. */
+#ifndef GW_SERVER_ADMIN_WRITE_H
+#define GW_SERVER_ADMIN_WRITE_H
+
+#include "server/admin_errand.h"
+
+#define GW_LEASE_SECONDS_MAX 3600 /* of a self-registered Endpoint */
+
+/* An Endpoint lives as long as its lease; 0: it names none and stays until it is deleted. */
+long long gw_admin_lease_ms(const struct gw_object *o);
+
+/* Worker: makes the object of the body's JSON (which may be changed), checked and with what the
+ * path says.  GW_NEXT and a reference in *out, or the refusal. */
+enum gw_verdict gw_admin_object(struct gw_admin_call *call, json_t *json, struct gw_object **out);
+
+/* Worker: an errand that writes the object (takes its reference); `when` is the caller's. */
+struct gw_errand *gw_admin_put_errand(struct gw_admin_call *call, struct gw_object *object);
+
+/* Control thread: writes e->object, or removes e->key; then the errand goes home. */
+void gw_admin_put(struct gw_errand *e);
+void gw_admin_remove(struct gw_errand *e);
+gw_store_done_fn gw_admin_written; /* arg: the errand; takes it home */
+
+/* A JSON merge patch (RFC 7396).  Neither value is changed; what is untouched is shared.  A new
+ * reference. */
+json_t *gw_admin_merge(json_t *target, json_t *patch);
+
+/* Worker: the answers to these. */
+enum gw_verdict gw_admin_answer_put(struct gw_errand *e, struct gw_admin_call *call);
+enum gw_verdict gw_admin_answer_remove(struct gw_errand *e, struct gw_admin_call *call);
+
+#endif

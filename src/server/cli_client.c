@@ -1,0 +1,117 @@
+/* cli_client.c - where the gateway is: from the options, else from the configuration. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "gateway/conf.h"
+#include "http/headers.h"
+#include "server/client.h"
+
+#define TOKEN_BYTES 65536
+
+static const struct gw_setting *
+row(const struct gw_setting *rows, const char *name)
+{
+    while (rows->name != NULL && strcmp(rows->name, name) != 0) {
+        rows++;
+    }
+    return rows->name == NULL ? NULL : rows;
+}
+
+/* Only the `admin` section is read: the rest may name files that this user can't open.  The
+ * default file may be missing; then the default socket is meant. */
+static char *
+socket_of(const struct gw_cli *c, struct gw_diag *diag)
+{
+    const struct gw_setting *section = row(gw_conf_rows(), "admin");
+    struct gw_yaml y = {0};
+    struct gw_settings settings = {0};
+    struct gw_loader loader = {.arena = gw_arena_new(), .source = &y, .diag = diag};
+    bool there = c->config_given || access(c->config, F_OK) == 0;
+    bool ok = !there || (gw_yaml_read_file(&y, c->config, diag) && gw_yaml_expand_env(&y, diag));
+    char *path = NULL;
+
+    if (ok && section != NULL) {
+        const json_t *value = y.n_docs > 0 ? json_object_get(y.docs[0], "admin") : NULL;
+
+        ok = gw_schema_load(&loader, (char *)&settings + section->at, value, section->rows, "admin",
+                            NULL);
+        path = ok ? gw_mem_strdup(settings.admin.socket) : NULL;
+    }
+    if (ok && path == NULL) {
+        gw_diag_error(diag, (struct gw_place){.file = c->config},
+                      "admin.socket is not set: use --socket PATH or --server URL");
+    }
+    if (there) {
+        gw_yaml_fini(&y);
+    }
+    gw_arena_free(loader.arena);
+    return path;
+}
+
+/* The first line of the file. */
+static char *
+token_of(const struct gw_cli *c, const char *file)
+{
+    char *text = gw_mem_alloc(TOKEN_BYTES);
+    FILE *f = fopen(file, "re");
+    size_t n = f == NULL ? 0 : fread(text, 1, TOKEN_BYTES - 1, f);
+
+    if (f == NULL || ferror(f) != 0) {
+        (void)gw_cli_fail(c, "--token-file %s can't be read: %s", file, strerror(errno));
+    } else if ((n = strcspn(text, "\r\n \t")) == 0) {
+        (void)gw_cli_fail(c, "--token-file %s holds no token", file);
+    }
+    if (f != NULL) {
+        (void)fclose(f);
+    }
+    text[n] = '\0';
+    if (n > 0) {
+        return text;
+    }
+    free(text);
+    return NULL;
+}
+
+int
+gw_cli_client(struct gw_client *out, const struct gw_cli *c, struct gw_client_options *o)
+{
+    struct gw_diag diag = {0};
+
+    *out = (struct gw_client){.socket = o->socket, .server = o->server, .token = o->token};
+    if (o->server != NULL && o->socket != NULL) {
+        return gw_cli_misuse(c, "--server and --socket can't be used together");
+    }
+    if (o->token != NULL && o->token_file != NULL) {
+        return gw_cli_misuse(c, "--token and --token-file can't be used together");
+    }
+    if (o->server == NULL && (o->token != NULL || o->token_file != NULL)) {
+        return gw_cli_misuse(c, "a token goes with --server; the admin socket needs none");
+    }
+    if (o->token_file != NULL) {
+        out->token = o->made = token_of(c, o->token_file);
+        if (o->made == NULL) {
+            return GW_EXIT_FAILED;
+        }
+    }
+    if (out->token != NULL && !gw_header_value_ok(gw_str_of(out->token))) {
+        gw_client_options_fini(o);
+        return gw_cli_misuse(c, "the token holds bytes that no token has");
+    }
+    if (o->server == NULL && o->socket == NULL) {
+        out->socket = o->made = socket_of(c, &diag);
+        int code = gw_cli_findings(&diag);
+
+        return o->made == NULL ? code : GW_CLI_GO;
+    }
+    return GW_CLI_GO;
+}
+
+void
+gw_client_options_fini(struct gw_client_options *o)
+{
+    free(o->made);
+    o->made = NULL;
+}

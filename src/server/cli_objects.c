@@ -1,0 +1,134 @@
+#include "server/cli_objects.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+
+#include "server/kind_names.h"
+
+static const struct gw_kind *
+by_short_name(struct gw_str typed)
+{
+    for (const struct gw_kind *k = gw_kinds; k->kind != NULL; k++) {
+        const char *letters = gw_kind_short_name(k);
+
+        if (letters != NULL && gw_str_eq_nocase(typed, gw_str_of(letters))) {
+            return k;
+        }
+    }
+    return NULL;
+}
+
+static bool
+is_called(const struct gw_kind *k, struct gw_str name, struct gw_str group)
+{
+    bool named =
+        gw_str_eq_nocase(name, gw_str_of(k->plural)) || gw_str_eq_nocase(name, gw_str_of(k->kind));
+
+    return named && (group.p == NULL || gw_str_eq_nocase(group, gw_str_of(k->group)));
+}
+
+static const struct gw_kind *
+no_kind(const struct gw_cli *c, const char *typed)
+{
+    struct gw_buf lower = {0};
+    struct gw_words names = {0};
+    const char *near;
+
+    for (const char *p = typed; *p != '\0'; p++) {
+        char letter = (char)tolower((unsigned char)*p);
+
+        gw_buf_add(&lower, &letter, 1);
+    }
+    for (const struct gw_kind *k = gw_kinds; k->kind != NULL; k++) {
+        gw_words_add(&names, k->plural);
+    }
+    near = gw_diag_nearest(gw_buf_text(&lower), names.list);
+    if (near != NULL) {
+        (void)gw_cli_misuse(c, "there is no kind '%s' (did you mean '%s'?)", typed, near);
+    } else {
+        (void)gw_cli_misuse(c, "there is no kind '%s'", typed);
+    }
+    gw_words_fini(&names);
+    gw_buf_fini(&lower);
+    return NULL;
+}
+
+const struct gw_kind *
+gw_cli_kind(const struct gw_cli *c, const char *typed)
+{
+    struct gw_str group = gw_str_of(typed);
+    struct gw_str name = gw_str_cut(&group, '.');
+    const struct gw_kind *found = group.p == NULL ? by_short_name(name) : NULL;
+
+    for (const struct gw_kind *k = gw_kinds; k->kind != NULL && found == NULL; k++) {
+        if (is_called(k, name, group)) {
+            found = k;
+        }
+    }
+    return found == NULL ? no_kind(c, typed) : found;
+}
+
+void
+gw_cli_object_path(struct gw_buf *out, const struct gw_kind *kind, struct gw_str ns,
+                   struct gw_str name)
+{
+    if (kind->group[0] == '\0') {
+        gw_buf_printf(out, "/-/api/%s/", kind->version);
+    } else {
+        gw_buf_printf(out, "/-/apis/%s/%s/", kind->group, kind->version);
+    }
+    if (kind->namespaced && ns.n > 0) {
+        gw_buf_puts(out, "namespaces/");
+        gw_client_escape(out, ns);
+        gw_buf_puts(out, "/");
+    }
+    gw_buf_puts(out, kind->plural);
+    if (name.n > 0) {
+        gw_buf_puts(out, "/");
+        gw_client_escape(out, name);
+    }
+}
+
+void
+gw_cli_object_name(struct gw_buf *out, const struct gw_kind *kind, const char *name)
+{
+    gw_kind_singular(out, kind);
+    gw_buf_printf(out, "/%s", name);
+}
+
+static bool
+is_fine(unsigned status)
+{
+    return status >= 200 && status < 300;
+}
+
+unsigned
+gw_cli_call(const struct gw_cli *c, const struct gw_client *client, const char *method,
+            const char *target, const json_t *body, json_t **json, struct gw_buf *problem)
+{
+    struct gw_client_answer answer;
+    struct gw_diag diag = {0};
+    char *text = body == NULL ? NULL : json_dumps(body, JSON_COMPACT);
+    unsigned status = 0;
+
+    *json = NULL;
+    if (!gw_client_call(client, method, target,
+                        body == NULL ? GW_STR_NONE : GW_STR("application/json"), gw_str_of(text),
+                        &answer, &diag)) {
+        (void)gw_cli_fail(c, "%s", gw_diag_first(&diag));
+    } else if (is_fine(answer.status)) {
+        status = answer.status;
+        *json = json_loadb(answer.body.p == NULL ? "" : answer.body.p, answer.body.n, 0, NULL);
+        if (*json == NULL) {
+            (void)gw_cli_fail(c, "the gateway's answer to %s %s is not JSON", method, target);
+            status = 0;
+        }
+    } else {
+        status = answer.status;
+        gw_client_problem(&answer, problem);
+    }
+    gw_buf_fini(&answer.body);
+    gw_diag_fini(&diag);
+    free(text);
+    return status;
+}

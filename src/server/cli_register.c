@@ -1,0 +1,286 @@
+/* cli_register.c - ksgate register: keeps a backend registered until the command ends. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "config/schema.h"
+#include "http/url.h"
+#include "server/cli_objects.h"
+
+#define LEASE_MS_MAX   3600000 /* what a gateway takes */
+#define FIRST_RETRY_MS 250     /* doubles up to a third of the lease */
+#define RETRY_MS_MAX   10000   /* the longest pause, however long the lease */
+#define CALL_MS_MAX    5000    /* of one request */
+#define LEAVE_MS       2000    /* for the farewell: who stops us may not wait long */
+
+struct options {
+    const char *lease, *weight, *version, *id;
+    struct gw_client_options where;
+};
+
+/* clang-format off */
+static const struct gw_option options[] = {
+    {0, "lease", "DURATION", GW_OPTION_TEXT, offsetof(struct options, lease),
+     "How long the gateway believes in the backend without a renewal: 1s to 1h (default 15s)."},
+    {0, "weight", "NUMBER", GW_OPTION_TEXT, offsetof(struct options, weight),
+     "Its share of the requests (default 1)."},
+    {0, "version", "VERSION", GW_OPTION_TEXT, offsetof(struct options, version),
+     "The version of the extension that it runs."},
+    {0, "id", "ID", GW_OPTION_TEXT, offsetof(struct options, id),
+     "The backend's name, unique within the extension (default: the host's name and the process id)."},
+    GW_CLIENT_OPTIONS(struct options, where),
+    {0},
+};
+/* clang-format on */
+
+static const struct gw_usage usage = {
+    .arguments = "NAME URL",
+    .options = options,
+    .min = 2,
+    .max = 2,
+    .more = "NAME is the extension (its ExtensionService must be there), URL is where the backend "
+            "listens.\nThe registration is renewed at a third of its lease.  When the gateway is "
+            "away the command\nkeeps trying; when it ends (SIGINT, SIGTERM) the backend is taken "
+            "out.",
+    .examples = "ksgate register devops http://10.0.0.7:8080\n"
+                "ksgate register devops http://10.0.0.7:8080 --lease 5s --version v2 &",
+};
+
+/* One registration and how it goes. */
+struct registration {
+    const struct gw_cli *cli;
+    struct gw_client client;
+    const char *name;
+    struct gw_buf target;
+    json_t *body;
+    long long lease_ms, pause_ms;
+    bool registered, away; /* away: the trouble was said */
+    char trouble[256];
+};
+
+enum result {
+    REGISTERED,
+    AWAY,
+    REFUSED
+};
+
+/* Asks the gateway; what it says against it is in r->trouble. */
+static enum result
+put(struct registration *r)
+{
+    struct gw_client_answer answer;
+    struct gw_diag diag = {0};
+    struct gw_buf problem = {0};
+    char *text = json_dumps(r->body, JSON_COMPACT);
+    enum result result = AWAY;
+
+    if (!gw_client_call(&r->client, "PUT", r->target.p, GW_STR("application/json"), gw_str_of(text),
+                        &answer, &diag)) {
+        gw_buf_puts(&problem, gw_diag_first(&diag));
+    } else if (answer.status == 200 || answer.status == 201) {
+        result = REGISTERED;
+    } else {
+        gw_client_problem(&answer, &problem);
+        result =
+            answer.status < 500 && answer.status != 408 && answer.status != 429 ? REFUSED : AWAY;
+    }
+    (void)snprintf(r->trouble, sizeof(r->trouble), "%.*s", GW_STR_ARG(gw_buf_text(&problem)));
+    gw_buf_fini(&answer.body);
+    gw_buf_fini(&problem);
+    gw_diag_fini(&diag);
+    free(text);
+    return result;
+}
+
+static long long
+least(long long a, long long b)
+{
+    return a < b ? a : b;
+}
+
+static void
+note_registered(struct registration *r)
+{
+    if (!r->registered || r->away) {
+        (void)printf("%s is registered%s\n", r->name, r->away && r->registered ? " again" : "");
+        (void)fflush(stdout);
+    }
+    r->registered = true;
+    r->away = false;
+    r->pause_ms = r->lease_ms / 3;
+}
+
+/* Said once; the pauses double. */
+static void
+note_trouble(struct registration *r)
+{
+    long long most = least(r->lease_ms / 3, RETRY_MS_MAX);
+
+    if (!r->away) {
+        (void)gw_cli_fail(r->cli, "%s; trying again until it works", r->trouble);
+        r->pause_ms = FIRST_RETRY_MS;
+    } else {
+        r->pause_ms *= 2;
+    }
+    r->pause_ms = least(r->pause_ms, most);
+    r->away = true;
+}
+
+/* Waits for the time to pass or for a signal that ends us. */
+static bool
+told_to_stop(const sigset_t *signals, long long ms)
+{
+    uint64_t until = gw_clock_mono_ms() + (uint64_t)ms;
+
+    for (;;) {
+        uint64_t now = gw_clock_mono_ms();
+        uint64_t left = now < until ? until - now : 0;
+        struct timespec t = {.tv_sec = (time_t)(left / 1000),
+                             .tv_nsec = (long)(left % 1000) * 1000000};
+
+        if (sigtimedwait(signals, NULL, &t) > 0) {
+            return true;
+        }
+        if (errno != EINTR) {
+            return false;
+        }
+    }
+}
+
+/* A lease that can't be taken back runs out by itself. */
+static int
+leave(struct registration *r)
+{
+    struct gw_client_answer answer;
+    struct gw_diag diag = {0};
+    bool answered;
+
+    if (!r->registered) {
+        return GW_EXIT_OK;
+    }
+    r->client.timeout_ms = LEAVE_MS;
+    answered =
+        gw_client_call(&r->client, "DELETE", r->target.p, GW_STR_NONE, GW_STR_NONE, &answer, &diag);
+    if (!answered || (answer.status != 200 && answer.status != 404)) {
+        (void)gw_cli_fail(r->cli, "the gateway could not be told: the lease runs out in %llds",
+                          r->lease_ms / 1000);
+    }
+    gw_buf_fini(&answer.body);
+    gw_diag_fini(&diag);
+    return GW_EXIT_OK;
+}
+
+/* What is refused at the start is a mistake of the caller's; later it may become right again
+ * (somebody deleted the ExtensionService and is about to create it anew). */
+static int
+keep_registered(struct registration *r)
+{
+    sigset_t signals;
+
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGINT);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigprocmask(SIG_BLOCK, &signals, NULL);
+    do {
+        switch (put(r)) {
+        case REGISTERED:
+            note_registered(r);
+            break;
+        case REFUSED:
+            if (!r->registered) {
+                return gw_cli_fail(r->cli, "%s", r->trouble);
+            }
+            note_trouble(r);
+            break;
+        case AWAY:
+            note_trouble(r);
+            break;
+        }
+    } while (!told_to_stop(&signals, r->pause_ms));
+    return leave(r);
+}
+
+/* Names of objects are lower case letters, digits, '-' and '.'. */
+static char *
+default_id(void)
+{
+    char host[256] = "backend";
+    struct gw_buf id = {0};
+
+    (void)gethostname(host, sizeof(host) - 1);
+    for (const char *p = host; *p != '\0' && *p != '.'; p++) {
+        char letter = (char)(*p >= 'A' && *p <= 'Z' ? *p - 'A' + 'a' : *p);
+        bool fine = (letter >= 'a' && letter <= 'z') || (letter >= '0' && letter <= '9');
+
+        gw_buf_add(&id, fine ? &letter : "-", 1);
+    }
+    gw_buf_printf(&id, "-%d", (int)getpid());
+    return id.p;
+}
+
+/* Fills lease and body.  GW_CLI_GO, or the exit code. */
+static int
+read_options(struct registration *r, const struct options *o, const char *url)
+{
+    struct gw_url parsed;
+    const char *why = "";
+    uint64_t weight = 1;
+
+    r->lease_ms = 15000;
+    if (o->lease != NULL && (!gw_parse_duration(gw_str_of(o->lease), &r->lease_ms) ||
+                             r->lease_ms < 1000 || r->lease_ms > LEASE_MS_MAX)) {
+        return gw_cli_misuse(r->cli, "--lease %s: it takes 1s to 1h", o->lease);
+    }
+    if (o->weight != NULL && !gw_str_u64(gw_str_of(o->weight), &weight)) {
+        return gw_cli_misuse(r->cli, "--weight %s: it takes a number", o->weight);
+    }
+    if (!gw_url_parse(gw_str_of(url), &parsed, &why)) {
+        return gw_cli_misuse(r->cli, "%s: %s", url, why);
+    }
+    r->body = json_pack("{s:s, s:I, s:I}", "url", url, "weight", (json_int_t)weight, "leaseSeconds",
+                        (json_int_t)(r->lease_ms / 1000));
+    if (o->version != NULL) {
+        (void)json_object_set_new(r->body, "version", json_string(o->version));
+    }
+    r->pause_ms = FIRST_RETRY_MS;
+    return GW_CLI_GO;
+}
+
+int
+gw_cli_register(const struct gw_cli *c)
+{
+    struct options o = {0};
+    struct registration r = {.cli = c};
+    struct gw_words args;
+    char *id;
+    int code = gw_cli_parse(c, &usage, &o, &args);
+
+    if (code != GW_CLI_GO) {
+        return code;
+    }
+    r.name = args.list[0];
+    code = read_options(&r, &o, args.list[1]);
+    gw_words_fini(&args);
+    if (code == GW_CLI_GO) {
+        code = gw_cli_client(&r.client, c, &o.where);
+    }
+    if (code == GW_CLI_GO) {
+        id = o.id == NULL ? default_id() : gw_mem_strdup(o.id);
+        gw_buf_puts(&r.target, "/-/apis/ksgate.io/v1/extensionservices/");
+        gw_client_escape(&r.target, gw_str_of(r.name));
+        gw_buf_puts(&r.target, "/endpoints/");
+        gw_client_escape(&r.target, gw_str_of(id));
+        r.client.timeout_ms = least(r.lease_ms / 3, CALL_MS_MAX);
+        code = keep_registered(&r);
+        free(id);
+    }
+    json_decref(r.body);
+    gw_buf_fini(&r.target);
+    gw_client_options_fini(&o.where);
+    return code;
+}

@@ -1,0 +1,67 @@
+/* cli_schema.c - ksgate schema: all settings, and the manual, from the tables they are read by. */
+#include "gateway/conf.h"
+#include "server/cli_help.h"
+
+struct options {
+    bool json, markdown, yaml, man;
+};
+
+/* clang-format off */
+static const struct gw_option options[] = {
+    {0, "json", NULL, GW_OPTION_SWITCH, offsetof(struct options, json),
+     "JSON Schema, for editors and for checks elsewhere (the default)."},
+    {0, "yaml", NULL, GW_OPTION_SWITCH, offsetof(struct options, yaml),
+     "A configuration with every setting at its default (conf/full.yaml)."},
+    {0, "markdown", NULL, GW_OPTION_SWITCH, offsetof(struct options, markdown),
+     "The reference page (docs/reference/config.md)."},
+    {0, "man", NULL, GW_OPTION_SWITCH, offsetof(struct options, man),
+     "The manual page ksgate(1), from the commands' own tables."},
+    {0},
+};
+/* clang-format on */
+
+static const struct gw_usage usage = {
+    .arguments = "",
+    .options = options,
+    .examples = "ksgate schema >ksgate.schema.json\nksgate schema --yaml >/etc/ksgate/ksgate.yaml",
+};
+
+static int
+print_schema(const struct gw_cli *c)
+{
+    json_t *schema = gw_schema_json(gw_conf_rows());
+    int code;
+
+    (void)json_object_set_new(schema, "$schema",
+                              json_string("https://json-schema.org/draft/2020-12/schema"));
+    (void)json_object_set_new(schema, "title", json_string("The configuration of ksgate"));
+    code = gw_cli_print_json(c, GW_OUTPUT_JSON, schema);
+    json_decref(schema);
+    return code;
+}
+
+int
+gw_cli_schema(const struct gw_cli *c)
+{
+    struct options o = {0};
+    struct gw_buf out = {0};
+    struct gw_words args;
+    int code = gw_cli_parse(c, &usage, &o, &args);
+
+    if (code != GW_CLI_GO) {
+        return code;
+    }
+    if (o.json + o.markdown + o.yaml + o.man > 1) {
+        return gw_cli_misuse(c, "one form at a time");
+    }
+    if (o.markdown) {
+        gw_schema_markdown(&out, gw_conf_rows(), "");
+    } else if (o.yaml) {
+        gw_schema_yaml(&out, gw_conf_rows(), 0);
+    } else if (o.man) {
+        gw_cli_manual_page(&out, c->program);
+    } else {
+        return print_schema(c);
+    }
+    return gw_cli_print(c, &out);
+}

@@ -1,0 +1,50 @@
+/*
+ * worker.h - one worker thread: its loop, its listeners, its world, its sessions (decision 1).
+ */
+#ifndef GW_SERVER_WORKER_H
+#define GW_SERVER_WORKER_H
+
+#include <pthread.h>
+
+#include "base/mailbox.h"
+#include "gateway/conf.h"
+#include "gateway/session.h"
+#include "gateway/worlds.h"
+#include "net/listener.h"
+
+#define GW_WORKER_LISTENERS 32
+
+struct gw_worker {
+    unsigned id;
+    char name[24];
+    pthread_t thread;
+    struct gw_loop *loop;
+    struct gw_world *world;
+    struct gw_sessions sessions; /* of clients */
+    struct gw_mailbox *mailbox;
+    struct event *mail_event;
+    struct gw_listener *listeners[GW_WORKER_LISTENERS];
+    size_t n_listeners;
+    struct gw_listener *admin; /* worker 0 only; or NULL */
+    size_t max_sessions;       /* this worker's share of limits.connections */
+    bool full;                 /* not accepting until a session ends */
+    bool draining;
+    void (*drained)(struct gw_worker *w); /* the last session of a draining worker has ended */
+};
+
+/* Everything but the thread; on the control thread.  all: the worlds, filled in by now or later. */
+void gw_worker_init(struct gw_worker *w, unsigned id, struct gw_conf *conf,
+                    struct gw_world *const *all, size_t n_all);
+
+/* Starts the thread; it only reads mail until it is told to listen. */
+bool gw_worker_start(struct gw_worker *w);
+
+/* On the worker's thread, by mail. */
+void gw_worker_listen(struct gw_worker *w, int fd, bool admin);
+void gw_worker_drain(struct gw_worker *w, void (*drained)(struct gw_worker *w));
+void gw_worker_stop(struct gw_worker *w); /* the thread ends */
+
+/* After the thread was joined. */
+void gw_worker_fini(struct gw_worker *w);
+
+#endif
