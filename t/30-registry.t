@@ -1,0 +1,276 @@
+# The registry as its users meet it: by the command and by HTTP, with either driver.
+use strict;
+use warnings;
+use JSON::PP ();
+use Test::More;
+use Time::HiRes qw(time);
+use lib 't/lib';
+use Gateway;
+use Gateway::Objects;
+
+my $json = JSON::PP->new->canonical;
+my $up = upstream { [200, {}, "$_[0]{path} one"] };
+my $other = upstream { [200, {}, "$_[0]{path} two"] };
+
+# The driver's part of gateway()'s arguments; two gateways with the same one share a store.
+my %store = (
+    sqlite => sub {
+        my $dir = tempdir();
+        return (config => {registry => {driver => 'sqlite', sqlite => {path => "$dir/registry.db"}}});
+    },
+    redis => sub {
+        my $dir = tempdir();
+        my $redis = redis(config => ["--unixsocket $dir/redis.sock", '--unixsocketperm 777']);
+        return (redis => $redis, config => {registry => {redis => {url => "unix:$dir/redis.sock"}}});
+    },
+);
+
+for my $driver (sort keys %store) {
+    subtest $driver => sub {
+        my @store = $store{$driver}->();
+        my $gw = gateway(@store);
+        by_command($gw);
+        by_http($gw);
+        refused($gw);
+        live_at_once($gw);
+        endpoints($gw);
+        register_command($gw);
+        my $second = gateway(@store);
+        shared($gw, $second);
+        is $second->stop, 0, 'one of two gateways stops';
+        restarted($gw);
+    };
+}
+
+sub body { return $_[0]->request(GET => "/extensions/$_[1]/x")->{body} }
+sub status { return $_[0]->request(GET => "/extensions/$_[1]/x")->{status} }
+
+sub by_command {
+    my ($gw) = @_;
+    my $file = spew($gw->dir . '/cmd.yaml', $json->encode(extension('cmd', $up->url)));
+    my $r = $gw->ksgate_here('apply', '-f', $file, '--dry-run');
+    is $r->{code}, 0, 'apply --dry-run is fine';
+    like $r->{out}, qr{^extensionservice/cmd created \(dry run\)$}m, 'and says what would be';
+    is status($gw, 'cmd'), 404, 'but nothing is';
+
+    $r = $gw->ksgate_here('apply', '-f', $file);
+    like $r->{out}, qr{^extensionservice/cmd created$}m, 'apply creates';
+    is body($gw, 'cmd'), '/x one', 'and it is live when the command returns';
+    like $gw->ksgate_here('apply', '-f', $file)->{out}, qr{^extensionservice/cmd unchanged$}m, 'the same again changes nothing';
+
+    spew($file, $json->encode(extension('cmd', $other->url)));
+    like $gw->ksgate_here('apply', '-f', $file)->{out}, qr{^extensionservice/cmd (?:configured|updated|changed)$}m, 'other content is a change';
+    is body($gw, 'cmd'), '/x two', 'that is live';
+
+    $r = $gw->ksgate_here('get', 'es', 'cmd', '-o', 'json');
+    is $json->decode($r->{out})->{spec}{endpoints}[0]{url}, $other->url, 'get shows the object';
+    like $gw->ksgate_here('get', 'es')->{out}, qr/^cmd\s/m, 'and the table has its row';
+
+    $r = $gw->ksgate_here('delete', 'es', 'cmd');
+    is $r->{code}, 0, 'delete takes it out';
+    is status($gw, 'cmd'), 404, 'and it is gone when the command returns';
+    $r = $gw->ksgate_here('delete', 'es', 'cmd');
+    is $r->{code}, 1, 'what is not there is not deleted';
+    like $r->{err}, qr/extensionservices\.ksgate\.io "cmd" not found/, 'which is said';
+    is $gw->ksgate_here('get', 'es', 'cmd')->{code}, 1, 'nor is it shown';
+}
+
+sub by_http {
+    my ($gw) = @_;
+    my $r = $gw->admin(POST => path_of(), extension('http', $up->url));
+    is $r->{status}, 201, 'POST creates';
+    my $first = $r->{json};
+    ok $first->{metadata}{uid} && $first->{metadata}{creationTimestamp}, 'and the object gets a uid and a time';
+    $r = $gw->admin(POST => path_of(), extension('http', $up->url));
+    is $r->{status}, 409, 'a second POST is refused';
+    is $r->{json}{reason}, 'AlreadyExists', 'because it exists';
+
+    my $old = {%{extension('http', $other->url)}, metadata => {name => 'http', resourceVersion => $first->{metadata}{resourceVersion}}};
+    $r = $gw->admin(PUT => path_of('http', 'wait=live'), $old);
+    is $r->{status}, 200, 'PUT with the resourceVersion that was read replaces';
+    isnt $r->{json}{metadata}{resourceVersion}, $first->{metadata}{resourceVersion}, 'and makes a new one';
+    is $r->{json}{metadata}{uid}, $first->{metadata}{uid}, 'of the same object';
+    is body($gw, 'http'), '/x two', 'which is live with ?wait=live';
+    $r = $gw->admin(PUT => path_of('http'), {%$old, spec => {access => 'authenticated'}});
+    is $r->{status}, 409, 'PUT with the old one is a conflict';
+    is $r->{json}{reason}, 'Conflict', 'by name';
+    like $r->{json}{message}, qr/has been modified/, 'in Kubernetes\' words';
+    is body($gw, 'http'), '/x two', 'and changes nothing';
+
+    $r = $gw->admin(PATCH => path_of('http'), '{"spec": {"enabled": false}}', 'Content-Type' => 'application/merge-patch+json');
+    is $r->{status}, 200, 'PATCH merges';
+    is $r->{json}{spec}{endpoints}[0]{url}, $other->url, 'and keeps the rest';
+    eventually { status($gw, 'http') == 503 } 'a disabled extension';
+    $r = $gw->admin(GET => path_of('http'));
+    is $r->{json}{spec}{enabled}, JSON::PP::false, 'GET shows what is stored';
+    is_deeply [map { $_->{metadata}{name} } @{$gw->admin(GET => path_of())->{json}{items}}], ['http'], 'and the list has it';
+
+    $r = $gw->admin(DELETE => path_of('http'), {preconditions => {resourceVersion => '1'}});
+    is $r->{status}, 409, 'DELETE of another version is a conflict';
+    $r = $gw->admin(DELETE => path_of('http', 'wait=live'));
+    is $r->{json}{status}, 'Success', 'DELETE answers a Status';
+    is status($gw, 'http'), 404, 'and it is gone';
+    is $gw->admin(DELETE => path_of('http'))->{status}, 404, 'so that it can not be deleted twice';
+    is $gw->admin(GET => path_of('http'))->{status}, 404, 'nor read';
+}
+
+sub refused {
+    my ($gw) = @_;
+    my @wrong = (
+        [{access => 'all'}, 'spec.access', qr/public/],
+        [{endpoints => [{url => 'ftp://a'}]}, 'spec.endpoints[0].url', qr/ftp/],
+        [{endpoints => [{weight => 1}]}, 'spec.endpoints[0].url', qr/required|missing|needed/],
+        [{acces => 'public'}, 'spec', qr/did you mean .*access/],
+        [{path => {prepend => 'x'}}, 'spec.path.prepend', qr/slash/],
+        [{timeouts => {connect => 'soon'}}, 'spec.timeouts.connect', qr/soon/],
+        [{permissions => [{path => '/{a}/{a}', group => 'g', resource => 'r'}]}, 'spec.permissions[0].path', qr/\{a\}|twice|workspace/],
+    );
+    for my $case (@wrong) {
+        my ($spec, $field, $words) = @$case;
+        my $r = $gw->admin(PUT => path_of('wrong'), {%{extension('wrong')}, spec => $spec});
+        is $r->{status}, 422, "$field: refused";
+        my ($cause) = grep { ($_->{field} // '') eq $field } @{$r->{json}{details}{causes}};
+        ok $cause, '... by its field' or diag $r->{body};
+        like $cause->{message}, $words, '... and says what is wrong' if $cause;
+    }
+    my $r = $gw->admin(PUT => path_of('wrong'), {%{extension('wrong')}, spec => {access => 'all', enabled => 'maybe'}});
+    is scalar @{$r->{json}{details}{causes}}, 2, 'all that is wrong is said at once';
+    is $gw->admin(PUT => path_of('wrong'), '{"spec": ', 'Content-Type' => 'application/json')->{status}, 400, 'half an object is none';
+    is $gw->admin(PUT => path_of('wrong'), extension('right'))->{status}, 400, 'a name that is not the path\'s is refused';
+    is $gw->admin(POST => path_of(), extension('Wrong_Name'))->{status}, 422, 'a name that Kubernetes would not take too';
+    is $gw->admin(GET => '/-/apis/ksgate.io/v1/extensionservice')->{status}, 404, 'a kind that is not known is not found';
+    is $gw->admin(GET => path_of('wrong'))->{status}, 404, 'nothing of it is stored';
+}
+
+# From the moment that the change is sent: until the first request that sees it is answered.
+sub live_at_once {
+    my ($gw) = @_;
+    my $admin = Gateway::Client->new(to => $gw->admin_socket);
+    my $client = $gw->connect;
+    my (@there, @gone);
+    my $until = sub { my $wanted = shift; 1 until $client->request(GET => '/extensions/now/x')->{status} == $wanted };
+    for (1 .. 30) {
+        push @there, milliseconds {
+            $admin->request(PUT => path_of('now'), 'Content-Type' => 'application/json',
+                body => $json->encode(extension('now', $up->url)))->{status} == 201 or die 'not created';
+            $until->(200);
+        };
+        push @gone, milliseconds {
+            $admin->request(DELETE => path_of('now'))->{status} == 200 or die 'not deleted';
+            $until->(404);
+        };
+    }
+    my ($there, $gone) = (figures(@there), figures(@gone));
+    diag "an ExtensionService answers after: $there->{words}; is gone after: $gone->{words}";
+    cmp_ok $there->{median}, '<', 50 * Gateway::Process::slow(), 'a new extension answers in less than 50 ms';
+    cmp_ok $there->{max}, '<', 500 * Gateway::Process::slow(), 'each of them soon';
+    cmp_ok $gone->{median}, '<', 50 * Gateway::Process::slow(), 'a deleted one is gone in less than 50 ms';
+    cmp_ok $gone->{max}, '<', 500 * Gateway::Process::slow(), 'each of them soon';
+}
+
+sub endpoints {
+    my ($gw) = @_;
+    my $place = path_of('self') . '/endpoints/pod-1';
+    my %me = (url => $up->url, leaseSeconds => 60);
+    is $gw->admin(PUT => $place, \%me)->{status}, 404, 'a backend can not register for an extension that is not there';
+    $gw->apply([extension('self')]);
+    is status($gw, 'self'), 503, 'an extension without a backend is there, but can not answer';
+
+    my $r = $gw->admin(PUT => "$place?wait=live", \%me);
+    is $r->{status}, 201, 'a backend registers itself';
+    is $r->{json}{lease}{seconds}, 60, 'and is told its lease';
+    like $r->{json}{lease}{expires}, qr/^\d{4}-\d\d-\d\dT[\d:.]+Z$/, 'when it ends';
+    is body($gw, 'self'), '/x one', 'and with ?wait=live it is asked at once';
+    my $version = $r->{json}{resourceVersion};
+    $r = $gw->admin(PUT => $place, \%me);
+    is $r->{status}, 200, 'the same again renews';
+    is $r->{json}{resourceVersion}, $version, 'which is no change';
+    my ($shown) = @{$gw->admin(GET => '/-/apis/ksgate.io/v1/extensions')->{json}{items}};
+    is $shown->{endpoints}[0]{url}, $up->url, 'the summary of all extensions shows it';
+    like $gw->ksgate_here('get', 'endpoints')->{out}, qr/^self\.pod-1\s+self\s+\Q$me{url}\E/m, 'and the table';
+
+    $r = $gw->admin(PUT => "$place?wait=live", {%me, url => $other->url});
+    is $r->{status}, 200, 'it may move';
+    is body($gw, 'self'), '/x two', 'and is asked where it is now';
+    $r = $gw->admin(DELETE => "$place?wait=live");
+    is $r->{status}, 200, 'it leaves';
+    is status($gw, 'self'), 503, 'and is asked no more';
+    is $gw->admin(DELETE => $place)->{status}, 404, 'it can not leave twice';
+
+    my %wrong = (leaseSeconds => 0, url => 'nonsense://', weight => -1, lease => 1);
+    for my $field (sort keys %wrong) {
+        is $gw->admin(PUT => $place, {%me, $field => $wrong{$field}})->{status}, 422, "a registration with $field: $wrong{$field} is refused";
+    }
+
+    # Lease of a second: renewed it lives longer than that, then it ends by itself.
+    my $start = time;
+    $gw->admin(PUT => "$place?wait=live", {%me, leaseSeconds => 1});
+    eventually {
+        status($gw, 'self') == 200 or die 'a renewed lease has ended';
+        $gw->admin(PUT => $place, {%me, leaseSeconds => 1})->{status} == 200 or die 'it was forgotten';
+        time - $start > 1.5;
+    } 'the lease of a second';
+    pass 'a lease that is renewed does not end';
+    $start = time;
+    eventually { status($gw, 'self') == 503 } 'the end of the lease';
+    my $lived = time - $start;
+    ok $lived > 0.5 && $lived < 4 * Gateway::Process::slow(), sprintf 'one that is not, does (after %.1f s)', $lived;
+    is $gw->admin(GET => '/-/apis/ksgate.io/v1/endpoints')->{json}{items}[0], undef, 'and the object is gone';
+    $gw->ksgate_here('delete', 'es', 'self');
+}
+
+sub register_command {
+    my ($gw) = @_;
+    my $r = $gw->ksgate_here('register', 'tool', $up->url);
+    is $r->{code}, 1, 'ksgate register of an extension that is not there ends';
+    like $r->{err}, qr/"tool" not found/, 'and says so';
+    $gw->apply([extension('tool')]);
+    my $p = Gateway::Process->new(
+        name => 'ksgate register',
+        log => $gw->dir . '/register.log',
+        command => [Gateway::program(), 'register', '-c', $gw->file, 'tool', $up->url, '--lease', '1s'],
+    );
+    $p->wait_until('registers', sub { status($gw, 'tool') == 200 });
+    my $start = time;
+    eventually { status($gw, 'tool') == 200 or die 'it was not renewed'; time - $start > 1.5 } 'the lease of a second';
+    pass 'it keeps the backend registered';
+    is $p->stop, 0, 'a SIGTERM ends it well';
+    is status($gw, 'tool'), 503, 'and takes the backend out at once';
+    like $p->log, qr/^tool is registered$/m, 'it says what it does';
+    $gw->ksgate_here('delete', 'es', 'tool');
+}
+
+sub shared {
+    my ($gw, $second) = @_;
+    $gw->apply([extension('both', $up->url)]);
+    eventually { status($second, 'both') == 200 } 'the write of the other gateway';
+    pass 'what is applied to one gateway is live at the other';
+    my $seen = $second->admin(GET => path_of('both'))->{json};
+    is $second->admin(PUT => path_of('both'), {%{extension('both', $other->url)}, metadata => {%{$seen->{metadata}}}})->{status}, 200,
+        'the other one can change it';
+    eventually { body($gw, 'both') eq '/x two' } 'the change';
+    is $gw->admin(PUT => path_of('both'), {%{extension('both')}, metadata => $seen->{metadata}})->{status}, 409,
+        'and who has not seen that is in conflict';
+    my @ms;
+    for my $n (1 .. 10) {
+        push @ms, milliseconds {
+            $gw->admin(PUT => path_of('hop'), extension('hop', $up->url));
+            1 until status($second, 'hop') == 200;
+        };
+        $gw->admin(DELETE => path_of('hop'));
+        eventually { status($second, 'hop') == 404 } 'the end of it';
+    }
+    my $f = figures(@ms);
+    diag "at another gateway of the same store after: $f->{words}";
+    cmp_ok $f->{median}, '<', 100 * Gateway::Process::slow(), 'in less than 100 ms';
+}
+
+sub restarted {
+    my ($gw) = @_;
+    is $gw->stop, 0, 'the gateway stops';
+    $gw->start;
+    is body($gw, 'both'), '/x two', 'and knows everything when it is back';
+    is $gw->admin(GET => path_of('both'))->{status}, 200, 'in the registry too';
+}
+
+done_testing;

@@ -1,0 +1,65 @@
+package Gateway::Redis;
+
+# A real redis-server of the test's own, that can be stopped, frozen and started again.
+
+use strict;
+use warnings;
+use Gateway::Client;
+use Gateway::Process qw(tempdir free_port);
+
+# new(config => [line...])
+sub new {
+    my ($class, %arg) = @_;
+    my $self = bless {%arg, dir => tempdir(), port => free_port()}, $class;
+    return $self->start;
+}
+
+sub port { return $_[0]{port} }
+sub url { return "redis://127.0.0.1:$_[0]{port}/0" }
+
+# Its data survive a restart, even after a SIGKILL.
+sub start {
+    my ($self) = @_;
+    $self->{process} = Gateway::Process->new(
+        name => 'redis-server',
+        log => "$self->{dir}/log",
+        command => ['redis-server', '--bind', '127.0.0.1', '--port', $self->{port}, '--dir', $self->{dir},
+            '--save', '', '--appendonly', 'yes', '--appendfsync', 'no', map { split ' ' } @{$self->{config} || []}],
+    );
+    $self->{process}{expected_end} = 1;
+    $self->{process}->wait_until('ready', sub { (eval { $self->command('PING') } // '') eq 'PONG' });
+    return $self;
+}
+
+sub stop { return $_[0]{process}->stop }
+sub kill { return $_[0]{process}->stop('KILL') }
+sub freeze { return $_[0]{process}->kill('STOP') }
+sub thaw { return $_[0]{process}->kill('CONT') }
+
+sub restart {
+    my ($self) = @_;
+    $self->stop;
+    return $self->start;
+}
+
+# command(WORD...): the answer: text, a number, undef, or a list of those.  Dies of an error.
+sub command {
+    my ($self, @words) = @_;
+    my $c = Gateway::Client->new(to => "127.0.0.1:$self->{port}");
+    $c->write(join '', '*' . @words . "\r\n", map { '$' . length($_) . "\r\n$_\r\n" } @words);
+    return answer($c);
+}
+
+sub answer {
+    my ($c) = @_;
+    my ($type, $rest) = $c->read_until(qr/\r\n/) =~ /^([-+:\$*])(.*)\r\n$/ or die "not an answer of Redis\n";
+    return $rest if $type eq '+' || $type eq ':';
+    die "Redis: $rest\n" if $type eq '-';
+    return undef if $rest < 0;
+    return [map { scalar answer($c) } 1 .. $rest] if $type eq '*';
+    my $text = $c->read_bytes($rest);
+    $c->read_bytes(2);
+    return $text;
+}
+
+1;
