@@ -7,6 +7,7 @@ struct walk {
     const struct gw_request_info *where; /* decides which bindings apply */
     struct gw_request_info what;         /* decides which rules match */
     bool use;                            /* what is `use` of an extension */
+    bool by_name;                        /* only a rule that names the verb counts */
     /* Is the role what we look for?  Then the walk ends there. */
     bool (*asks)(struct walk *w, const struct gw_rbac_role *role);
     struct gw_rbac_found found;
@@ -20,8 +21,37 @@ struct walk {
 };
 
 static bool
+names_verb(const struct gw_rbac_rule *rule, struct gw_str verb)
+{
+    for (unsigned i = 0; i < rule->verbs.n; i++) {
+        if (gw_str_eq(rule->verbs.list[i], verb)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "All of this workspace" (`*`, as its administrators have it) does not mean "all of each
+ * extension, also what is of no workspace": there, `use` has to be said. */
+static bool
+role_names_use(struct walk *w, const struct gw_rbac_role *role)
+{
+    for (unsigned i = 0; i < role->n_rules; i++) {
+        if (names_verb(&role->rules[i], w->what.verb) &&
+            gw_rbac_rule_allows(&role->rules[i], &w->what)) {
+            w->rule = (int)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
 role_allows(struct walk *w, const struct gw_rbac_role *role)
 {
+    if (w->by_name) {
+        return role_names_use(w, role);
+    }
     if (gw_rbac_policy_allows(&role->policy, &w->what, w->subject->name)) {
         w->rule = GW_RBAC_BY_POLICY;
         return true;
@@ -52,6 +82,7 @@ at_level(struct walk *w, enum gw_rbac_level level, const struct gw_str *place)
 {
     const struct gw_rbac_binding *b;
 
+    w->by_name = w->use && level == GW_RBAC_WORKSPACE;
     gw_rbac_found_start(&w->found, level, place);
     while ((b = gw_rbac_found_next(&w->found)) != NULL) {
         w->seen++;

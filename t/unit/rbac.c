@@ -47,6 +47,7 @@ static const struct thing small_world[] = {
           "{'verbs': ['use'], 'apiGroups': ['ksgate.io'], "
           "'resources': ['extensionservices'], "
           "'resourceNames': ['e']}")},
+    {ROLE("WorkspaceRole", "", "ws1-admin", RULE("'*'", "'*'", "'*'"))},
     {ROLE("Role", "proj", "viewer", RULE("'get'", "'*'", "'*'"))},
 
     {BINDING("GlobalRoleBinding", "", "b-root", USER("root"), "GlobalRole", "root")},
@@ -58,6 +59,8 @@ static const struct thing small_world[] = {
     {BINDING("WorkspaceRoleBinding", "ws1", "wb", USER("wendy"), "WorkspaceRole", "ws1-pods")},
     {BINDING("WorkspaceRoleBinding", "ws1", "a-odd", USER("odd"), "Planet", "x")},
     {BINDING("WorkspaceRoleBinding", "ws1", "b-pods", USER("odd"), "WorkspaceRole", "ws1-pods")},
+    {BINDING("WorkspaceRoleBinding", "ws1", "admin-ws1", USER("wanda"), "WorkspaceRole",
+             "ws1-admin")},
     {BINDING("WorkspaceRoleBinding", "ws1", "use-e", USER("ursula"), "WorkspaceRole", "ws1-user")},
     {BINDING("ClusterRoleBinding", "", "use-all", USER("oscar"), "ClusterRole", "opener")},
     {BINDING("ClusterRoleBinding", "", "pages", USER("paul"), "ClusterRole", "pages")},
@@ -209,6 +212,10 @@ static const struct {
     {"ursula", NULL, "POST /kapis/g/v1/namespaces/other/things", "e", "no: "},
     {"ursula", NULL, "POST /kapis/g/v1/namespaces/nowhere/things", "e", "no: the namespace"},
     {"ursula", NULL, "POST /kapis/g/v1/things", "e", "no: "},
+    /* all of a workspace is not all of an extension */
+    {"wanda", NULL, "POST /kapis/g/v1/workspaces/ws1/things", "e",
+     "RBAC: allowed by GlobalRoleBinding \"admin-ws1\""},
+    {"wanda", NULL, "POST /extensions/e/x", "e", "no: "},
     /* by `use` everywhere */
     {"oscar", NULL, "POST /extensions/f/x", "f",
      "RBAC: allowed by ClusterRoleBinding \"use-all\" of ClusterRole \"opener\" to User "
