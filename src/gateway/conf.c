@@ -75,35 +75,31 @@ section_names(struct gw_arena *a)
     return names;
 }
 
-/* Settings of all modules are read even after errors, so that all are reported at once; opening
- * (keys, files) comes only when the file as such is fine. */
+/* Opens what the settings name (keys, files): only when they themselves are fine. */
+static void
+load_module(struct gw_module_use *use, struct gw_loader *l, const json_t *root, bool open)
+{
+    const struct gw_module *m = use->module;
+    bool good = m->section == NULL ||
+                gw_schema_load(l, use->conf, json_object_get(root, m->section), m->settings,
+                               m->section, NULL);
+
+    use->opened = good && open && (m->open == NULL || m->open(use->conf, l));
+}
+
+/* All of them, whatever the others had to say: all mistakes are reported at once. */
 static void
 load_modules(struct gw_conf *c, struct gw_loader *l, const json_t *root, bool open)
 {
-    size_t n = 0;
-
-    while (gw_modules[n] != NULL) {
-        n++;
+    while (gw_modules[c->n_uses] != NULL) {
+        c->n_uses++;
     }
-    c->uses = gw_arena_alloc(c->arena, (n + 1) * sizeof(*c->uses));
-    for (size_t i = 0; i < n; i++) {
-        const struct gw_module *m = gw_modules[i];
-
-        c->uses[i].module = m;
-        c->uses[i].conf = gw_arena_alloc(c->arena, m->conf_size + 1);
-        if (m->section != NULL) {
-            gw_schema_load(l, c->uses[i].conf, json_object_get(root, m->section), m->settings,
-                           m->section, NULL);
-        }
+    c->uses = gw_arena_alloc(c->arena, c->n_uses * sizeof(*c->uses));
+    for (size_t i = 0; i < c->n_uses; i++) {
+        c->uses[i].module = gw_modules[i];
+        c->uses[i].conf = gw_arena_alloc(c->arena, gw_modules[i]->conf_size + 1);
+        load_module(&c->uses[i], l, root, open);
     }
-    for (size_t i = 0; i < n && l->diag->errors == 0; i++) {
-        const struct gw_module *m = gw_modules[i];
-
-        if (!open || m->open == NULL || m->open(c->uses[i].conf, l)) {
-            c->n_uses = i + 1; /* these are closed again by the unref */
-        }
-    }
-    c->opened = open;
 }
 
 static void
@@ -193,8 +189,8 @@ gw_conf_unref(struct gw_conf *c)
     if (c == NULL || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1) {
         return;
     }
-    for (size_t i = 0; c->opened && i < c->n_uses; i++) {
-        if (c->uses[i].module->close != NULL) {
+    for (size_t i = 0; i < c->n_uses; i++) {
+        if (c->uses[i].opened && c->uses[i].module->close != NULL) {
             c->uses[i].module->close(c->uses[i].conf);
         }
     }
@@ -221,8 +217,8 @@ gw_conf_route(const struct gw_conf *c, struct gw_str host, struct gw_str path)
     if (gw_str_eq(first, GW_STR("-"))) {
         return &c->plans[GW_ROUTE_ADMIN];
     }
-    for (const char *const *p = c->settings.core.paths; p != NULL && *p != NULL; p++) {
-        if (gw_str_eq(first, gw_str_of(*p))) {
+    for (size_t i = 0; i < c->settings.n_core_segments; i++) {
+        if (gw_str_eq(first, c->settings.core_segments[i])) {
             return &c->plans[GW_ROUTE_CORE];
         }
     }

@@ -17,7 +17,6 @@ struct gw_conf {
     struct gw_settings settings;
     struct gw_module_use *uses; /* all built-in modules, in order */
     size_t n_uses;
-    bool opened; /* the modules are: close them at the end */
     struct gw_plan plans[GW_N_ROUTES];
 };
 

@@ -30,6 +30,7 @@ struct gw_plan {
 struct gw_module_use {
     const struct gw_module *module;
     void *conf;
+    bool opened; /* to be closed at the end */
 };
 
 /* Appends the phases of the modules in use that want this kind of route.  forward is the step

@@ -290,6 +290,20 @@ check_mode(const struct gw_settings *s, struct gw_loader *l, const json_t *root)
     }
 }
 
+static void
+measure_paths(struct gw_settings *s, struct gw_loader *l)
+{
+    size_t n = 0;
+
+    while (s->core.paths != NULL && s->core.paths[n] != NULL) {
+        n++;
+    }
+    s->core_segments = gw_arena_alloc(l->arena, (n + 1) * sizeof(*s->core_segments));
+    for (; s->n_core_segments < n; s->n_core_segments++) {
+        s->core_segments[s->n_core_segments] = gw_str_of(s->core.paths[s->n_core_segments]);
+    }
+}
+
 bool
 gw_settings_finish(struct gw_settings *s, struct gw_loader *l, const json_t *root)
 {
@@ -305,6 +319,7 @@ gw_settings_finish(struct gw_settings *s, struct gw_loader *l, const json_t *roo
     check_listeners(s, l, root);
     parse_trusted(s, l, root);
     check_mode(s, l, root);
+    measure_paths(s, l);
     s->parse = (struct gw_parse_limits){.head_bytes = (size_t)s->limits.head,
                                         .target_bytes = (size_t)s->limits.target,
                                         .headers = (unsigned)s->limits.headers};

@@ -42,6 +42,8 @@ struct gw_settings {
     /* made from the above at load */
     unsigned n_workers;
     struct gw_parse_limits parse;
+    struct gw_str *core_segments; /* core.paths with their lengths; arena */
+    size_t n_core_segments;
     struct gw_cidr {
         unsigned char address[16]; /* IPv4 as ::ffff:a.b.c.d */
         unsigned bits;

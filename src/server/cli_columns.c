@@ -86,7 +86,7 @@ static const struct {
     } columns[COLUMNS_MAX];
 } tables[] = {
     {"ExtensionService",
-     {{"ENABLED", enabled}, {"ACCESS", access_level}, {"BACKENDS", backends}, {NULL, NULL}}},
+     {{"ENABLED", enabled}, {"ACCESS", access_level}, {"STATIC", backends}, {NULL, NULL}}},
     {"Endpoint", {{"EXTENSION", extension}, {"URL", url}, {"WEIGHT", weight}, {"LEASE", lease}}},
 };
 
