@@ -128,7 +128,21 @@ $gw->reload;
 eventually { $said->('was not reloaded') > 1 } 'the refusal';
 is $idle->request(GET => '/')->{status}, 200, 'broken YAML, too';
 is $gw->server_pid, $pid, 'all that in one process';
+
+# ---- A crash while the file is being edited ---------------------------------------------------
+
+# The settings that the first server began with are the last that a start has proved.
+for my $broken ("listeners: [\n", '{"listeners": [{"address": "127.0.0.1:1"}], "authentication": {"issuers": '
+    . '[{"issuer": "i", "algorithms": ["HS256"], "secret_file": "/nowhere/secret"}]}}') {
+    spew($gw->file, $broken);
+    my $old = $gw->server_pid;
+    kill KILL => $old;
+    eventually { ($gw->server_pid // $old) != $old } 'the next server';
+    ok eventually { eval { $gw->request(GET => '/')->{status} == 200 } }, 'a crash with a broken file: served as before';
+}
+like $gw->stderr, qr/starting with the configuration that worked before/, 'and it is said';
 $gw->configure;
+$gw->reload;
 
 # ---- A stop -----------------------------------------------------------------------------------
 
@@ -141,6 +155,7 @@ $busy = $gw->connect;
 $asked = $up->seen;
 $busy->send_request(GET => '/hold');
 $up->wait_for($asked + 1);
+my $newcomer = $gw->connect;
 my $sender = $gw->connect;
 $sender->send_request(POST => '/', 'Content-Length' => 10);
 $sender->write('01234');
@@ -150,6 +165,7 @@ ok $idle->at_end, 'a stop ends it';
 eventually { !eval { $gw->connect } } 'the end of listening';
 ok 1, 'no new connection is taken';
 ok alive($gw->server_pid), 'the server finishes what it has begun';
+is $newcomer->request(GET => '/')->{status}, 200, 'who came before it and says something soon is served';
 $sender->write('56789');
 is $sender->response->{status}, 200, 'a body is taken to its end';
 $up->release;

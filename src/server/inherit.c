@@ -23,7 +23,7 @@ gw_inherit_open(struct gw_inherit *h, const struct gw_settings *s, char why[200]
     const struct gw_listener_settings *list = s->listeners.items;
 
     h->n_fds = 0;
-    h->admin_fd = h->ready_fd = -1;
+    h->admin_fd = h->ready_fd = h->config_fd = -1;
     if (s->listeners.n * s->n_workers > GW_INHERIT_FDS) {
         (void)snprintf(why, 200, "listeners times workers may not exceed %d", GW_INHERIT_FDS);
         return false;
@@ -48,7 +48,7 @@ gw_inherit_write(const struct gw_inherit *h, struct gw_buf *out)
     for (size_t i = 0; i < h->n_fds; i++) {
         gw_buf_printf(out, "%s%d", i == 0 ? "" : ",", h->fds[i]);
     }
-    gw_buf_printf(out, " admin=%d ready=%d", h->admin_fd, h->ready_fd);
+    gw_buf_printf(out, " admin=%d ready=%d config=%d", h->admin_fd, h->ready_fd, h->config_fd);
 }
 
 /* A descriptor that is open, closed again on any further exec. */
@@ -84,17 +84,18 @@ gw_inherit_read(struct gw_inherit *h)
 {
     struct gw_str rest = gw_str_of(getenv(GW_INHERIT_ENV));
 
-    *h = (struct gw_inherit){.admin_fd = -1, .ready_fd = -1};
+    *h = (struct gw_inherit){.admin_fd = -1, .ready_fd = -1, .config_fd = -1};
     if (rest.n == 0) {
         return false;
     }
     while (rest.n > 0) {
         struct gw_str value = gw_str_cut(&rest, ' ');
         struct gw_str name = gw_str_cut(&value, '=');
-        bool ok = gw_str_eq(name, GW_STR("listen"))  ? take_list(h, value)
-                  : gw_str_eq(name, GW_STR("admin")) ? take_fd(value, &h->admin_fd)
-                  : gw_str_eq(name, GW_STR("ready")) ? take_fd(value, &h->ready_fd)
-                                                     : false;
+        bool ok = gw_str_eq(name, GW_STR("listen"))   ? take_list(h, value)
+                  : gw_str_eq(name, GW_STR("admin"))  ? take_fd(value, &h->admin_fd)
+                  : gw_str_eq(name, GW_STR("ready"))  ? take_fd(value, &h->ready_fd)
+                  : gw_str_eq(name, GW_STR("config")) ? take_fd(value, &h->config_fd)
+                                                      : false;
         if (!ok) {
             return false;
         }

@@ -21,8 +21,9 @@
 #include "base/log.h"
 #include "gateway/conf.h"
 #include "server/cli.h"
-#include "server/control.h"
+#include "server/cli_util.h"
 #include "server/inherit.h"
+#include "server/lastgood.h"
 #include "server/privilege.h"
 
 /* A server that dies before it was ready will do so again: wait, longer each time. */
@@ -40,6 +41,7 @@ struct supervisor {
     pid_t child;
     uint64_t started_ms;
     int backoff_ms;
+    struct gw_lastgood lastgood;
     bool was_ready, stopping;
     uint64_t kill_ms; /* when to stop waiting; 0: not stopping */
     int code;
@@ -77,6 +79,7 @@ become_server(struct supervisor *s, pid_t parent)
     }
     keep_over_exec(s->inherit.admin_fd);
     keep_over_exec(s->inherit.ready_fd);
+    keep_over_exec(s->inherit.config_fd);
     gw_inherit_write(&s->inherit, &env);
     putenv(env.p); /* the process image is about to be replaced: nobody frees it */
     execv("/proc/self/exe", argv);
@@ -95,11 +98,15 @@ start_server(struct supervisor *s)
         return false;
     }
     s->inherit.ready_fd = pipe_fds[1];
+    s->inherit.config_fd = gw_lastgood_choose(&s->lastgood, s->cli->config, s->backoff_ms > 0);
     s->child = fork();
     if (s->child == 0) {
         become_server(s, self);
     }
     close(pipe_fds[1]);
+    if (s->inherit.config_fd >= 0) {
+        close(s->inherit.config_fd);
+    }
     s->ready = pipe_fds[0];
     s->started_ms = gw_clock_mono_ms();
     s->was_ready = false;
@@ -123,6 +130,7 @@ note_ready(struct supervisor *s)
     s->ready = -1;
     if (s->was_ready) {
         s->backoff_ms = 0;
+        gw_lastgood_ready(&s->lastgood);
         gw_log_info("the server (pid %d) is ready after %llu ms", (int)s->child,
                     (unsigned long long)(gw_clock_mono_ms() - s->started_ms));
     }
@@ -267,26 +275,14 @@ watch(struct supervisor *s)
     }
 }
 
-static void
-print_findings(const struct gw_diag *diag)
-{
-    struct gw_buf text = {0};
-
-    gw_diag_format(diag, &text);
-    if (text.n > 0) {
-        (void)fputs(text.p, stderr);
-    }
-    gw_buf_fini(&text);
-}
-
 static bool
-open_all(struct supervisor *s, const struct gw_settings *settings)
+open_all(struct supervisor *s, const struct gw_conf *conf)
 {
+    const struct gw_settings *settings = &conf->settings;
     struct gw_account account;
     char why[200];
 
-    if (gw_privilege_find(&account, settings, why) &&
-        gw_privilege_prepare(&account, settings, why) &&
+    if (gw_privilege_find(&account, settings, why) && gw_privilege_prepare(&account, conf, why) &&
         gw_inherit_open(&s->inherit, settings, why)) {
         /* The socket's mode speaks of its owner: that is who the server runs as. */
         if (account.change && s->inherit.admin_fd >= 0 &&
@@ -310,8 +306,7 @@ gw_cli_serve(const struct gw_cli *cli)
     sigset_t set;
 
     gw_log_name("supervisor");
-    print_findings(&diag);
-    gw_diag_fini(&diag);
+    (void)gw_cli_findings(&diag);
     if (conf == NULL) {
         (void)fprintf(stderr, "%s: %s is not usable: nothing was started\n", cli->program,
                       cli->config);
@@ -324,7 +319,7 @@ gw_cli_serve(const struct gw_cli *cli)
     sigaddset(&set, SIGINT);
     sigprocmask(SIG_BLOCK, &set, NULL);
     s.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (!open_all(&s, &conf->settings) || !start_server(&s)) {
+    if (!open_all(&s, conf) || !start_server(&s)) {
         gw_conf_unref(conf);
         return GW_EXIT_FAILED;
     }
@@ -334,50 +329,4 @@ gw_cli_serve(const struct gw_cli *cli)
     }
     gw_conf_unref(conf);
     return s.code;
-}
-
-/* The process below: what the supervisor executes. */
-int
-gw_cli_server(const struct gw_cli *cli)
-{
-    struct gw_inherit inherit;
-    struct gw_account account;
-    struct gw_diag diag = {0};
-    char why[200];
-
-    gw_log_name("server");
-    if (!gw_inherit_read(&inherit)) {
-        (void)fprintf(stderr, "%s: `server` is started by `%s serve`, not by hand\n", cli->program,
-                      cli->program);
-        return GW_EXIT_USAGE;
-    }
-    unsetenv(GW_INHERIT_ENV);
-    (void)signal(SIGPIPE, SIG_IGN);
-    struct gw_conf *conf = gw_conf_read(cli->config, &diag);
-    if (conf == NULL || !gw_privilege_find(&account, &conf->settings, why) ||
-        !gw_privilege_drop(&account)) {
-        print_findings(&diag);
-        gw_log_error("can't become the user that the server runs as: %s",
-                     conf == NULL ? "no configuration" : strerror(errno));
-        return GW_EXIT_FAILED;
-    }
-    prctl(PR_SET_PDEATHSIG, SIGTERM); /* changing the user has cleared it */
-    gw_conf_unref(conf);
-    gw_diag_fini(&diag);
-    diag = (struct gw_diag){0};
-    /* Read again as that user: what it may not read, a reload could not either. */
-    conf = gw_conf_load(cli->config, &diag);
-    print_findings(&diag);
-    gw_diag_fini(&diag);
-    if (conf == NULL) {
-        gw_log_error("the configuration is not usable as user \"%s\"",
-                     account.name == NULL ? "of this process" : account.name);
-        return GW_EXIT_FAILED;
-    }
-    return gw_control_run(&(struct gw_server_args){.config_file = cli->config,
-                                                   .fds = inherit.fds,
-                                                   .n_fds = inherit.n_fds,
-                                                   .admin_fd = inherit.admin_fd,
-                                                   .ready_fd = inherit.ready_fd,
-                                                   .conf = conf});
 }

@@ -12,7 +12,7 @@
 #include "gateway/worlds.h"
 #include "net/listener.h"
 
-#define GW_WORKER_LISTENERS 32
+#define GW_WORKER_LISTENERS 1024 /* as GW_INHERIT_FDS: all of them, should there be one worker */
 
 struct gw_worker {
     unsigned id;
