@@ -169,6 +169,8 @@ gw_exchange_lost(struct gw_exchange *x, enum gw_err err, const char *detail)
     bool safe = !x->body_begun && (!x->head_sent || is_idempotent(x->req->head->method));
     bool stale = x->backend != NULL && x->backend->reused;
 
+    /* Body bytes that came while the next connection is made would go before the head. */
+    gw_session_body_hold(x->req->session);
     gw_exchange_release(x, false);
     if (safe && stale) {
         /* The backend closed an idle connection in the moment we used it: nobody's fault, and no
@@ -218,6 +220,7 @@ on_body_end(void *arg, const struct gw_headers *trailers)
     struct gw_exchange *x = arg;
 
     x->body_sent = true;
+    x->body_begun |= trailers != NULL && trailers->n > 0; /* they come once */
     if (x->backend == NULL) {
         return;
     }

@@ -46,6 +46,9 @@ struct gw_module {
      * diag says why, and the snapshot is not used. */
     bool (*open)(void *conf, struct gw_loader *loader);
     void (*close)(void *conf);
+    /* A file that the module writes, or NULL: the supervisor makes its folder and gives it to the
+     * user that the server runs as.  The settings were read, but the conf is not opened. */
+    const char *(*file)(const void *conf);
     const struct gw_view *const *views; /* NULL-terminated, or NULL */
     gw_step_fn *on[GW_N_PHASES];
     /* Worker thread, once, when the worker ends: what its state still holds (buffers, files). */

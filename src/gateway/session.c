@@ -528,9 +528,14 @@ gw_sessions_drain(struct gw_sessions *all)
     all->draining = true;
     for (struct gw_session *s = all->all; s != NULL; s = s->next) {
         s->keep_alive = false;
-        if (s->state == GW_SESSION_IDLE && s->conn.out_bytes > 0) {
+        if (s->state != GW_SESSION_IDLE) {
+            continue;
+        }
+        if (s->conn.out_bytes > 0) {
             linger(s);
-        } else if (s->state == GW_SESSION_IDLE) {
+        } else if (s->requests == 0) {
+            set_deadline(s, GW_LINGER_MS); /* just come: its request is on its way */
+        } else {
             end_session(s, false);
         }
     }

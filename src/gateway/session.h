@@ -53,6 +53,8 @@ struct gw_body_sink {
 /* Starts (or goes on) delivering the body to the sink; may call it from within. */
 void gw_session_body_start(struct gw_session *s, const struct gw_body_sink *sink);
 void gw_session_body_resume(struct gw_session *s);
+/* Delivers nothing until the next gw_session_body_start(): the sink is not ready any more. */
+void gw_session_body_hold(struct gw_session *s);
 /* The sink is not called any more; what still comes is thrown away. */
 void gw_session_body_stop(struct gw_session *s);
 bool gw_session_body_done(const struct gw_session *s); /* all of it has been read */

@@ -156,6 +156,12 @@ gw_session_body_resume(struct gw_session *s)
 }
 
 void
+gw_session_body_hold(struct gw_session *s)
+{
+    s->sink_on = false;
+}
+
+void
 gw_session_body_stop(struct gw_session *s)
 {
     s->sink_on = false;
