@@ -59,7 +59,8 @@ sub by_command {
     like $gw->ksgate_here('apply', '-f', $file)->{out}, qr{^extensionservice/cmd unchanged$}m, 'the same again changes nothing';
 
     spew($file, $json->encode(extension('cmd', $other->url)));
-    like $gw->ksgate_here('apply', '-f', $file)->{out}, qr{^extensionservice/cmd (?:configured|updated|changed)$}m, 'other content is a change';
+    like $gw->ksgate_here('apply', '-f', $file)->{out}, qr{^extensionservice/cmd configured$}m,
+        'other content is a change';
     is body($gw, 'cmd'), '/x two', 'that is live';
 
     $r = $gw->ksgate_here('get', 'es', 'cmd', '-o', 'json');
@@ -85,10 +86,11 @@ sub by_http {
     is $r->{status}, 409, 'a second POST is refused';
     is $r->{json}{reason}, 'AlreadyExists', 'because it exists';
 
-    my $old = {%{extension('http', $other->url)}, metadata => {name => 'http', resourceVersion => $first->{metadata}{resourceVersion}}};
+    my $version = $first->{metadata}{resourceVersion};
+    my $old = {%{extension('http', $other->url)}, metadata => {name => 'http', resourceVersion => $version}};
     $r = $gw->admin(PUT => path_of('http', 'wait=live'), $old);
     is $r->{status}, 200, 'PUT with the resourceVersion that was read replaces';
-    isnt $r->{json}{metadata}{resourceVersion}, $first->{metadata}{resourceVersion}, 'and makes a new one';
+    isnt $r->{json}{metadata}{resourceVersion}, $version, 'and makes a new one';
     is $r->{json}{metadata}{uid}, $first->{metadata}{uid}, 'of the same object';
     is body($gw, 'http'), '/x two', 'which is live with ?wait=live';
     $r = $gw->admin(PUT => path_of('http'), {%$old, spec => {access => 'authenticated'}});
@@ -119,11 +121,11 @@ sub refused {
     my @wrong = (
         [{access => 'all'}, 'spec.access', qr/public/],
         [{endpoints => [{url => 'ftp://a'}]}, 'spec.endpoints[0].url', qr/ftp/],
-        [{endpoints => [{weight => 1}]}, 'spec.endpoints[0].url', qr/required|missing|needed/],
+        [{endpoints => [{weight => 1}]}, 'spec.endpoints[0].url', qr/is required/],
         [{acces => 'public'}, 'spec', qr/did you mean .*access/],
         [{path => {prepend => 'x'}}, 'spec.path.prepend', qr/slash/],
         [{timeouts => {connect => 'soon'}}, 'spec.timeouts.connect', qr/soon/],
-        [{permissions => [{path => '/{a}/{a}', group => 'g', resource => 'r'}]}, 'spec.permissions[0].path', qr/\{a\}|twice|workspace/],
+        [{permissions => [{path => '/{a}/{a}', group => 'g', resource => 'r'}]}, 'spec.permissions[0].path', qr/a placeholder other than/],
     );
     for my $case (@wrong) {
         my ($spec, $field, $words) = @$case;
@@ -135,7 +137,8 @@ sub refused {
     }
     my $r = $gw->admin(PUT => path_of('wrong'), {%{extension('wrong')}, spec => {access => 'all', enabled => 'maybe'}});
     is scalar @{$r->{json}{details}{causes}}, 2, 'all that is wrong is said at once';
-    is $gw->admin(PUT => path_of('wrong'), '{"spec": ', 'Content-Type' => 'application/json')->{status}, 400, 'half an object is none';
+    is $gw->admin(PUT => path_of('wrong'), '{"spec": ', 'Content-Type' => 'application/json')->{status}, 400,
+        'half an object is none';
     is $gw->admin(PUT => path_of('wrong'), extension('right'))->{status}, 400, 'a name that is not the path\'s is refused';
     is $gw->admin(POST => path_of(), extension('Wrong_Name'))->{status}, 422, 'a name that Kubernetes would not take too';
     is $gw->admin(GET => '/-/apis/ksgate.io/v1/extensionservice')->{status}, 404, 'a kind that is not known is not found';
@@ -199,7 +202,8 @@ sub endpoints {
 
     my %wrong = (leaseSeconds => 0, url => 'nonsense://', weight => -1, lease => 1);
     for my $field (sort keys %wrong) {
-        is $gw->admin(PUT => $place, {%me, $field => $wrong{$field}})->{status}, 422, "a registration with $field: $wrong{$field} is refused";
+        is $gw->admin(PUT => $place, {%me, $field => $wrong{$field}})->{status}, 422,
+            "a registration with $field: $wrong{$field} is refused";
     }
 
     # Lease of a second: renewed it lives longer than that, then it ends by itself.
@@ -246,8 +250,8 @@ sub shared {
     eventually { status($second, 'both') == 200 } 'the write of the other gateway';
     pass 'what is applied to one gateway is live at the other';
     my $seen = $second->admin(GET => path_of('both'))->{json};
-    is $second->admin(PUT => path_of('both'), {%{extension('both', $other->url)}, metadata => {%{$seen->{metadata}}}})->{status}, 200,
-        'the other one can change it';
+    my $changed = {%{extension('both', $other->url)}, metadata => $seen->{metadata}};
+    is $second->admin(PUT => path_of('both'), $changed)->{status}, 200, 'the other one can change it';
     eventually { body($gw, 'both') eq '/x two' } 'the change';
     is $gw->admin(PUT => path_of('both'), {%{extension('both')}, metadata => $seen->{metadata}})->{status}, 409,
         'and who has not seen that is in conflict';

@@ -27,7 +27,8 @@ for my $driver (qw(sqlite redis)) {
         my $seen = $load->stop;
         cmp_ok $seen->{requests}, '>', 500, 'the others were in use';
         is $seen->{failed}, 0, "none of $seen->{requests} requests to the others failed" or diag explain $seen->{words};
-        diag sprintf '%s: %d requests beside %d changes, the slowest took %.1f ms', $driver, $seen->{requests}, $changes, $seen->{slowest} * 1000;
+        diag sprintf '%s: %d requests beside %d changes, the slowest took %.1f ms',
+            $driver, $seen->{requests}, $changes, $seen->{slowest} * 1000;
         is scalar @{$gw->admin(GET => path_of())->{json}{items}}, 2, 'nothing else is left';
         is $gw->stop, 0, 'the gateway stops';
     };
@@ -48,7 +49,8 @@ sub by_wait {
         for my $step ([PUT => 201, 200], [DELETE => 200, 404]) {
             my ($method, $status, $then) = @$step;
             push @ms, milliseconds {
-                my $r = $method eq 'PUT' ? put($admin, "w$n", 'wait=live') : $admin->request(DELETE => path_of("w$n", 'wait=live'));
+                my $r = $method eq 'PUT' ? put($admin, "w$n", 'wait=live')
+                    : $admin->request(DELETE => path_of("w$n", 'wait=live'));
                 $wrong++ if $r->{status} != $status;
             };
             $late += grep { $_->request(GET => "/extensions/w$n/x")->{status} != $then } @$clients;

@@ -26,7 +26,9 @@ $gw->apply([
     # carol may look at nodes, dan use the extension "closed", eve read what is registered.
     role(ClusterRole => 'node-viewer', [{apiGroups => [''], resources => ['nodes'], verbs => ['get', 'list']}]),
     binding(ClusterRole => 'carol-nodes', 'node-viewer', 'carol'),
-    role(GlobalRole => 'closed-user', [{apiGroups => ['ksgate.io'], resources => ['extensionservices'], resourceNames => ['closed'], verbs => ['use']}]),
+    role(GlobalRole => 'closed-user', [
+        {apiGroups => ['ksgate.io'], resources => ['extensionservices'], resourceNames => ['closed'], verbs => ['use']},
+    ]),
     binding(GlobalRole => 'dan-closed', 'closed-user', 'dan'),
     role(GlobalRole => 'registrar', [
         {apiGroups => ['ksgate.io'], resources => ['extensionservices', 'extensions', 'explain'], verbs => ['get', 'list', 'create']},
@@ -119,7 +121,8 @@ for my $case (@cases) {
     my $who = ($user // 'nobody') . " $method $path";
     my $r = $gw->request($method => $path, $user ? @{$as{$user}} : ());
     is $r->{status}, $status, "$who: $status";
-    my $why = $gw->admin(GET => "/-/apis/ksgate.io/v1/explain?method=$method&path=$path" . ($user ? "&as=$user&group=system:authenticated" : ''));
+    my $as = $user ? "&as=$user&group=system:authenticated" : '';
+    my $why = $gw->admin(GET => "/-/apis/ksgate.io/v1/explain?method=$method&path=$path$as");
     is $why->{status}, 200, '... explain answers' or diag $why->{body};
     my $said = $why->{json}{status} // 200;
     is $said, $status, '... the same' or diag $why->{body};
@@ -148,7 +151,8 @@ is $gw->request(GET => '/extensions/bare/x', @{$as{admin}})->{status}, 503, 'an 
 {
     my $path = "$ks/workspaces/demo/namespaces";
     my $bind = '/-/apis/iam.kubesphere.io/v1beta1/workspacerolebindings/carol-demo?wait=live';
-    is $gw->admin(PUT => $bind, binding(WorkspaceRole => 'carol-demo', 'demo-admin', 'carol', 'demo'))->{status}, 201, 'carol is bound to a role';
+    is $gw->admin(PUT => $bind, binding(WorkspaceRole => 'carol-demo', 'demo-admin', 'carol', 'demo'))->{status}, 201,
+        'carol is bound to a role';
     is $gw->request(GET => $path, @{$as{carol}})->{status}, 200, 'and may at once';
     is $gw->admin(PATCH => '/-/apis/iam.kubesphere.io/v1beta1/workspaceroles/demo-admin?wait=live',
         '{"rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["list"]}]}', 'Content-Type' => 'application/merge-patch+json')->{status},
@@ -172,8 +176,9 @@ is $gw->request(GET => '/extensions/bare/x', @{$as{admin}})->{status}, 503, 'an 
     is $gw->request(PUT => $place, @{$as{eve}}, @body)->{status}, 201, 'one that may, can';
     is $gw->request(GET => '/extensions/bare/x', @{$as{admin}})->{status}, 200, 'and is asked';
     is $gw->request(DELETE => $place, @{$as{eve}})->{status}, 200, 'and leaves';
-    is $gw->request(GET => '/-/apis/ksgate.io/v1/explain?path=/x&as=admin', @{$as{alice}})->{status}, 403, 'who may not ask about others is refused';
-    is $gw->request(GET => '/-/apis/ksgate.io/v1/explain?path=/x&as=admin', @{$as{eve}})->{status}, 200, 'who may, is answered';
+    my $explain = '/-/apis/ksgate.io/v1/explain?path=/x&as=admin';
+    is $gw->request(GET => $explain, @{$as{alice}})->{status}, 403, 'who may not ask about others is refused';
+    is $gw->request(GET => $explain, @{$as{eve}})->{status}, 200, 'who may, is answered';
     is $gw->request(GET => '/-/nothing', @{$as{admin}})->{status}, 404, 'what is not there is not found';
     is $gw->request(DELETE => '/-/metrics', @{$as{admin}})->{status}, 405, 'a method that is not there is not allowed';
 }
@@ -191,12 +196,13 @@ SKIP: {
     for my $name (sort keys %{$rbac->{worlds}}) {
         my $world = Explain::world($rbac->{worlds}{$name});
         my @cases = grep { $_->{world} eq $name } @{$rbac->{cases}} or next;
-        my @lines = map { my $c = $_; +{map { $_ => $c->{$_} } grep { exists $c->{$_} } qw(method url headers user attrs)} } @cases;
-        my @offline = Explain::explain($world, @lines);
+        my @asked = map { my $c = $_; +{map { $_ => $c->{$_} } grep { exists $c->{$_} } qw(method url headers user attrs)} } @cases;
+        my @offline = Explain::explain($world, @asked);
         my $live = gateway(core => $core->url, objects => $world);
-        my $r = Gateway::ksgate({in => join '', map { $json->encode({%{$lines[$_]}, id => $_}) . "\n" } 0 .. $#lines}, 'explain', '-c', $live->file, '--batch');
+        my $lines = join '', map { $json->encode({%{$asked[$_]}, id => $_}) . "\n" } 0 .. $#asked;
+        my $r = ksgate({in => $lines}, 'explain', '-c', $live->file, '--batch');
         my @online = map { JSON::PP->new->utf8->decode($_) } split /\n/, $r->{out};
-        for my $i (0 .. $#lines) {
+        for my $i (0 .. $#asked) {
             my ($one, $two) = map { decision($_) } $offline[$i], $online[$i];
             $ran++;
             $one eq $two ? $same++ : diag "$cases[$i]{name}:\n  offline $one\n  live    $two";

@@ -66,6 +66,7 @@ YAML
 
 subtest 'check: one thing that is wrong' => sub {
     my $fine = "listeners: [{address: 127.0.0.1:1}]\ncore: {url: http://127.0.0.1:1}\n";
+    my $issuer = sub { "${fine}authentication: {issuers: [{issuer: a, $_[0]}]}\n" };
     my %text = (
         "a: [1\nb: 2\n" => qr/bad\.yaml:2:\d+: error: .*flow sequence, which starts in line 1/,
         "workers: 2\nworkers: 3\n" => qr/bad\.yaml:2:1: error: duplicate key "workers" \(it stands in line 1 already\)/,
@@ -74,11 +75,11 @@ subtest 'check: one thing that is wrong' => sub {
         "- 1\n" => qr/bad\.yaml:1:\d+: error: .*mapping/,
         "\t- 1\n" => qr/bad\.yaml:1:\d+: error: /,
         "a: \xff\n" => qr/bad\.yaml.*UTF-8/i,
-        "${fine}authentication: {issuers: [{issuer: a, secret_file: $dir/none}]}\n" => qr/bad\.yaml:3:\d+: error: authentication\.issuers\[0\]\.secret_file: \Q$dir\E\/none can't be read: No such file/,
-        "${fine}authentication: {issuers: [{issuer: a}]}\n" => qr/bad\.yaml:3:\d+: error: .*exactly one of secret_file and public_key_file/,
-        "${fine}authentication: {issuers: [{issuer: a, algorithms: [HS265], secret_file: $dir/secret}]}\n" => qr/unknown algorithm "HS265" \(did you mean "HS256"\?\)/,
-        "${fine}authentication: {issuers: [{issuer: a, secret_file: $dir/short}]}\n" => qr/bad\.yaml:3:\d+: error: .*secret_file: .*short/,
-        "${fine}authentication: {issuers: [{issuer: a, public_key_file: $dir/secret}]}\n" => qr/bad\.yaml:3:\d+: error: .*public_key_file/,
+        $issuer->("secret_file: $dir/none") => qr{bad\.yaml:3:\d+: error: \S+secret_file: \Q$dir\E/none can't be read: No such file},
+        $issuer->('leeway: 1s') => qr/bad\.yaml:3:\d+: error: .*exactly one of secret_file and public_key_file/,
+        $issuer->("algorithms: [HS265], secret_file: $dir/secret") => qr/unknown algorithm "HS265" \(did you mean "HS256"\?\)/,
+        $issuer->("secret_file: $dir/short") => qr/bad\.yaml:3:\d+: error: .*secret_file: .*short/,
+        $issuer->("public_key_file: $dir/secret") => qr/bad\.yaml:3:\d+: error: .*public_key_file/,
     );
     spew("$dir/secret", 's' x 64);
     spew("$dir/short", 'secretword');
@@ -91,7 +92,8 @@ subtest 'check: one thing that is wrong' => sub {
     my $r = ksgate('check', spew("$dir/bad.yaml", "${fine}authorization: {mode: allow_all}\n"));
     is $r->{code}, 0, 'what is legal but unwise is fine';
     like $r->{err}, qr/warning: .*allow_all/, 'but warned of';
-    $r = ksgate({env => {KSGATE_TEST_LEVEL => 'warn'}}, 'check', spew("$dir/bad.yaml", "${fine}log: {level: \"\${KSGATE_TEST_LEVEL}\"}\n"));
+    spew("$dir/bad.yaml", "${fine}log: {level: \"\${KSGATE_TEST_LEVEL}\"}\n");
+    $r = ksgate({env => {KSGATE_TEST_LEVEL => 'warn'}}, 'check', "$dir/bad.yaml");
     is $r->{code}, 0, 'a variable stands for its value' or diag $r->{err};
 };
 
@@ -120,7 +122,8 @@ subtest 'token' => sub {
         is $said->{error}, $_->[1], '  by name';
         like $said->{why}, $_->[2], '  and why';
     }
-    like $gw->ksgate_here('token', '--decode', $gw->token('alice', exp => 1))->{out}, qr/^claims:\n(?:.*\n)*^taken: false\n/m, 'for people as YAML';
+    like $gw->ksgate_here('token', '--decode', $gw->token('alice', exp => 1))->{out},
+        qr/^claims:\n(?:.*\n)*^taken: false\n/m, 'for people as YAML';
     is $gw->ksgate_here('token')->{code}, 2, 'a token is for somebody';
     is $gw->ksgate_here('token', '--user', 'a', '--ttl', 'soon')->{code}, 2, 'and for some time';
     is $gw->ksgate_here('token', '--user', 'a', '--alg', 'none')->{code}, 2, 'and signed';
@@ -134,14 +137,16 @@ subtest 'apply, get, delete' => sub {
     is $r->{out}, "extensionservice/one created (dry run)\nextensionservice/two created (dry run)\n", 'apply --dry-run says what it would do';
     is $gw->ksgate_here('get', 'es', 'one')->{code}, 1, 'and does nothing';
     is $gw->ksgate_here('apply', '-f', "$dir/two.yaml")->{out}, "extensionservice/one created\nextensionservice/two created\n", 'apply does it';
-    like ksgate({in => slurp("$dir/two.yaml")}, 'apply', '-c', $gw->file, '-f', '-')->{out}, qr/^extensionservice\/one unchanged$/m, 'from standard input, too';
+    like ksgate({in => slurp("$dir/two.yaml")}, 'apply', '-c', $gw->file, '-f', '-')->{out},
+        qr/^extensionservice\/one unchanged$/m, 'from standard input, too';
 
     $r = $gw->ksgate_here('get', 'ExtensionServices');
     is $r->{code}, 0, 'get: a table';
     my ($head, @rows) = split /\n/, $r->{out};
     like $head, qr/^NAME +.*AGE$/, '  with a head';
     is_deeply [map { (split / +/)[0] } @rows], [qw(hello one two)], '  and a row each';
-    is_deeply [map { $_->{metadata}{name} } @{$json->decode($gw->ksgate_here('get', 'es', '-o', 'json')->{out})->{items}}], [qw(hello one two)], 'get -o json';
+    my $list = $json->decode($gw->ksgate_here('get', 'es', '-o', 'json')->{out});
+    is_deeply [map { $_->{metadata}{name} } @{$list->{items}}], [qw(hello one two)], 'get -o json';
     like $gw->ksgate_here('get', 'es', 'two', '-o', 'yaml')->{out}, qr/^kind: ExtensionService\n(?:.*\n)*^  access: public\n/m, 'get -o yaml';
     is $gw->ksgate_here('get', 'es', '-l', 'team=a')->{out} =~ /^one .*\n\z/m, 1, 'get -l';
     like $gw->ksgate_here('get', 'roles', '-n', 'demo-test')->{out}, qr/^operator /m, 'get -n';
@@ -173,7 +178,8 @@ subtest 'by address and token' => sub {
     $r = ksgate('get', 'es', '--server', $gw->url, '--token', $gw->token('bob'));
     like $r->{err}, qr/User "bob" cannot list resource "extensionservices"/, 'as who may not, that';
     spew("$dir/token", $gw->token('admin') . "\n");
-    is ksgate('apply', '-f', spew("$dir/eight.json", $json->encode(extension('eight', $up->url))), '--server', $gw->url, '--token-file', "$dir/token")->{out},
+    spew("$dir/eight.json", $json->encode(extension('eight', $up->url)));
+    is ksgate('apply', '-f', "$dir/eight.json", '--server', $gw->url, '--token-file', "$dir/token")->{out},
         "extensionservice/eight created\n", 'apply with a token from a file';
     is $gw->request(GET => '/extensions/eight/x')->{status}, 200, '  which is live';
 };
@@ -195,7 +201,8 @@ subtest 'explain' => sub {
 };
 
 subtest 'plan' => sub {
-    like $gw->ksgate_here('plan', '/extensions/x/y')->{out}, qr/ext_router\n.* jwt\n.* rbac\n.* forward +gateway\n.* send +gateway\n.* access_log\n/s, 'of an extension';
+    like $gw->ksgate_here('plan', '/extensions/x/y')->{out},
+        qr/ext_router\n.* jwt\n.* rbac\n.* forward +gateway\n.* send +gateway\n.* access_log\n/s, 'of an extension';
     unlike $gw->ksgate_here('plan', '/kapis/x')->{out}, qr/ext_router/, 'of the core';
     is $gw->ksgate_here('plan')->{code}, 2, 'of something';
 };
