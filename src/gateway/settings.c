@@ -290,6 +290,19 @@ check_mode(const struct gw_settings *s, struct gw_loader *l, const json_t *root)
     }
 }
 
+/* Beside the SQLite file, since whoever chose its folder can write there. */
+static void
+place_snapshot(struct gw_settings *s, struct gw_loader *l)
+{
+    struct gw_registry_settings *r = &s->registry;
+
+    if (r->snapshot == NULL && r->driver == 0 && r->sqlite.path != NULL) {
+        r->snapshot = gw_arena_printf(l->arena, "%s.snapshot", r->sqlite.path);
+    } else if (r->snapshot == NULL) {
+        r->snapshot = "/var/lib/ksgate/registry.snapshot";
+    }
+}
+
 static void
 measure_paths(struct gw_settings *s, struct gw_loader *l)
 {
@@ -320,6 +333,7 @@ gw_settings_finish(struct gw_settings *s, struct gw_loader *l, const json_t *roo
     parse_trusted(s, l, root);
     check_mode(s, l, root);
     measure_paths(s, l);
+    place_snapshot(s, l);
     s->parse = (struct gw_parse_limits){.head_bytes = (size_t)s->limits.head,
                                         .target_bytes = (size_t)s->limits.target,
                                         .headers = (unsigned)s->limits.headers};

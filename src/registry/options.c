@@ -40,8 +40,8 @@ const struct gw_setting gw_registry_rows[] = {
      .flags = GW_RESTART, .example = "[/etc/ksgate/objects.d]",
      .help = "Files and folders of objects: watched, read-only, win over the store."},
     {.name = "snapshot", .set = gw_set_text, .at = offsetof(struct gw_registry_settings, snapshot),
-     .initial = "/var/lib/ksgate/registry.snapshot", .flags = GW_RESTART,
-     .help = "Where the last good state is kept, to start and serve while the store is away."},
+     .example = "/var/lib/ksgate/registry.snapshot", .flags = GW_RESTART,
+     .help = "Where the last good state is kept, to start and serve while the store is away.  Left out: beside the SQLite file (`.snapshot` added to its name), with Redis `/var/lib/ksgate/registry.snapshot`."},
     {0},
 };
 /* clang-format on */
