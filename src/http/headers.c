@@ -107,9 +107,17 @@ gw_header_is_identity(struct gw_str name)
         struct gw_str text;
         bool prefix;
     } rows[] = {
-        {{"x-remote-user", 13}, false},  {{"x-remote-uid", 12}, false},
-        {{"x-remote-group", 14}, false}, {{"x-remote-extra-", 15}, true},
-        {{"x-ksgate-", 9}, true},        {{"impersonate-", 12}, true},
+        {{"x-remote-", 9}, true},
+        {{"x-ksgate-", 9}, true},
+        {{"impersonate-", 12}, true},
+        /* of other proxies: who asks, how and where (X-Forwarded-User, -Email, -Uri, -Method) */
+        {{"x-forwarded-", 12}, true},
+        /* by which some servers take another method or path than was decided about */
+        {{"x-http-method", 13}, false},
+        {{"x-http-method-override", 22}, false},
+        {{"x-method-override", 17}, false},
+        {{"x-original-url", 14}, false},
+        {{"x-rewrite-url", 13}, false},
     };
 
     if (name.n < 9 || (fold(name.p[0]) != 'x' && fold(name.p[0]) != 'i')) {

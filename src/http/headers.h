@@ -97,9 +97,10 @@ bool gw_headers_list_has(const struct gw_headers *h, enum gw_header_id id, struc
  * trailer, transfer-encoding, upgrade.  What Connection names comes on top of it. */
 bool gw_header_is_hop(enum gw_header_id id);
 
-/* Names that say who asks, and that only the gateway may set: X-Remote-User, -Uid, -Group,
- * -Extra-*; Impersonate-*; X-Ksgate-*.  Case, '_' and '.' for '-' make no difference, since
- * backends (CGI, WSGI) fold them. */
+/* Names that say who asks or what for, and that only the gateway may set: X-Remote-*;
+ * Impersonate-*; X-Ksgate-*; X-Forwarded-*; X-HTTP-Method-Override and its like,
+ * X-Original-URL, X-Rewrite-URL.  Case, '_' and '.' for '-' make no difference, since backends
+ * (CGI, WSGI) fold them. */
 bool gw_header_is_identity(struct gw_str name);
 
 /* May it be forwarded from a trailer?  Only what means nothing to how a message is framed,

@@ -2,11 +2,27 @@
 
 #include "http/url.h"
 
+/* Each header of a message is looked up among what Connection names: both at their most would be
+ * work without end. */
+#define OPTIONS_MAX 32
+
 /* The fields that decide how a message is read, found in one walk over all. */
 struct found {
     const struct gw_header *host, *length, *coding, *expect;
     unsigned n_host, n_length, n_coding;
+    unsigned n_options; /* that Connection names */
 };
+
+static unsigned
+count_elements(struct gw_str list)
+{
+    unsigned n = 0;
+
+    for (; list.n > 0; n++) {
+        (void)gw_str_cut(&list, ',');
+    }
+    return n;
+}
 
 static void
 find(const struct gw_headers *h, struct found *f)
@@ -31,6 +47,9 @@ find(const struct gw_headers *h, struct found *f)
             if (f->expect == NULL || gw_str_eq_nocase(f->expect->value, GW_STR("100-continue"))) {
                 f->expect = field; /* the first that can't be met stays */
             }
+            break;
+        case GW_H_CONNECTION:
+            f->n_options += count_elements(field->value);
             break;
         default:
             break;
@@ -106,20 +125,27 @@ framing(struct gw_parser *p, const struct found *f)
     return true;
 }
 
-static void
-persistence(struct gw_head *h)
+static bool
+persistence(struct gw_parser *p, const struct found *f)
 {
+    struct gw_head *h = &p->head;
     const struct gw_headers *list = &h->headers;
 
     h->keep_alive = h->minor == 1;
-    if (!gw_headers_has(list, GW_H_CONNECTION)) {
-        return;
+    if (f->n_options > OPTIONS_MAX) {
+        (void)gw_parse_fail(p, GW_ERR_BAD_HEADER, "Connection names more than %d options",
+                            OPTIONS_MAX);
+        return false;
+    }
+    if (f->n_options == 0) {
+        return true;
     }
     if (gw_headers_list_has(list, GW_H_CONNECTION, GW_STR("close"))) {
         h->keep_alive = false;
     } else if (h->minor == 0) {
         h->keep_alive = gw_headers_list_has(list, GW_H_CONNECTION, GW_STR("keep-alive"));
     }
+    return true;
 }
 
 static bool
@@ -158,10 +184,9 @@ request_rules(struct gw_parser *p, const struct found *f)
 {
     struct gw_head *h = &p->head;
 
-    if (!framing(p, f) || !host_rules(p, f)) {
+    if (!framing(p, f) || !host_rules(p, f) || !persistence(p, f)) {
         return false;
     }
-    persistence(h);
     if (f->expect != NULL) {
         if (!gw_str_eq_nocase(f->expect->value, GW_STR("100-continue"))) {
             return fail(p, GW_ERR_BAD_EXPECTATION, "Expect is not 100-continue");
@@ -181,10 +206,9 @@ response_rules(struct gw_parser *p, const struct found *f)
     struct gw_head *h = &p->head;
     bool never_has_body = h->status < 200 || h->status == 204;
 
-    if (!framing(p, f)) {
+    if (!framing(p, f) || !persistence(p, f)) {
         return false;
     }
-    persistence(h);
     h->upgrade = h->status == 101;
     if (p->request_head || h->status == 304) {
         h->body = GW_BODY_NONE; /* the length is that of another answer */

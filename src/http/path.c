@@ -236,13 +236,13 @@ gw_path_under(struct gw_str path, struct gw_str prefix)
 
 /* Does the encoded text mean `plain`?  Not when an escape in it is broken. */
 static bool
-means(struct gw_str encoded, struct gw_str plain)
+means(struct gw_str encoded, bool plus_is_space, struct gw_str plain)
 {
     const char *end = encoded.p + encoded.n;
     size_t at = 0;
 
     for (const char *p = encoded.p; p < end; p++) {
-        char c = (char)(*p == '+' ? ' ' : *p);
+        char c = (char)(*p == '+' && plus_is_space ? ' ' : *p);
 
         if (*p == '%') {
             if (!is_escape(p, end)) {
@@ -260,6 +260,12 @@ means(struct gw_str encoded, struct gw_str plain)
 }
 
 bool
+gw_path_segment_is(struct gw_str segment, struct gw_str plain)
+{
+    return means(segment, false, plain);
+}
+
+bool
 gw_query_get(struct gw_arena *a, struct gw_str query, struct gw_str name, struct gw_str *value)
 {
     while (query.n > 0) {
@@ -267,7 +273,7 @@ gw_query_get(struct gw_arena *a, struct gw_str query, struct gw_str name, struct
         struct gw_str key = {pair.p, gw_str_find(pair, '=')};
         size_t n = 0;
 
-        if (pair.n == 0 || gw_str_find(pair, ';') < pair.n || !means(key, name)) {
+        if (pair.n == 0 || gw_str_find(pair, ';') < pair.n || !means(key, true, name)) {
             continue;
         }
         struct gw_str raw = gw_str_skip(pair, key.n < pair.n ? key.n + 1 : pair.n);

@@ -53,6 +53,9 @@ struct gw_url {
  * point into `text`. */
 bool gw_url_parse(struct gw_str text, struct gw_url *out, const char **why);
 
+/* Is the encoded segment the plain text, decoded? */
+bool gw_path_segment_is(struct gw_str segment, struct gw_str plain);
+
 /* Where `prefix` ends in path when it is a prefix by whole segments ("/a" of "/a/b" and "/a",
  * not of "/ab"); prefix "/" fits all.  False when not. */
 bool gw_path_under(struct gw_str path, struct gw_str prefix);
