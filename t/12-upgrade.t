@@ -61,6 +61,7 @@ sub tunnel {
 
 # ---- The handshake ----------------------------------------------------------------------------
 
+my $block = join '', map { chr int rand 256 } 1 .. MIB;
 my ($c, $head) = tunnel('/echo');
 is lc $head->{headers}{connection}, 'upgrade', 'the answer says Connection: Upgrade';
 is $head->{headers}{upgrade}, 'websocket', 'and to what';
@@ -75,7 +76,6 @@ is $seen->{'sec-websocket-key'}, 'x', 'with the rest of it';
 
 $c->write('ping');
 is $c->read_bytes(4), 'ping', 'bytes go there and back';
-my $block = join '', map { chr int rand 256 } 1 .. MIB;
 my $pid = fork // die;
 if ($pid == 0) {
     $c->write($block);

@@ -28,7 +28,7 @@ put_aside(struct gw_exchange *x, const char *p, size_t n)
         x->stash = bigger;
         x->stash_size = size;
     }
-    memcpy(x->stash + x->stash_n, p, n);
+    memmove(x->stash + x->stash_n, p, n); /* p may be the rest of the stash itself */
     x->stash_n += n;
 }
 
@@ -55,6 +55,7 @@ pass_interim(struct gw_exchange *x)
     bool wanted = head->status != 100 || req->head->expect_continue;
     struct gw_out out;
 
+    x->odd = x->odd || !head->keep_alive; /* it announces a body: that could be the next answer */
     if (++x->interim > GW_INTERIM_MAX) {
         x->parser.err = GW_ERR_UPSTREAM_INVALID;
         (void)snprintf(x->parser.detail, sizeof(x->parser.detail), "more than %d interim answers",
@@ -88,6 +89,7 @@ got_head(struct gw_exchange *x)
     req->response = &x->parser.head;
     d->upstream_status = x->parser.head.status;
     d->first_byte_us = x->backend->conn.loop->now_us - d->start_us;
+    /* cppcheck-suppress autoVariables ; taken back below, or the exchange is gone */
     x->gone = &gone;
     gw_req_resume(req, GW_NEXT);
     if (gone) {
@@ -206,7 +208,7 @@ note_end(struct gw_exchange *x)
 static void
 finish(struct gw_exchange *x)
 {
-    bool whole = x->complete && x->body_sent && x->parser.head.keep_alive &&
+    bool whole = x->complete && x->body_sent && x->parser.head.keep_alive && !x->odd &&
                  x->parser.head.body != GW_BODY_TO_CLOSE && x->rest_n == 0 && x->stash_n == 0;
 
     if (!x->body_sent) {

@@ -80,9 +80,9 @@ static void
 load_module(struct gw_module_use *use, struct gw_loader *l, const json_t *root, bool open)
 {
     const struct gw_module *m = use->module;
-    bool good = m->section == NULL ||
-                gw_schema_load(l, use->conf, json_object_get(root, m->section), m->settings,
-                               m->section, NULL);
+    bool good =
+        m->section == NULL || gw_schema_load(l, use->conf, json_object_get(root, m->section),
+                                             m->settings, m->section, NULL);
 
     use->opened = good && open && (m->open == NULL || m->open(use->conf, l));
 }
@@ -197,6 +197,7 @@ gw_conf_unref(struct gw_conf *c)
     gw_arena_free(c->arena);
 }
 
+/* Decoded: "/%6bapis" is "/kapis" for whoever is behind us. */
 static struct gw_str
 first_segment(struct gw_str path)
 {
@@ -211,14 +212,14 @@ gw_conf_route(const struct gw_conf *c, struct gw_str host, struct gw_str path)
     struct gw_str first = first_segment(path);
 
     (void)host; /* one platform, one host: routes by host come with a later issue */
-    if (gw_str_eq(first, GW_STR("extensions"))) {
+    if (gw_path_segment_is(first, GW_STR("extensions"))) {
         return &c->plans[GW_ROUTE_EXTENSIONS];
     }
-    if (gw_str_eq(first, GW_STR("-"))) {
+    if (gw_path_segment_is(first, GW_STR("-"))) {
         return &c->plans[GW_ROUTE_ADMIN];
     }
     for (size_t i = 0; i < c->settings.n_core_segments; i++) {
-        if (gw_str_eq(first, c->settings.core_segments[i])) {
+        if (gw_path_segment_is(first, c->settings.core_segments[i])) {
             return &c->plans[GW_ROUTE_CORE];
         }
     }

@@ -32,6 +32,7 @@ struct gw_exchange {
     bool head_sent;            /* to the backend */
     bool body_begun;           /* bytes of the body went to the backend: no second try */
     bool body_sent;            /* all of it */
+    bool odd;                  /* the backend's connection is not to be used again */
     bool answered;             /* the answer's head has come */
     bool sending;              /* the send step has the word */
     bool complete;             /* the answer's last byte has come */

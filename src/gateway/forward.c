@@ -402,7 +402,16 @@ exchange_new(struct gw_req *req)
     return x;
 }
 
-/* The endpoints of ks-core and of the console are the config's. */
+static void
+on_endpoint_left(void *endpoint)
+{
+    struct gw_endpoint *e = endpoint;
+
+    gw_world_endpoint_release(e->world, e);
+}
+
+/* The endpoints of ks-core and of the console are the config's; a reload may take them away while
+ * the request still wants to name them, or try them again. */
 static bool
 find_destination(struct gw_req *req)
 {
@@ -422,6 +431,8 @@ find_destination(struct gw_req *req)
     }
     struct gw_endpoint **list = gw_arena_raw(req->arena, sizeof(struct gw_endpoint *));
     *list = e;
+    gw_endpoint_ref(e);
+    gw_arena_defer(req->arena, on_endpoint_left, e);
     req->to.endpoints = list;
     req->to.n_endpoints = 1;
     req->to.preserve_host = conf->settings.core.preserve_host;

@@ -185,11 +185,21 @@ believed(const struct gw_req *req, enum gw_header_id id, struct gw_str own)
     return said.n > 0 ? said : own;
 }
 
+/* One word, since it stands in Forwarded, too, where more could say anything. */
+static struct gw_str
+protocol_of(const struct gw_req *req)
+{
+    struct gw_str own = req->client_tls ? GW_STR("https") : GW_STR("http");
+    struct gw_str all = believed(req, GW_H_X_FORWARDED_PROTO, own);
+    struct gw_str first = gw_str_trim(gw_str_cut(&all, ','));
+
+    return gw_header_name_ok(first) ? first : own;
+}
+
 static void
 add_client(struct gw_out *out, const struct gw_req *req)
 {
-    struct gw_str proto =
-        believed(req, GW_H_X_FORWARDED_PROTO, req->client_tls ? GW_STR("https") : GW_STR("http"));
+    struct gw_str proto = protocol_of(req);
     struct gw_str host = believed(req, GW_H_X_FORWARDED_HOST, req->host);
 
     gw_out_str(out, GW_STR("X-Forwarded-For: "));

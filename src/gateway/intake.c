@@ -134,17 +134,30 @@ new_id(struct gw_req *req)
     return (struct gw_str){text, 24};
 }
 
+/* The admin socket's file mode has decided about whoever opened it.  What a proxy passes on was
+ * asked by somebody else: a gateway, this one or another, whose extension has that socket for a
+ * backend would let everybody be the administrator. */
+static bool
+is_admin(const struct gw_req *req, const struct gw_session *s)
+{
+    const struct gw_headers *h = &req->head->headers;
+
+    return s->trusted && !gw_headers_has(h, GW_H_FORWARDED) &&
+           !gw_headers_has(h, GW_H_X_FORWARDED_FOR);
+}
+
 static void
 note_client(struct gw_req *req, const struct gw_session *s)
 {
     const struct gw_settings *set = &s->conf->settings;
     struct gw_str id = gw_headers_value(&req->head->headers, GW_H_X_REQUEST_ID);
+    bool admin = is_admin(req, s);
 
-    req->peer_trusted = s->trusted || (set->n_trusted > 0 && gw_settings_trusts(set, s->address));
+    req->peer_trusted = admin || (set->n_trusted > 0 && gw_settings_trusts(set, s->address));
     req->peer_ip = s->trusted ? GW_STR("unix") : peer_text(req, s->address);
     req->client_ip = req->peer_trusted && !s->trusted ? forwarded_client(req, set) : req->peer_ip;
     req->request_id = id_ok(id) ? id : new_id(req);
-    if (s->trusted) {
+    if (admin) {
         req->subject = (struct gw_subject){.name = GW_STR("admin-socket"), .trusted = true};
         req->decision.authentication = "admin-socket";
     }

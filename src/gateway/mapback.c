@@ -88,7 +88,10 @@ gw_map_back_url(struct gw_arena *a, struct gw_str url, const struct gw_map *map,
         return url; /* relative: right as it is */
     }
     path = map_path(a, path, map);
-    return before.n > 0 ? join(a, before, path, GW_STR_NONE) : path;
+    if (before.n > 0) {
+        return join(a, before, path, GW_STR_NONE);
+    }
+    return is_path(path) ? path : url; /* "//x" alone would name another host */
 }
 
 /* Finds the Path attribute's value within a Set-Cookie value. */

@@ -118,8 +118,11 @@ read_lingering(struct gw_session *s)
 void
 gw_session_put_aside(struct gw_session *s, const char *p, size_t n)
 {
-    if (s->stash_at > 0 && s->stash_at == s->stash_n) {
-        s->stash_at = s->stash_n = 0;
+    assert(!s->delivering);
+    if (s->stash_at > 0 && s->stash_size - s->stash_n < n) { /* what was used makes room */
+        s->stash_n -= s->stash_at;
+        memmove(s->stash, s->stash + s->stash_at, s->stash_n);
+        s->stash_at = 0;
     }
     if (s->stash_size - s->stash_n < n) {
         s->stash_size = (s->stash_n + n) * 2;

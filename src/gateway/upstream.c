@@ -11,8 +11,10 @@
 #include "base/mem.h"
 #include "gateway/conf.h"
 
-/* How long an address found by name is used before the name is asked for again. */
+/* How long an address found by name is used before the name is asked for again, and until when
+ * nobody waits for the answer to that: a name server that is gone stops no request. */
 #define LOOKUP_FRESH_MS 10000
+#define LOOKUP_STALE_MS 60000
 
 static struct gw_world_stats *
 stats_of(const struct gw_endpoint *e)
@@ -240,9 +242,10 @@ on_lookup(int error, struct evutil_addrinfo *list, void *arg)
     if (error == 0) {
         take_addresses(e, list);
         evutil_freeaddrinfo(list);
+    } else { /* what was known before goes on being used; it is asked for again, but not at once */
+        e->resolved_ms = gw_world_now_ms(e->world);
     }
-    /* What was known before goes on being used when the name can't be asked for now.  The list
-     * is taken off first: a callback may take another connection of this endpoint. */
+    /* The list is taken off first: a callback may take another connection of this endpoint. */
     e->refs++;
     while (e->waiting != NULL) {
         struct gw_backend *b = e->waiting;
@@ -294,23 +297,24 @@ is_unix(struct gw_endpoint *e)
     return true;
 }
 
-/* Are the addresses known and fresh?  Numbers and sockets always are. */
-static bool
-addresses_known(struct gw_endpoint *e)
+/* How long ago the addresses were found: 0 for numbers and sockets, UINT64_MAX for a name that
+ * nothing is known of. */
+static uint64_t
+age_of_addresses(struct gw_endpoint *e)
 {
     char host[256];
 
     if (e->resolved_ms == UINT64_MAX) {
-        return true;
+        return 0;
     }
-    if (e->resolved_ms != 0) {
-        return gw_world_now_ms(e->world) - e->resolved_ms < LOOKUP_FRESH_MS;
+    if (e->n_addresses > 0) {
+        return gw_world_now_ms(e->world) - e->resolved_ms;
     }
     if (e->url.host.n >= sizeof(host)) {
-        return false;
+        return UINT64_MAX;
     }
     (void)snprintf(host, sizeof(host), "%.*s", GW_STR_ARG(e->url.host));
-    return is_unix(e) || is_number(e, host);
+    return is_unix(e) || is_number(e, host) ? 0 : UINT64_MAX;
 }
 
 static void
@@ -332,12 +336,8 @@ start_lookup(struct gw_endpoint *e)
         on_lookup(EVUTIL_EAI_FAIL, NULL, e);
         return;
     }
-    /* It may answer from within; then there is nothing left to cancel. */
-    struct evdns_getaddrinfo_request *lookup =
-        evdns_getaddrinfo(dns, host, port, &hints, on_lookup, e);
-    if (e->waiting != NULL) {
-        e->lookup = lookup;
-    }
+    /* NULL when it has answered from within: then there is nothing left to cancel. */
+    e->lookup = evdns_getaddrinfo(dns, host, port, &hints, on_lookup, e);
 }
 
 static struct gw_backend *
@@ -375,7 +375,7 @@ begin(struct gw_backend *b, long long connect_ms)
 
     b->timer.fire = on_connect_timeout;
     gw_wheel_set(wheel, &b->timer, now + (uint64_t)connect_ms);
-    if (addresses_known(e)) {
+    if (age_of_addresses(e) < LOOKUP_STALE_MS) {
         if (!dial(b)) {
             fail_soon(b, strerror(errno));
         }
@@ -391,16 +391,18 @@ gw_backend_take(struct gw_endpoint *e, const struct gw_backend_events *events, v
                 long long connect_ms, bool fresh)
 {
     struct gw_backend *b = fresh ? NULL : pooled(e);
+    bool ask = false;
 
     e->refs++;
     e->busy++;
     if (b == NULL) {
         b = fresh_one(e);
         begin(b, connect_ms);
+        ask = age_of_addresses(e) >= LOOKUP_FRESH_MS;
     }
     b->events = events;
     b->owner = owner;
-    if (b->waits) {
+    if (ask) {
         start_lookup(e);
     }
     return b;

@@ -29,7 +29,7 @@ struct gw_endpoint {
     struct gw_backend *idle_last; /* oldest */
     struct sockaddr_storage addresses[GW_ENDPOINT_ADDRESSES];
     unsigned n_addresses, next_address;
-    uint64_t resolved_ms; /* when, mono; 0: never */
+    uint64_t resolved_ms; /* when they were asked for last, mono; UINT64_MAX: no need to */
     struct evdns_getaddrinfo_request *lookup;
     struct gw_backend *waiting; /* for the lookup */
 };

@@ -265,13 +265,18 @@ use_core(struct gw_world *w, const struct gw_settings *s)
 void
 gw_world_use(struct gw_world *w, struct gw_conf *conf)
 {
-    w->confs = gw_mem_resize(w->confs, (w->n_confs + 1) * sizeof(*w->confs));
-    if (w->n_confs > 0) {
-        w->confs[w->n_confs] = w->confs[0];
+    size_t at = 0;
+
+    while (at < w->n_confs && w->confs[at].conf != conf) {
+        at++;
     }
-    w->n_confs++;
-    w->confs[0].conf = gw_conf_ref(conf);
-    w->confs[0].users = 0;
+    if (at == w->n_confs) { /* else it comes back while requests still use it */
+        w->confs = gw_mem_resize(w->confs, (w->n_confs + 1) * sizeof(*w->confs));
+        w->confs[w->n_confs++] = (struct conf_use){.conf = gw_conf_ref(conf)};
+    }
+    struct conf_use before = w->confs[0];
+    w->confs[0] = w->confs[at];
+    w->confs[at] = before;
     drop_unused_confs(w);
     use_core(w, &conf->settings);
 }

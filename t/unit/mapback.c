@@ -49,6 +49,7 @@ static const struct { const struct gw_map *map; const char *url, *want; } urls[]
     {&based, "/",                          "/"},
     {&based, "/other",                     "/other"},
     {&based, "http://10.0.0.7:8080/app/a", "/extensions/x/a"},
+    {&based, "http://10.0.0.7:8080//other.example/", "http://10.0.0.7:8080//other.example/"},
     {&based, "http://gw.example/app/a",    "http://gw.example/extensions/x/a"},
     {&based, "/extensions/x/a",            "/extensions/x/a"},
 };

@@ -5,8 +5,7 @@
 
 #include <cmocka.h>
 
-#include <string.h>
-
+#include "base/buf.h"
 #include "gateway/plan.h"
 
 static enum gw_verdict
@@ -64,16 +63,14 @@ steps_are_in_the_order_of_phases(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct gw_plan plan;
-        char text[512] = "";
+        struct gw_buf text = {0};
 
         gw_plan_build(&plan, cases[i].route, uses, 4, &forward, send_it);
         for (size_t k = 0; k < plan.n; k++) {
-            strcat(text, plan.steps[k].module);
-            strcat(text, ".");
-            strcat(text, plan.steps[k].phase);
-            strcat(text, " ");
+            gw_buf_printf(&text, "%s.%s ", plan.steps[k].module, plan.steps[k].phase);
         }
-        assert_string_equal(text, cases[i].steps);
+        assert_string_equal(text.p, cases[i].steps);
+        gw_buf_fini(&text);
         assert_int_equal(plan.route, cases[i].route);
         assert_int_equal(plan.forward, cases[i].forward);
         assert_int_equal(plan.response, cases[i].response);

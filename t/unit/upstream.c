@@ -1,0 +1,272 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "gateway/upstream.h"
+
+#define TURNS 400 /* of 50 ms at most, and then the test has failed */
+
+static struct gw_loop *loop;
+static struct gw_world *world;
+static struct gw_endpoint *endpoint;
+static int dns_fd, backend_fd; /* a name server and a backend, both of ours */
+static unsigned asked;
+static bool mute;
+static uint64_t now_us = UINT64_C(1000000000);
+
+/* The time is ours: an hour may pass at once. */
+uint64_t
+gw_clock_mono_us(void)
+{
+    return now_us;
+}
+
+uint64_t
+gw_clock_mono_ms(void)
+{
+    return now_us / 1000;
+}
+
+uint64_t
+gw_clock_wall_ms(void)
+{
+    return now_us / 1000;
+}
+
+void
+gw_clock_rfc3339(struct gw_buf *out, uint64_t wall_ms)
+{
+    gw_buf_printf(out, "%llu", (unsigned long long)wall_ms);
+}
+
+static void
+pass_time(uint64_t ms)
+{
+    now_us += ms * 1000;
+    gw_loop_turn(loop);
+}
+
+/* A loopback socket on a port of its own; where it is, as text. */
+static int
+bind_one(int type, char where[32])
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(in);
+    int fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &size), 0);
+    (void)snprintf(where, 32, "127.0.0.1:%u", ntohs(in.sin_port));
+    return fd;
+}
+
+/* Answers the questions that have come: 127.0.0.1 for an A, nothing for any other. */
+static void
+serve_dns(void)
+{
+    static const unsigned char a[] = {0xc0, 0x0c, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4, 127, 0, 0, 1};
+    unsigned char m[512 + sizeof(a)];
+    struct sockaddr_in from;
+    socklen_t size = sizeof(from);
+    ssize_t n;
+
+    while ((n = recvfrom(dns_fd, m, 512, 0, (struct sockaddr *)&from, &size)) > 16) {
+        bool is_a = m[n - 3] == 1;
+
+        asked++;
+        if (mute) {
+            continue;
+        }
+        m[2] = 0x81;
+        m[3] = 0x80;
+        m[7] = is_a ? 1 : 0;
+        memcpy(m + n, a, sizeof(a));
+        n += is_a ? (ssize_t)sizeof(a) : 0;
+        assert_int_equal(sendto(dns_fd, m, (size_t)n, 0, (struct sockaddr *)&from, size), n);
+    }
+}
+
+struct user {
+    unsigned ready, failed;
+};
+
+static void
+on_ready(void *owner)
+{
+    ((struct user *)owner)->ready++;
+}
+
+static void
+on_failed(void *owner, const char *why)
+{
+    (void)why;
+    ((struct user *)owner)->failed++;
+}
+
+static void
+on_nothing(void *owner)
+{
+    (void)owner;
+}
+
+static const struct gw_backend_events events = {
+    .ready = on_ready, .failed = on_failed, .readable = on_nothing, .drained = on_nothing};
+
+static void
+turn(void)
+{
+    event_base_loop(loop->base, EVLOOP_ONCE); /* the loop's own tick ends the wait */
+    serve_dns();
+}
+
+/* Takes a connection and gives it up again; how it went. */
+static struct user
+use(void)
+{
+    struct user u = {0};
+    struct gw_backend *b = gw_backend_take(endpoint, &events, &u, 3000, true);
+
+    for (int i = 0; i < TURNS && u.ready + u.failed == 0; i++) {
+        turn();
+    }
+    if (u.failed == 0) {
+        gw_backend_drop(b);
+    }
+    return u;
+}
+
+static int
+setup(void **state)
+{
+    char where[32];
+    char url[64];
+    const char *why;
+
+    (void)state;
+    asked = 0;
+    mute = false;
+    loop = gw_loop_new();
+    world = gw_world_new(0, loop, &world, 1);
+    backend_fd = bind_one(SOCK_STREAM, where);
+    assert_int_equal(listen(backend_fd, 64), 0);
+    (void)snprintf(url, sizeof(url), "http://backend.test%s", strchr(where, ':'));
+    endpoint = gw_world_endpoint(world, gw_str_of(url), &why);
+    dns_fd = bind_one(SOCK_DGRAM, where);
+    loop->dns = evdns_base_new(loop->base, EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+    return evdns_base_nameserver_ip_add(loop->dns, where);
+}
+
+static int
+teardown(void **state)
+{
+    (void)state;
+    gw_world_endpoint_release(world, endpoint);
+    event_base_loop(loop->base, EVLOOP_NONBLOCK); /* what was asked in vain is given up */
+    gw_world_free(world);
+    gw_loop_free(loop);
+    close(dns_fd);
+    close(backend_fd);
+    return 0;
+}
+
+static void
+test_a_name_is_asked_for_once(void **state)
+{
+    (void)state;
+    assert_int_equal(use().ready, 1);
+    unsigned first = asked;
+    assert_true(first > 0);
+    assert_int_equal(use().ready, 1);
+    assert_int_equal(asked, first);
+}
+
+static void
+test_it_is_asked_for_again_behind(void **state)
+{
+    (void)state;
+    assert_int_equal(use().ready, 1);
+    unsigned first = asked;
+    pass_time(15000);
+    assert_int_equal(use().ready, 1);
+    for (int i = 0; i < TURNS && (asked == first || endpoint->lookup != NULL); i++) {
+        turn();
+    }
+    assert_true(asked > first);
+    assert_null(endpoint->lookup);
+    first = asked;
+    assert_int_equal(use().ready, 1);
+    assert_int_equal(asked, first);
+}
+
+static void
+test_a_silent_name_server_stops_nobody(void **state)
+{
+    (void)state;
+    assert_int_equal(use().ready, 1);
+    mute = true;
+    for (int i = 0; i < 3; i++) {
+        pass_time(15000);
+        assert_int_equal(use().ready, 1);
+    }
+    assert_non_null(endpoint->lookup); /* and the endpoint goes before the answer comes */
+}
+
+static void
+test_what_is_very_old_is_not_believed(void **state)
+{
+    struct user u = {0};
+
+    (void)state;
+    assert_int_equal(use().ready, 1);
+    pass_time(3600000);
+    struct gw_backend *b = gw_backend_take(endpoint, &events, &u, 3000, true);
+    assert_true(b->waits);
+    for (int i = 0; i < TURNS && u.ready == 0; i++) {
+        turn();
+    }
+    assert_int_equal(u.ready, 1);
+    gw_backend_drop(b);
+}
+
+static void
+test_who_gives_up_waits_no_more(void **state)
+{
+    struct user u = {0};
+
+    (void)state;
+    mute = true;
+    struct gw_backend *first = gw_backend_take(endpoint, &events, &u, 3000, true);
+    struct gw_backend *second = gw_backend_take(endpoint, &events, &u, 3000, true);
+    turn();
+    gw_backend_drop(first);
+    assert_ptr_equal(endpoint->waiting, second);
+    pass_time(3000);
+    gw_wheel_run(&loop->wheel, gw_loop_now_ms(loop) + 100);
+    assert_int_equal(u.failed, 1);
+    assert_null(endpoint->waiting);
+    assert_int_equal(endpoint->busy, 0);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_name_is_asked_for_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_it_is_asked_for_again_behind, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_silent_name_server_stops_nobody, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_is_very_old_is_not_believed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_who_gives_up_waits_no_more, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
