@@ -5,6 +5,7 @@
  * for a while; the disk is another thread's business (access_sink.h).
  */
 #include <errno.h>
+#include <libgen.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -135,21 +136,43 @@ write_line(struct gw_req *req, const void *conf)
     return GW_NEXT;
 }
 
+static bool
+is_off(const struct conf *c)
+{
+    return c->access[0] == '\0' || strcmp(c->access, "off") == 0;
+}
+
+static const char *
+log_file(const void *conf)
+{
+    const struct conf *c = conf;
+
+    return is_off(c) || strcmp(c->access, "stdout") == 0 ? NULL : c->access;
+}
+
+static char *
+folder_of(const char *path, struct gw_arena *a)
+{
+    return dirname(gw_arena_strndup(a, path, strlen(path)));
+}
+
 /* What can be seen without making the file: whoever checks a config may be another user than
- * the one who serves. */
+ * the one who serves.  A folder that the supervisor can make will be there. */
 static void
 check_path(const char *path, struct gw_loader *loader)
 {
-    const char *slash = strrchr(path, '/');
-    char *folder = slash == NULL   ? gw_arena_strndup(loader->arena, ".", 1)
-                   : slash == path ? gw_arena_strndup(loader->arena, "/", 1)
-                                   : gw_arena_strndup(loader->arena, path, (size_t)(slash - path));
+    const char *folder = folder_of(path, loader->arena);
 
-    if (access(folder, X_OK) != 0) {
-        gw_diag_warn(loader->diag, loader->here,
-                     "log.access: %s: %s; access lines are dropped until it is there", folder,
-                     strerror(errno));
+    if (access(folder, X_OK) == 0) {
+        return;
     }
+    int err = errno;
+    if (err == ENOENT && access(folder_of(folder, loader->arena), W_OK | X_OK) == 0) {
+        return;
+    }
+    gw_diag_warn(loader->diag, loader->here,
+                 "log.access: %s: %s; access lines are dropped until it is there", folder,
+                 strerror(err));
 }
 
 static bool
@@ -158,10 +181,10 @@ open_conf(void *conf, struct gw_loader *loader)
     struct conf *c = conf;
 
     gw_log_level((enum gw_log_level)c->level);
-    if (strcmp(c->access, "off") == 0 || c->access[0] == '\0') {
+    if (is_off(c)) {
         return true;
     }
-    if (strcmp(c->access, "stdout") != 0) {
+    if (log_file(c) != NULL) {
         check_path(c->access, loader);
     }
     c->sink = gw_access_sink_new(c->access, (size_t)c->buffer);
@@ -199,6 +222,7 @@ const struct gw_module gw_mod_access_log = {
     .routes = GW_ON_ALL,
     .open = open_conf,
     .close = close_conf,
+    .file = log_file,
     .views = (const struct gw_view *const[]){&view, NULL},
     .on = {[GW_LOG] = write_line},
     .metrics = write_metrics,

@@ -122,6 +122,15 @@ gw_ext_permissions_compile(struct gw_list *list, struct gw_loader *l, const json
     return good;
 }
 
+/* As the most lenient server reads it: some don't mind case, and some cut "pipelines;x=1" to
+ * "pipelines".  What such a server takes for a resource must not pass for a plain path. */
+static bool
+literal_fits(struct gw_str text, struct gw_str segment)
+{
+    segment.n = gw_str_find(segment, ';');
+    return gw_str_eq_nocase(text, segment);
+}
+
 static bool
 row_fits(const struct gw_ext_permission *p, const struct gw_str *segments, unsigned n)
 {
@@ -129,7 +138,8 @@ row_fits(const struct gw_ext_permission *p, const struct gw_str *segments, unsig
         return false;
     }
     for (unsigned i = 0; i < p->n_segments; i++) {
-        if (p->segments[i].kind == GW_EXT_LITERAL && !gw_str_eq(p->segments[i].text, segments[i])) {
+        if (p->segments[i].kind == GW_EXT_LITERAL &&
+            !literal_fits(p->segments[i].text, segments[i])) {
             return false;
         }
     }

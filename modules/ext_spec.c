@@ -333,6 +333,14 @@ compile_backend(const json_t *json, struct gw_loader *l)
         !check_url(b.url, spec, "spec.url", l)) {
         return NULL;
     }
+    /* Whoever registers itself has no say about the sockets of the gateway's machine. */
+    if (gw_str_has_prefix(gw_str_of(b.url), GW_STR("unix:"))) {
+        gw_schema_error(l, json_object_get(spec, "url"), "spec.url",
+                        "\"%s\": an Endpoint listens on http://; a unix socket can only stand in "
+                        "the endpoints of an ExtensionService",
+                        b.url);
+        return NULL;
+    }
     struct gw_ext_piece *p =
         new_piece(strlen(b.extension) + strlen(b.url) + strlen(b.version) + 3, false);
     char *texts = (char *)(p + 1);

@@ -16,6 +16,7 @@ struct walk {
     int rule;
     bool ended;                             /* at a binding whose role is of no known kind */
     bool no_ns;                             /* the namespace is not known */
+    bool elsewhere;                         /* it is not of the workspace that the path names */
     const struct gw_rbac_binding *dangling; /* its role is missing; the last one */
     unsigned seen;                          /* bindings that applied */
 };
@@ -85,6 +86,9 @@ at_level(struct walk *w, enum gw_rbac_level level, const struct gw_str *place)
     w->by_name = w->use && level == GW_RBAC_WORKSPACE;
     gw_rbac_found_start(&w->found, level, place);
     while ((b = gw_rbac_found_next(&w->found)) != NULL) {
+        if (level == GW_RBAC_WORKSPACE && b->place.n == 0) {
+            continue; /* of no workspace, so it gives nothing anywhere */
+        }
         w->seen++;
         if (!b->role_kind_known) {
             w->ended = level != GW_RBAC_GLOBAL && !w->use;
@@ -120,7 +124,9 @@ workspace_of(struct walk *w, struct gw_str *out)
     *out = GW_STR("");
     if (in_ns) {
         w->no_ns = ns == NULL;
-        *out = ns == NULL ? *out : ns->workspace;
+        w->elsewhere =
+            ns != NULL && where->workspace.n > 0 && !gw_str_eq(ns->workspace, where->workspace);
+        *out = ns == NULL || w->elsewhere ? *out : ns->workspace;
     } else if (in_ws &&
                (where->ns.n == 0 || (ns != NULL && gw_str_eq(ns->workspace, where->workspace)))) {
         /* Rights in a workspace don't reach into a namespace of another one. */
@@ -150,7 +156,7 @@ walk(struct walk *w)
             return true;
         }
     }
-    if (!w->ended && !w->use && gw_str_eq(w->where->scope, GW_STR("Namespace")) &&
+    if (!w->ended && !w->use && !w->elsewhere && gw_str_eq(w->where->scope, GW_STR("Namespace")) &&
         at_level(w, GW_RBAC_NS, &w->where->ns)) {
         return true;
     }

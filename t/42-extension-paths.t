@@ -208,18 +208,17 @@ sub parse {
 
 {
     my $before = metrics();
-    my $log = () = $gw->access_log;
+    my @host = (Host => 'log.test'); # by which their lines are known: earlier ones may be written later
     my $client = $gw->connect;
-    $client->request(GET => '/extensions/strip/a%20b?x=y', 'User-Agent' => 'test') for 1 .. 7;
-    $client->request(POST => '/extensions/strip/up', body => 'x' x 1000);
-    $client->request(GET => '/extensions/nothing/x') for 1 .. 3;
-    $client->request(GET => '/version') for 1 .. 2;
-    $client->request(GET => '/api/v1/nodes');
-    $client->request(GET => '/extensions/strip/x?status=500');
+    $client->request(GET => '/extensions/strip/a%20b?x=y', @host) for 1 .. 7;
+    $client->request(POST => '/extensions/strip/up', @host, body => 'x' x 1000);
+    $client->request(GET => '/extensions/nothing/x', @host) for 1 .. 3;
+    $client->request(GET => '/version', @host) for 1 .. 2;
+    $client->request(GET => '/api/v1/nodes', @host);
+    $client->request(GET => '/extensions/strip/x?status=500', @host);
     $gw->raw("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n");
-    my @lines = $gw->access_log($log + 16);
-    splice @lines, 0, $log;
-    is scalar(grep { $_->{route} ne 'admin' } @lines), 16, 'each request has one line in the log' or diag explain \@lines;
+    my @lines = $gw->access_log(16, sub { ($_->{host} // '') eq 'log.test' || ($_->{error} // '') eq 'bad_host' });
+    is scalar @lines, 16, 'each request has one line in the log' or diag explain \@lines;
 
     my ($l) = grep { ($_->{query} // '') eq 'x=y' } @lines;
     my %is = (client => '127.0.0.1', method => 'GET', path => '/extensions/strip/a%20b', route => 'extensions', extension => 'strip',

@@ -231,10 +231,14 @@ static const struct {
     {"GET", "/namespaces/n/jobs/j", "get jobs/ j - n - Namespace"},
     {"GET", "/c/east/w/ws/ns/n/things", "list things/ - ws n east Namespace"},
     {"GET", "/nodes/n1/log/tail", "get nodes/log n1 - - - Cluster"},
+    /* as the most lenient of servers would read them */
+    {"GET", "/Workspaces/W/PIPELINES", "list pipelines/ - W - - Workspace"},
+    {"GET", "/workspaces;a=b/w/pipelines;c", "list pipelines/ - w - - Workspace"},
+    {"GET", "/workspaces/w;x/pipelines", "list pipelines/ - w;x - - Workspace"},
     /* no row */
     {"GET", "/", NULL},
     {"GET", "/other", NULL},
-    {"GET", "/Workspaces/w/pipelines", NULL},
+    {"GET", "/Workspace/w/pipelines", NULL},
     {"GET", "/nodes/n1", NULL},
 };
 
