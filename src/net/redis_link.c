@@ -20,6 +20,14 @@ struct gw_redis_link {
     char why[160];
 };
 
+/* hiredis aborts the process over a reply that nobody asked for, unless it is an error. */
+static bool
+is_unasked(const struct gw_redis_link *link, const redisReadTask *task)
+{
+    return task->parent == NULL && task->type != REDIS_REPLY_ERROR &&
+           link->ac->replies.head == NULL;
+}
+
 /* True when the reply may grow by so much.  Otherwise hiredis takes it for a lack of memory and
  * ends the connection. */
 static bool
@@ -27,6 +35,10 @@ may_grow(const redisReadTask *task, size_t bytes)
 {
     struct gw_redis_link *link = task->privdata;
 
+    if (is_unasked(link, task)) {
+        (void)snprintf(link->why, sizeof(link->why), "a reply to nothing that was asked");
+        return false;
+    }
     link->reply_bytes += bytes + ELEMENT_BYTES;
     if (link->reply_bytes <= link->reply_limit) {
         return true;

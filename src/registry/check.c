@@ -301,12 +301,41 @@ depth_of(json_t *value, int most)
     return deepest + 1;
 }
 
+/* The first text with a NUL byte in it, which YAML can write and the store's JSON can't; or NULL.
+ */
+static const json_t *
+text_with_nul(json_t *value)
+{
+    const json_t *found = NULL;
+    size_t i;
+    const char *key;
+    json_t *child;
+
+    if (json_is_string(value)) {
+        return strlen(json_string_value(value)) < json_string_length(value) ? value : NULL;
+    }
+    json_array_foreach(value, i, child)
+    {
+        found = found != NULL ? found : text_with_nul(child);
+    }
+    json_object_foreach(value, key, child)
+    {
+        found = found != NULL ? found : text_with_nul(child);
+    }
+    return found;
+}
+
 static void
-check_size(const struct check *c, json_t *json)
+check_content(const struct check *c, json_t *json)
 {
     if (depth_of(json, GW_OBJECT_DEPTH) > GW_OBJECT_DEPTH) {
         gw_diag_error(c->diag, place(c, json), "the object is deeper than %d levels",
                       GW_OBJECT_DEPTH);
+        return;
+    }
+    const json_t *nul = text_with_nul(json);
+    if (nul != NULL) {
+        gw_diag_error(c->diag, place(c, nul), "a text of the object holds a NUL byte");
         return;
     }
     size_t bytes = json_dumpb(json, NULL, 0, JSON_COMPACT);
@@ -342,7 +371,7 @@ gw_check_object(json_t *json, const struct gw_yaml *source, struct gw_diag *diag
     check_text_map(&c, metadata, "labels");
     check_text_map(&c, metadata, "annotations");
     check_revision(&c, metadata);
-    check_size(&c, json);
+    check_content(&c, json);
     return diag->errors > errors ? NULL : kind;
 }
 

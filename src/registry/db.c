@@ -67,9 +67,7 @@ add_change(struct gw_db *db, const char *op, const char *key, uint64_t *revision
         ok = gw_db_finish(db, s, NULL);
     }
     if (ok && *revision > GW_DB_KEPT_CHANGES && *revision % TRIM_EVERY == 0) {
-        sqlite3_stmt *s = gw_db_fresh(db, GW_DB_TRIM);
-        gw_db_bind_number(s, 1, *revision - GW_DB_KEPT_CHANGES);
-        ok = gw_db_finish(db, s, NULL);
+        ok = gw_db_run_number(db, GW_DB_TRIM, *revision - GW_DB_KEPT_CHANGES);
     }
     return ok;
 }
@@ -249,16 +247,18 @@ gw_db_renew(struct gw_db *db, const char *key, long long lease_ms, struct gw_sto
     row_fini(&row);
 }
 
-/* The key of a lease that has ended, or NULL. */
+/* The keys of the leases that have ended. */
 static bool
-due_key(struct gw_db *db, uint64_t now_ms, char **key)
+due_keys(struct gw_db *db, uint64_t now_ms, struct gw_db_state *due)
 {
     sqlite3_stmt *s = gw_db_fresh(db, GW_DB_DUE);
+    int rc;
 
     gw_db_bind_number(s, 1, now_ms);
-    int rc = sqlite3_step(s);
-    *key = rc == SQLITE_ROW ? gw_db_column(s, 0) : NULL;
-    bool ok = rc == SQLITE_ROW || rc == SQLITE_DONE || gw_db_failed(db);
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+        gw_db_state_add(due, (struct gw_change){.key = gw_db_column(s, 0)});
+    }
+    bool ok = rc == SQLITE_DONE || gw_db_failed(db);
     (void)sqlite3_reset(s);
     return ok;
 }
@@ -266,22 +266,27 @@ due_key(struct gw_db *db, uint64_t now_ms, char **key)
 bool
 gw_db_expire(struct gw_db *db, uint64_t now_ms)
 {
-    char *key = NULL;
+    struct gw_db_state due = {0};
 
     if (!gw_db_run(db, GW_DB_BEGIN)) {
         return false;
     }
-    bool ok = due_key(db, now_ms, &key);
-    while (ok && key != NULL) {
+    bool ok = due_keys(db, now_ms, &due);
+    for (size_t i = 0; ok && i < due.n; i++) {
         uint64_t revision;
 
-        ok = delete_row(db, key, &revision);
-        free(key);
-        key = NULL;
-        ok = ok && due_key(db, now_ms, &key);
+        ok = delete_row(db, due.changes[i].key, &revision);
     }
-    free(key);
+    ok = ok &&
+         gw_db_run_number(db, GW_DB_UNDUE, now_ms); /* also of what is no text, and no object's */
+    gw_db_state_fini(&due);
     return gw_db_end(db, ok);
+}
+
+bool
+gw_db_lease_anew(struct gw_db *db, uint64_t now_ms)
+{
+    return gw_db_run_number(db, GW_DB_ANEW, now_ms);
 }
 
 bool

@@ -112,17 +112,6 @@ prepare(struct gw_db *db)
     return true;
 }
 
-static bool
-refresh_leases(struct gw_db *db)
-{
-    char sql[128];
-
-    (void)snprintf(sql, sizeof(sql),
-                   "UPDATE leases SET deadline_ms = max(deadline_ms, %llu + lease_ms)",
-                   (unsigned long long)gw_clock_wall_ms());
-    return run(db, sql);
-}
-
 /* NULL: all is well. */
 static const char *
 set_up(struct gw_db *db, const char *path)
@@ -140,7 +129,7 @@ set_up(struct gw_db *db, const char *path)
         return sqlite3_errmsg(db->sqlite);
     }
     const char *wrong = check_tables(db);
-    if (wrong == NULL && (!refresh_leases(db) || !prepare(db) ||
+    if (wrong == NULL && (!prepare(db) || !gw_db_lease_anew(db, gw_clock_wall_ms()) ||
                           sqlite3_busy_timeout(db->sqlite, CALL_BUSY_MS) != SQLITE_OK)) {
         wrong = sqlite3_errmsg(db->sqlite);
     }

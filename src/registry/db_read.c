@@ -21,8 +21,8 @@ gw_db_touched(struct gw_db *db)
     return true;
 }
 
-static void
-add_state_change(struct gw_db_state *state, struct gw_change change)
+void
+gw_db_state_add(struct gw_db_state *state, struct gw_change change)
 {
     if (state->n == state->size) {
         state->size = state->size == 0 ? 16 : state->size * 2;
@@ -52,7 +52,7 @@ read_rows(struct gw_db *db, sqlite3_stmt *s, struct gw_db_state *state)
                         change.key, gw_diag_first(&diag));
             free(change.key);
         } else {
-            add_state_change(state, change);
+            gw_db_state_add(state, change);
         }
         gw_diag_fini(&diag);
     }

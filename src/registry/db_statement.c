@@ -71,6 +71,15 @@ gw_db_run_key(struct gw_db *db, enum gw_db_statement which, const char *key)
 }
 
 bool
+gw_db_run_number(struct gw_db *db, enum gw_db_statement which, uint64_t n)
+{
+    sqlite3_stmt *s = gw_db_fresh(db, which);
+
+    gw_db_bind_number(s, 1, n);
+    return gw_db_finish(db, s, NULL);
+}
+
+bool
 gw_db_end(struct gw_db *db, bool ok)
 {
     if (ok && gw_db_run(db, GW_DB_COMMIT)) {

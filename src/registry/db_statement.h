@@ -28,7 +28,10 @@
     X(LEASE,       "INSERT OR REPLACE INTO leases (key, deadline_ms, lease_ms)"                   \
                    " VALUES (?1, ?2, ?3)")                                                        \
     X(UNLEASE,     "DELETE FROM leases WHERE key = ?1")                                           \
-    X(DUE,         "SELECT key FROM leases WHERE deadline_ms <= ?1 ORDER BY deadline_ms LIMIT 1") \
+    X(DUE,         "SELECT key FROM leases WHERE deadline_ms <= ?1"                               \
+                   " ORDER BY deadline_ms")                                                       \
+    X(UNDUE,       "DELETE FROM leases WHERE deadline_ms <= ?1")                                  \
+    X(ANEW,        "UPDATE leases SET deadline_ms = ?1 + lease_ms")                               \
     X(DEADLINE,    "SELECT min(deadline_ms) FROM leases")                                         \
     X(LIST,        "SELECT revision, key, json FROM objects ORDER BY key")                        \
     X(CHANGES,     "SELECT max(c.revision), c.key, o.json FROM changes c"                         \
@@ -64,6 +67,10 @@ void gw_db_bind_number(sqlite3_stmt *s, int at, uint64_t n);
 bool gw_db_finish(struct gw_db *db, sqlite3_stmt *s, sqlite3_int64 *first);
 bool gw_db_run(struct gw_db *db, enum gw_db_statement which);
 bool gw_db_run_key(struct gw_db *db, enum gw_db_statement which, const char *key);
+bool gw_db_run_number(struct gw_db *db, enum gw_db_statement which, uint64_t n);
+
+/* Adds a change, whose key and object are the state's from now on. */
+void gw_db_state_add(struct gw_db_state *state, struct gw_change change);
 
 /* A text of the row, in heap memory of the caller. */
 char *gw_db_column(sqlite3_stmt *s, int at);

@@ -23,12 +23,12 @@ struct gw_follow {
     void *owner;
     struct event *again; /* after an answer that could not be used */
     bool following;      /* listed, and on the line since */
-    char epoch[41];
+    char epoch[GW_REDIS_EPOCH_MAX + 1];
     uint64_t revision;
 
     /* while listing */
     struct gw_map *scanned; /* key to object, a reference each; NULL: not listing */
-    char scan_epoch[41];
+    char scan_epoch[GW_REDIS_EPOCH_MAX + 1];
     uint64_t scan_revision;
     char reason[200]; /* "": the first list */
 };

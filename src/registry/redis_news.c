@@ -11,6 +11,10 @@ gw_redis_field_read(const char *hash, const redisReply *field, const redisReply 
     struct gw_diag diag = {0};
     struct gw_object *o = NULL;
 
+    if (field->type != REDIS_REPLY_STRING || json->type != REDIS_REPLY_STRING) {
+        gw_log_warn("registry: something in %s is no text and is skipped", hash);
+        return NULL;
+    }
     if (strlen(field->str) == (size_t)field->len) {
         o = gw_splice_read((struct gw_str){json->str, (size_t)json->len}, field->str, &diag);
     }
@@ -54,7 +58,7 @@ gw_redis_news_read(const redisReply *reply, struct gw_redis_news *news)
 const char *
 gw_redis_news_broken(const struct gw_redis_news *news, const char *epoch, uint64_t revision)
 {
-    if (strcmp(news->epoch, epoch) != 0) {
+    if (strncmp(news->epoch, epoch, GW_REDIS_EPOCH_MAX) != 0) {
         return epoch[0] == '\0'         ? "the registry was written to for the first time"
                : news->epoch[0] == '\0' ? "the registry was wiped (it has no epoch)"
                                         : "the registry was replaced (its epoch changed)";

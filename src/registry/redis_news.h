@@ -6,6 +6,8 @@
 
 #include "registry/object.h"
 
+#define GW_REDIS_EPOCH_MAX 40 /* of an epoch, which is as long as a SHA-1; more is cut */
+
 /* What `changes` answers; borrowed from the reply. */
 struct gw_redis_news {
     const char *epoch;

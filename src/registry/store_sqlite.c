@@ -12,8 +12,9 @@
 
 /* How often another process' commits and ended leases are looked for.  It costs a few
  * microseconds (no disk), and is what a change on another gateway may wait. */
-#define POLL_MS      20
-#define FILE_POLL_MS 1000 /* was the file replaced?  can it be opened again? */
+#define POLL_MS       20
+#define FILE_POLL_MS  1000 /* was the file replaced?  can it be opened again? */
+#define CLOCK_JUMP_MS 1000 /* more than a clock is ever off within one poll */
 
 struct store {
     char *path;
@@ -26,6 +27,7 @@ struct store {
     uint64_t revision;    /* all up to this one was given to the owner */
     uint64_t deadline_ms; /* of the next lease; UINT64_MAX: none */
     uint64_t file_poll_ms;
+    uint64_t wall_ms, mono_ms; /* of the last poll */
     dev_t device;
     ino_t inode;
     bool up, told; /* can it be used?  was the owner told either way? */
@@ -182,10 +184,32 @@ look_at_file(struct store *s)
     gw_diag_fini(&diag);
 }
 
+/* Deadlines are on the wall clock, which others read, too.  When it is set, an hour forward would
+ * end all leases at once, and an hour back would keep the dead alive.  False: the leases still
+ * have the old time. */
+static bool
+follow_clock(struct store *s)
+{
+    uint64_t wall = gw_clock_wall_ms();
+    uint64_t mono = gw_clock_mono_ms();
+    long long jump = (long long)(wall - s->wall_ms) - (long long)(mono - s->mono_ms);
+
+    if (jump > CLOCK_JUMP_MS || jump < -CLOCK_JUMP_MS) {
+        if (!gw_db_lease_anew(s->db, wall)) {
+            return false;
+        }
+        gw_log_warn("registry: the clock was set by %lld s: leases begin anew", jump / 1000);
+        refresh_deadline(s);
+    }
+    s->wall_ms = wall;
+    s->mono_ms = mono;
+    return true;
+}
+
 static void
 expire(struct store *s)
 {
-    if (gw_clock_wall_ms() < s->deadline_ms) {
+    if (!follow_clock(s) || gw_clock_wall_ms() < s->deadline_ms) {
         return;
     }
     if (gw_db_expire(s->db, gw_clock_wall_ms())) {
@@ -234,6 +258,8 @@ open_store(const void *conf, struct event_base *base, const struct gw_store_even
     s->owner = owner;
     s->poll = event_new(base, -1, 0, on_poll, s);
     s->file_poll_ms = gw_clock_mono_ms() + FILE_POLL_MS;
+    s->wall_ms = gw_clock_wall_ms();
+    s->mono_ms = gw_clock_mono_ms();
     s->deadline_ms = 0;
     assert(s->poll != NULL);
     note_file(s);

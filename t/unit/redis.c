@@ -283,6 +283,39 @@ test_evil_servers(void **state)
     }
 }
 
+/* What nobody asked for ends the connection, and not the process. */
+static void
+test_more_than_asked(void **state)
+{
+    static const char *const evil[] = {"+OK\r\n+OK\r\n", "+OK\r\n*1\r\n:1\r\n",
+                                       "$2\r\nab\r\n$-1\r\n", "+OK\r\n-ERR max clients\r\n",
+                                       ":1\r\n:2\r\n"};
+
+    (void)state;
+    for (size_t i = 0; i <= sizeof(evil) / sizeof(evil[0]); i++) {
+        bool at_once = i == sizeof(evil) / sizeof(evil[0]); /* already with the first PONG */
+        struct event_base *base = event_base_new();
+        struct server server = {0};
+        struct client client = {0};
+
+        server_open(&server, base);
+        server.evil = at_once ? "+OK\r\n" : evil[i];
+        server.evil_n = strlen(server.evil);
+        server.hello = at_once ? "+PONG\r\n+PONG\r\n" : "+PONG\r\n";
+        client_open(&client, base, server.url);
+        if (!at_once) {
+            ask(&client);
+        }
+        WAIT_FOR(base, client.downs > 0);
+        assert_int_equal(client.replies, at_once ? 0 : 1);
+        assert_non_null(strstr(client.text, i == 3 ? "max clients" : "a reply to nothing"));
+        WAIT_FOR(base, client.ups >= 2); /* it comes back */
+        close_client(&client);
+        server_close(&server);
+        event_base_free(base);
+    }
+}
+
 static void
 test_hello_refused(void **state)
 {
@@ -382,7 +415,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_urls),          cmocka_unit_test(test_evil_servers),
         cmocka_unit_test(test_hello_refused), cmocka_unit_test(test_from_callbacks),
-        cmocka_unit_test(test_nobody_there),
+        cmocka_unit_test(test_nobody_there),  cmocka_unit_test(test_more_than_asked),
     };
 
     (void)signal(SIGPIPE, SIG_IGN); /* as the server does */

@@ -264,22 +264,50 @@ test_broken_line(void **state)
 static void
 test_leases_outlive_a_restart(void **state)
 {
+    static const char *const meanwhile[] = {
+        "UPDATE leases SET deadline_ms = deadline_ms - 3600000", /* it was away for an hour */
+        "UPDATE leases SET deadline_ms = deadline_ms + 3600000", /* the clock was set back */
+    };
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct event_base *base = event_base_new();
+        struct watcher w;
+        struct gw_object *o = endpoint();
+
+        open_store(&w, base);
+        (void)put_with(&w, o, GW_WHEN_ANY, 0, 700);
+        watcher_close(&w);
+        sql(meanwhile[i]);
+        open_store(&w, base);
+        WAIT_FOR(base, w.lists == 1);
+        turn(base);
+        turn(base);
+        turn(base);
+        assert_non_null(watcher_get(&w, o->key));
+        WAIT_FOR(base, watcher_get(&w, o->key) == NULL); /* but not for ever */
+        gw_object_unref(o);
+        watcher_close(&w);
+        event_base_free(base);
+    }
+}
+
+/* Leases that no object has, of keys that are none: they go, once, and hold nobody up. */
+static void
+test_rubbish_leases(void **state)
+{
     struct event_base *base = event_base_new();
     struct watcher w;
     struct gw_object *o = endpoint();
 
     (void)state;
     open_store(&w, base);
-    (void)put_with(&w, o, GW_WHEN_ANY, 0, 700);
-    watcher_close(&w);
-    sql("UPDATE leases SET deadline_ms = deadline_ms - 3600000");
-    open_store(&w, base);
-    WAIT_FOR(base, w.lists == 1);
-    turn(base);
-    turn(base);
-    turn(base);
-    assert_non_null(watcher_get(&w, o->key));
-    WAIT_FOR(base, watcher_get(&w, o->key) == NULL); /* but not for ever */
+    (void)put_with(&w, o, GW_WHEN_ANY, 0, 300);
+    sql("INSERT INTO leases VALUES (x'00ff', 1, 1), ('a' || char(0) || 'b', 1, 1), ('', 1, 1),"
+        " ('ksgate.io/Endpoint//nobody', 1, 1), (7, 1, 1)");
+    WAIT_FOR(base, watcher_get(&w, o->key) == NULL);
+    uint64_t revision = put_value(&w, "a", "1");
+    assert_in_range(revision, 3, 20);
     gw_object_unref(o);
     watcher_close(&w);
     event_base_free(base);
@@ -326,6 +354,7 @@ main(void)
         cmocka_unit_test(test_locked),
         cmocka_unit_test(test_broken_line),
         cmocka_unit_test(test_leases_outlive_a_restart),
+        cmocka_unit_test(test_rubbish_leases),
         cmocka_unit_test(test_trims),
         cmocka_unit_test(test_replaced_file),
     };

@@ -1,0 +1,109 @@
+/* redis_news.c - what Redis says of changes: read, or known to be something else. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "registry/object.h"
+#include "registry/redis_news.h"
+
+#define KEY "/ConfigMap/n/a"
+#define JSON                                                                             \
+    "{\"metadata\":{\"name\":\"a\",\"namespace\":\"n\"},\"apiVersion\":\"v1\",\"kind\":" \
+    "\"ConfigMap\"}"
+
+static redisReply
+reply(int type, char *text, size_t n)
+{
+    return (redisReply){.type = type, .str = text, .len = n};
+}
+
+/* A field of the hash is an object, or it is skipped: whatever Redis has sent instead. */
+static void
+test_fields(void **state)
+{
+    static char key[] = KEY;
+    static char json[] = JSON;
+    static char other[] = "/ConfigMap/n/b";
+    static char cut[] = KEY "\0x";
+    const struct {
+        redisReply field, json;
+        bool good;
+    } cases[] = {
+        {reply(REDIS_REPLY_STRING, key, strlen(key)), reply(REDIS_REPLY_STRING, json, strlen(json)),
+         true},
+        {reply(REDIS_REPLY_STRING, other, strlen(other)),
+         reply(REDIS_REPLY_STRING, json, strlen(json)), false},
+        {reply(REDIS_REPLY_STRING, cut, sizeof(cut) - 1),
+         reply(REDIS_REPLY_STRING, json, strlen(json)), false},
+        {reply(REDIS_REPLY_STRING, key, strlen(key)), reply(REDIS_REPLY_STRING, json, 7), false},
+        {reply(REDIS_REPLY_STRING, key, strlen(key)), reply(REDIS_REPLY_NIL, NULL, 0), false},
+        {reply(REDIS_REPLY_STRING, key, strlen(key)), reply(REDIS_REPLY_ARRAY, NULL, 0), false},
+        {reply(REDIS_REPLY_NIL, NULL, 0), reply(REDIS_REPLY_STRING, json, strlen(json)), false},
+        {reply(REDIS_REPLY_INTEGER, NULL, 0), reply(REDIS_REPLY_STRING, json, strlen(json)), false},
+        {reply(REDIS_REPLY_ARRAY, NULL, 0), reply(REDIS_REPLY_INTEGER, NULL, 0), false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct gw_object *o = gw_redis_field_read("objects", &cases[i].field, &cases[i].json);
+
+        print_message("# case %zu\n", i);
+        assert_int_equal(o != NULL, cases[i].good);
+        gw_object_unref(o);
+    }
+}
+
+/* Does the line go on?  An epoch that is too long is compared as it was kept: else the list would
+ * begin again for ever. */
+static void
+test_broken(void **state)
+{
+    static const char digits[] = "0123456789012345678901234567890123456789";
+    static const struct {
+        const char *epoch, *known;
+        uint64_t revision, oldest, upto, since;
+        const char *why;
+    } cases[] = {
+        {"e", "e", 7, 1, 7, 7, NULL},
+        {"e", "e", 9, 1, 9, 7, NULL},
+        {"e", "e", 9, 8, 9, 7, NULL},
+        {"e", "e", 9, 9, 9, 7, "no longer kept"},
+        {"e", "e", 9, 1, 7, 7, "no longer kept"},
+        {"e", "e", 6, 1, 6, 7, "went back"},
+        {"f", "e", 7, 1, 7, 7, "replaced"},
+        {"", "e", 0, 1, 0, 7, "wiped"},
+        {"e", "", 1, 1, 1, 0, "first time"},
+        {"0123456789012345678901234567890123456789", digits, 7, 1, 7, 7, NULL},
+        {"0123456789012345678901234567890123456789 and more", digits, 7, 1, 7, 7, NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct gw_redis_news news = {.epoch = cases[i].epoch,
+                                     .revision = cases[i].revision,
+                                     .oldest = cases[i].oldest,
+                                     .upto = cases[i].upto};
+        const char *why = gw_redis_news_broken(&news, cases[i].known, cases[i].since);
+
+        print_message("# case %zu: %s\n", i, why == NULL ? "" : why);
+        assert_int_equal(why == NULL, cases[i].why == NULL);
+        assert_true(why == NULL || strstr(why, cases[i].why) != NULL);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_broken),
+    };
+
+    return cmocka_run_group_tests_name("redis_news", tests, NULL, NULL);
+}
