@@ -59,7 +59,17 @@ fits(const struct gw_admin_call *call, const char *pattern)
     return i == call->n_parts;
 }
 
-/* The decoded segments below "/-/".  False: a broken escape, or more than any pattern has. */
+/* Names become JSON, which is UTF-8. */
+static bool
+is_utf8(struct gw_str s)
+{
+    json_t *text = json_stringn(s.p, s.n);
+
+    json_decref(text);
+    return text != NULL;
+}
+
+/* The decoded segments below "/-/".  False: no text, or more than any pattern has. */
 static bool
 split_path(struct gw_admin_call *call)
 {
@@ -78,7 +88,7 @@ split_path(struct gw_admin_call *call)
             return false;
         }
         piece = gw_path_decode(call->req->arena, piece);
-        if (piece.n == 0) {
+        if (piece.n == 0 || !is_utf8(piece)) {
             return false;
         }
         call->part[call->n_parts++] = piece;

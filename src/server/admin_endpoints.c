@@ -4,9 +4,12 @@
  *     PUT    .../extensionservices/{name}/endpoints/{id}   registers, or renews the lease
  *     DELETE .../extensionservices/{name}/endpoints/{id}   leaves
  *
- * What is registered is the Endpoint "{name}.{id}".  The same content again only renews the
- * lease, which makes no new revision and no work for the other gateways.
+ * What is registered is the Endpoint "{name}.{id}".  The id has no dot, so that two extensions,
+ * of which one is "a" and the other "a.b", never meet in one name.  The same content again only
+ * renews the lease, which makes no new revision and no work for the other gateways.
  */
+#include <stdlib.h>
+
 #include "base/clock.h"
 #include "config/schema.h"
 #include "server/admin_write.h"
@@ -39,17 +42,21 @@ static const struct gw_setting rows[] = {
 };
 /* clang-format on */
 
-/* What is in the path: the Endpoint's kind and name, and its extension. */
-static struct gw_str
+/* Finds what is in the path: the Endpoint's kind and name.  GW_NEXT, or the refusal. */
+static enum gw_verdict
 locate(struct gw_admin_call *call)
 {
-    struct gw_str extension = call->part[PART_EXTENSION];
     struct gw_str id = call->part[PART_ID];
 
     call->kind = gw_kind_find(GW_STR("ksgate.io"), GW_STR("Endpoint"));
-    call->name = gw_str_of(
-        gw_arena_printf(call->req->arena, "%.*s.%.*s", GW_STR_ARG(extension), GW_STR_ARG(id)));
-    return extension;
+    call->name = gw_str_of(gw_arena_printf(call->req->arena, "%.*s.%.*s",
+                                           GW_STR_ARG(call->part[PART_EXTENSION]), GW_STR_ARG(id)));
+    if (gw_str_find(id, '.') < id.n) {
+        return gw_admin_refuse(call, GW_ERR_BAD_OBJECT,
+                               "\"%.*s\" can't be the id of an endpoint: it must have no dot",
+                               GW_STR_ARG(id));
+    }
+    return GW_NEXT;
 }
 
 static json_t *
@@ -79,6 +86,19 @@ static bool
 same_content(const struct gw_object *a, const struct gw_object *b)
 {
     return json_equal(json_object_get(a->json, "spec"), json_object_get(b->json, "spec"));
+}
+
+/* An Endpoint may have been written by hand, and then says itself whose it is. */
+static bool
+is_of(const struct gw_object *endpoint, const char *key_of_extension)
+{
+    const json_t *spec = json_object_get(endpoint->json, "spec");
+    const char *name = json_string_value(json_object_get(spec, "extension"));
+    char *key = extension_key(gw_str_of(name));
+    bool same = strcmp(key, key_of_extension) == 0;
+
+    free(key);
+    return same;
 }
 
 /* The lease was over when the renewal came: then it is a registration after all. */
@@ -114,7 +134,10 @@ register_there(struct gw_errand *e)
     }
     gw_object_unref(extension);
     now = gw_sync_get(sync, e->key);
-    if (now != NULL && same_content(now, e->object) && !e->dry_run) {
+    if (now != NULL && !is_of(now, e->parent)) {
+        e->result = GW_STORE_EXISTS;
+        gw_errand_return(e);
+    } else if (now != NULL && same_content(now, e->object) && !e->dry_run) {
         gw_sync_renew(sync, e->key, gw_admin_lease_ms(e->object), on_renewed, e);
     } else {
         gw_admin_put(e);
@@ -165,7 +188,7 @@ read_registration(struct gw_admin_call *call, const json_t *json, struct registr
 static enum gw_verdict
 register_body(struct gw_admin_call *call, struct gw_str body)
 {
-    struct gw_str extension = locate(call);
+    struct gw_str extension = call->part[PART_EXTENSION];
     struct registration r = {0};
     struct gw_object *object = NULL;
     struct gw_errand *e;
@@ -196,17 +219,38 @@ register_body(struct gw_admin_call *call, struct gw_str body)
 enum gw_verdict
 gw_admin_register(struct gw_admin_call *call)
 {
-    return gw_admin_body(call, register_body);
+    enum gw_verdict v = locate(call);
+
+    return v != GW_NEXT ? v : gw_admin_body(call, register_body);
+}
+
+/* Control. */
+static void
+leave_there(struct gw_errand *e)
+{
+    struct gw_object *now = gw_sync_get(gw_control_sync(e->control), e->key);
+
+    if (now != NULL && !is_of(now, e->parent)) {
+        e->result = GW_STORE_NOT_FOUND;
+        gw_errand_return(e);
+    } else {
+        gw_admin_remove(e);
+    }
+    gw_object_unref(now);
 }
 
 enum gw_verdict
 gw_admin_leave(struct gw_admin_call *call)
 {
     struct gw_errand *e;
+    enum gw_verdict v = locate(call);
 
-    (void)locate(call);
-    e = gw_errand_new(call, gw_admin_remove, gw_admin_answer_remove);
+    if (v != GW_NEXT) {
+        return v;
+    }
+    e = gw_errand_new(call, leave_there, gw_admin_answer_remove);
     e->key = gw_object_key(call->kind, GW_STR_NONE, call->name);
+    e->parent = extension_key(call->part[PART_EXTENSION]);
     e->when = GW_WHEN_PRESENT;
     e->when_live = gw_str_eq(gw_admin_query(call, "wait"), GW_STR("live"));
     return gw_errand_send(e);

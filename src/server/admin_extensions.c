@@ -1,5 +1,6 @@
 /* admin_extensions.c - every extension with its state and backends, in one answer. */
 #include "server/admin_errand.h"
+#include "server/admin_select.h"
 
 static const struct gw_kind *
 kind_of(const char *kind)
@@ -62,7 +63,7 @@ extension_json(const struct gw_object *o)
                      "access", access == NULL ? "authorized" : access, "endpoints", endpoints);
 }
 
-/* Endpoints whose extension is not there stay unseen. */
+/* Endpoints whose extension is not there, or not asked for, stay unseen. */
 static void
 add_endpoint(const json_t *extensions, const struct gw_object *o)
 {
@@ -79,21 +80,28 @@ add_endpoint(const json_t *extensions, const struct gw_object *o)
 static enum gw_verdict
 answer(struct gw_errand *e, struct gw_admin_call *call)
 {
+    struct gw_selection s = {0};
+    enum gw_verdict v;
     json_t *by_name;
     json_t *items;
+    json_t *list;
     const char *name;
     json_t *extension;
 
     if (e->result != GW_STORE_OK) {
         return gw_errand_refuse(e, call);
     }
+    v = gw_selection_read(&s, call);
+    if (v != GW_NEXT) {
+        return v;
+    }
     by_name = json_object();
     items = json_array();
     for (size_t i = 0; i < e->n_objects; i++) { /* all services come before all endpoints */
-        if (e->objects[i]->kind == kind_of("ExtensionService")) {
-            (void)json_object_set_new(by_name, e->objects[i]->name, extension_json(e->objects[i]));
-        } else {
+        if (e->objects[i]->kind != kind_of("ExtensionService")) {
             add_endpoint(by_name, e->objects[i]);
+        } else if (gw_selection_takes(&s, e->objects[i])) {
+            (void)json_object_set_new(by_name, e->objects[i]->name, extension_json(e->objects[i]));
         }
     }
     json_object_foreach(by_name, name, extension)
@@ -101,15 +109,20 @@ answer(struct gw_errand *e, struct gw_admin_call *call)
         (void)json_array_append(items, extension);
     }
     json_decref(by_name);
-    return gw_admin_json(call->req, 200,
-                         json_pack("{s:s, s:s, s:{s:o}, s:o}", "apiVersion", "ksgate.io/v1", "kind",
-                                   "ExtensionSummaryList", "metadata", "resourceVersion",
-                                   json_sprintf("%llu", (unsigned long long)e->revision), "items",
-                                   items));
+    list = gw_selection_list(&s, kind_of("ExtensionService"), e->revision, items);
+    (void)json_object_set_new(list, "kind", json_string("ExtensionSummaryList"));
+    return gw_admin_json(call->req, 200, list);
 }
 
+/* The selector is not only a wish: who may list one extension has named it there. */
 enum gw_verdict
 gw_admin_extensions(struct gw_admin_call *call)
 {
+    struct gw_selection s = {0};
+    enum gw_verdict v = gw_selection_read(&s, call); /* a wrong one is refused before the errand */
+
+    if (v != GW_NEXT) {
+        return v;
+    }
     return gw_errand_send(gw_errand_new(call, collect, answer));
 }

@@ -26,6 +26,19 @@ static const struct gw_usage usage = {
     .examples = "ksgate schema >ksgate.schema.json\nksgate schema --yaml >/etc/ksgate/ksgate.yaml",
 };
 
+/* What stands above the tables of the reference page. */
+static const char introduction[] =
+    "# The configuration\n\n"
+    "One YAML document, in the file that `-c` names or else in `/etc/ksgate/ksgate.yaml`.\n"
+    "`ksgate check` prints all that is wrong with it. [conf/ksgate.yaml](../../conf/ksgate.yaml)\n"
+    "is a short one, [conf/full.yaml](../../conf/full.yaml) has every setting. This page is made\n"
+    "from the tables that the program reads its settings by.\n\n"
+    "- A size is a number of bytes or has a unit (`64KiB`, `8MiB`, `1GiB`), or is `unlimited`.\n"
+    "- A duration has a unit: `500ms`, `10s`, `5m`, `1h30m`, `7d`.\n"
+    "- `${NAME}` in a value is that environment variable, which must be set; `$${` is a plain "
+    "`${`.\n"
+    "- A reload (SIGHUP, `ksgate reload`) takes over all but what needs a restart.\n\n";
+
 static int
 print_schema(const struct gw_cli *c)
 {
@@ -55,6 +68,7 @@ gw_cli_schema(const struct gw_cli *c)
         return gw_cli_misuse(c, "one form at a time");
     }
     if (o.markdown) {
+        gw_buf_puts(&out, introduction);
         gw_schema_markdown(&out, gw_conf_rows(), "");
     } else if (o.yaml) {
         gw_schema_yaml(&out, gw_conf_rows(), 0);

@@ -513,6 +513,20 @@ open_registry(struct gw_control *c)
     return c->sync != NULL;
 }
 
+/* What they wait for does not come any more.  Their errands go home, where nobody is; later there
+ * would be no mailbox to send them to. */
+static void
+dismiss_waiters(struct gw_control *c)
+{
+    while (c->waiters != NULL) {
+        struct live_waiter *w = c->waiters;
+
+        c->waiters = w->next;
+        w->done(w->arg);
+        free(w);
+    }
+}
+
 static void
 close_all(struct gw_control *c)
 {
@@ -522,16 +536,11 @@ close_all(struct gw_control *c)
     }
     gw_mailbox_run(c->mailbox, c); /* late errands still find the registry open */
     gw_sync_close(c->sync);
+    dismiss_waiters(c);
     for (unsigned i = 0; i < c->n_workers; i++) {
         gw_worker_fini(&c->workers[i]);
     }
     gw_mailbox_free(c->mailbox, c);
-    while (c->waiters != NULL) {
-        struct live_waiter *w = c->waiters;
-
-        c->waiters = w->next;
-        free(w);
-    }
     for (int i = 0; i < 3; i++) {
         event_free(c->signals[i]);
     }

@@ -81,3 +81,10 @@ gw_lastgood_ready(struct gw_lastgood *g)
         gw_buf_str(&g->good, gw_buf_text(&g->tried));
     }
 }
+
+void
+gw_lastgood_fini(struct gw_lastgood *g)
+{
+    gw_buf_fini(&g->good);
+    gw_buf_fini(&g->tried);
+}

@@ -23,4 +23,6 @@ int gw_lastgood_choose(struct gw_lastgood *g, const char *file, bool failed_befo
 /* The server is ready: what was tried is good. */
 void gw_lastgood_ready(struct gw_lastgood *g);
 
+void gw_lastgood_fini(struct gw_lastgood *g);
+
 #endif

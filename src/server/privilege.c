@@ -65,11 +65,27 @@ make_folder(const struct gw_account *a, const char *file, char why[200])
     return false;
 }
 
-bool
-gw_privilege_prepare(const struct gw_account *a, const struct gw_settings *s, char why[200])
+static bool
+make_module_folders(const struct gw_account *a, const struct gw_conf *c, char why[200])
 {
+    for (size_t i = 0; i < c->n_uses; i++) {
+        const struct gw_module_use *use = &c->uses[i];
+
+        if (use->module->file != NULL && !make_folder(a, use->module->file(use->conf), why)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool
+gw_privilege_prepare(const struct gw_account *a, const struct gw_conf *c, char why[200])
+{
+    const struct gw_settings *s = &c->settings;
+
     return (s->registry.driver != 0 || make_folder(a, s->registry.sqlite.path, why)) &&
-           make_folder(a, s->registry.snapshot, why) && make_folder(a, s->admin.socket, why);
+           make_folder(a, s->registry.snapshot, why) && make_folder(a, s->admin.socket, why) &&
+           make_module_folders(a, c, why);
 }
 
 bool

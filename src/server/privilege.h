@@ -6,7 +6,7 @@
 
 #include <sys/types.h>
 
-#include "gateway/settings.h"
+#include "gateway/conf.h"
 
 struct gw_account {
     const char *name; /* static or the settings' */
@@ -18,9 +18,9 @@ struct gw_account {
 /* Finds the account of the setting `user`.  False and why[]. */
 bool gw_privilege_find(struct gw_account *a, const struct gw_settings *s, char why[200]);
 
-/* Makes the folders of the registry file, the snapshot and the admin socket when they are
- * missing, and gives them to the account.  False and why[]. */
-bool gw_privilege_prepare(const struct gw_account *a, const struct gw_settings *s, char why[200]);
+/* Makes the folders of the registry file, the snapshot, the admin socket and the modules' files
+ * when they are missing, and gives them to the account.  False and why[]. */
+bool gw_privilege_prepare(const struct gw_account *a, const struct gw_conf *c, char why[200]);
 
 /* For good: groups, group, user.  False with errno. */
 bool gw_privilege_drop(const struct gw_account *a);

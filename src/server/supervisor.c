@@ -320,6 +320,7 @@ gw_cli_serve(const struct gw_cli *cli)
     sigprocmask(SIG_BLOCK, &set, NULL);
     s.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (!open_all(&s, conf) || !start_server(&s)) {
+        gw_lastgood_fini(&s.lastgood);
         gw_conf_unref(conf);
         return GW_EXIT_FAILED;
     }
@@ -327,6 +328,7 @@ gw_cli_serve(const struct gw_cli *cli)
     if (s.inherit.admin_fd >= 0) {
         unlink(conf->settings.admin.socket);
     }
+    gw_lastgood_fini(&s.lastgood);
     gw_conf_unref(conf);
     return s.code;
 }
