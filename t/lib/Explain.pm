@@ -12,13 +12,14 @@ use Gateway;
 our @EXPORT = qw(explain world vectors);
 
 my $json = JSON::PP->new->canonical->utf8->allow_nonref;
-my $dir = tempdir();
+my $dir; # not made when only the syntax is checked
 
 # The answers to the cases (hashes as --batch reads them), in their order.  objects is YAML text
 # or a list of objects; each case gets its index as its id.
 sub explain {
     my ($objects, @cases) = @_;
     $objects = join '', map { "---\n" . $json->encode($_) . "\n" } @$objects if ref $objects;
+    $dir //= tempdir();
     my $file = spew("$dir/objects.yaml", $objects);
     my $in = join '', map { $json->encode({%{$cases[$_]}, id => $_}) . "\n" } 0 .. $#cases;
     my $r = ksgate({in => $in}, 'explain', '--objects', $file, '--batch');
