@@ -115,14 +115,16 @@ gw_admin_written(void *arg, const struct gw_store_answer *answer)
     }
 }
 
-/* A dry run answers with the object as it would be: with the uid and age that it has. */
+/* A dry run answers with the object as it would be: with the uid and age that it has.  Nothing is
+ * shared with the other objects: jansson's counts don't order one thread's last look at a value
+ * before another thread's free(). */
 static void
 put_dry(struct gw_errand *e, struct gw_object *now)
 {
     static const char *const kept[] = {"uid", "creationTimestamp", "resourceVersion", NULL};
     struct gw_diag diag = {0};
-    json_t *json = json_copy(e->object->json);
-    json_t *metadata = json_copy(json_object_get(json, "metadata"));
+    json_t *json = json_deep_copy(e->object->json);
+    json_t *metadata = json_object_get(json, "metadata");
     const json_t *old = now == NULL ? NULL : json_object_get(now->json, "metadata");
 
     e->result = foresee(e, now);
@@ -130,10 +132,9 @@ put_dry(struct gw_errand *e, struct gw_object *now)
         json_t *value = json_object_get(old, *k);
 
         if (value != NULL) {
-            (void)json_object_set(metadata, *k, value);
+            (void)json_object_set_new(metadata, *k, json_deep_copy(value));
         }
     }
-    (void)json_object_set_new(json, "metadata", metadata);
     now = gw_object_stored(json, &diag); /* it was valid, and still is */
     if (now != NULL) {
         gw_object_unref(e->object);
