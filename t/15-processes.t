@@ -34,6 +34,7 @@ sub load {
             while (!$stop) {
                 my $c = eval { $gw->connect };
                 my $r = $c && eval { $c->request(GET => '/') };
+                last if $stop; # the signal itself may have ended a call
                 $count{!$c ? 'refused' : $r && $r->{status} == 200 ? 'served' : 'cut'}++;
             }
             print "$count{served} $count{cut} $count{refused}\n";
