@@ -11,78 +11,12 @@
 #include <assert.h>
 #include <stdio.h>
 
-#include "base/map.h"
+#include "gateway/balance.h"
 #include "gateway/exchange.h"
 #include "gateway/reply.h"
 
 static void try_next(struct gw_exchange *x);
 static const struct gw_backend_events backend_events;
-
-/* -- choosing --------------------------------------------------------------------------------- */
-
-static uint64_t
-random_bits(void)
-{
-    static _Thread_local uint64_t state;
-
-    if (state == 0) {
-        state = gw_hash((struct gw_str){(const char *)&state, sizeof(void *)}) ^
-                (uint64_t)(uintptr_t)&state;
-        state |= 1;
-    }
-    state ^= state << 13; /* xorshift64: good enough to spread load */
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state;
-}
-
-static unsigned
-weight_of(const struct gw_destination *to, unsigned i)
-{
-    return to->weights == NULL ? 1 : to->weights[i];
-}
-
-/* One of those not tried yet, by weight; n_endpoints when there is none. */
-static unsigned
-draw(const struct gw_destination *to, uint64_t tried)
-{
-    uint64_t sum = 0;
-
-    for (unsigned i = 0; i < to->n_endpoints; i++) {
-        sum += (i < 64 && (tried >> i & 1) != 0) ? 0 : weight_of(to, i);
-    }
-    if (sum == 0) {
-        return to->n_endpoints;
-    }
-    uint64_t at = random_bits() % sum;
-    for (unsigned i = 0; i < to->n_endpoints; i++) {
-        uint64_t w = (i < 64 && (tried >> i & 1) != 0) ? 0 : weight_of(to, i);
-
-        if (at < w) {
-            return i;
-        }
-        at -= w;
-    }
-    return to->n_endpoints;
-}
-
-/* Power of two choices: of two drawn, the one with less to do for its weight. */
-static unsigned
-choose(const struct gw_destination *to, uint64_t tried)
-{
-    if (to->n_endpoints == 1) {
-        return tried == 0 ? 0 : 1;
-    }
-    unsigned a = draw(to, tried);
-    unsigned b = draw(to, tried);
-    if (a == to->n_endpoints || a == b) {
-        return a;
-    }
-    uint64_t load_a = (uint64_t)to->endpoints[a]->busy * weight_of(to, b);
-    uint64_t load_b = (uint64_t)to->endpoints[b]->busy * weight_of(to, a);
-
-    return load_b < load_a ? b : a;
-}
 
 /* -- leaving ---------------------------------------------------------------------------------- */
 
@@ -336,8 +270,14 @@ static bool
 take_endpoint(struct gw_exchange *x)
 {
     struct gw_req *req = x->req;
-    unsigned i = choose(&req->to, x->tried);
+    const struct gw_destination *to = &req->to;
+    unsigned i = 0;
 
+    if (to->n_endpoints > 1 || x->tried != 0) {
+        uint64_t key = gw_balance_key(to->balancer, &req->head->headers, req->client_ip);
+
+        i = gw_balance_choose(to, x->tried, key, gw_world_now_ms(req->world));
+    }
     if (i >= req->to.n_endpoints) {
         req->err = GW_ERR_UPSTREAM_CONNECT;
         return false;

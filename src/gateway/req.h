@@ -68,17 +68,37 @@ struct gw_edits {
     unsigned n_remove, n_add, size_remove, size_add;
 };
 
+/* How one of several endpoints is chosen; immutable (balance.h). */
+struct gw_balancer {
+    enum gw_policy {
+        GW_POLICY_P2C, /* the less loaded of two drawn */
+        GW_POLICY_ROUND_ROBIN,
+        GW_POLICY_LEAST_CONN,
+        GW_POLICY_HASH, /* the same key, the same endpoint */
+    } policy;
+    enum gw_hash_by {
+        GW_HASH_HEADER,
+        GW_HASH_COOKIE,
+        GW_HASH_IP,
+    } hash_by;
+    struct gw_str hash_name; /* of the header or cookie */
+    unsigned slow_start_ms;  /* how long the share of one that has just come up grows; 0: not */
+    unsigned panic_percent;  /* when fewer are up, all are used; 0: only when none is */
+};
+
 /* Where a request goes, filled by the find steps and used by forward. */
 struct gw_destination {
     struct gw_endpoint *const *endpoints; /* borrowed until the request leaves its worker's loop
                                              turn; forward takes a reference */
     const unsigned *weights;              /* one each; NULL: all alike */
     unsigned n_endpoints;
-    struct gw_str target;           /* path and query to send; none: as received */
-    struct gw_str forwarded_prefix; /* X-Forwarded-Prefix; none: not sent */
-    struct gw_str base;             /* what the backend's paths have in its place, or none */
-    bool map_back;                  /* Location, Set-Cookie Path, Refresh get the prefix again */
-    bool preserve_host;             /* send the client's Host instead of the backend's */
+    const struct gw_balancer *balancer; /* NULL: p2c */
+    long long *turns;                   /* round_robin's memory, one each; the worker's */
+    struct gw_str target;               /* path and query to send; none: as received */
+    struct gw_str forwarded_prefix;     /* X-Forwarded-Prefix; none: not sent */
+    struct gw_str base;                 /* what the backend's paths have in its place, or none */
+    bool map_back;      /* Location, Set-Cookie Path, Refresh get the prefix again */
+    bool preserve_host; /* send the client's Host instead of the backend's */
     long long connect_ms, first_byte_ms, idle_ms, tunnel_idle_ms; /* 0: the config's */
     unsigned max_connections; /* per endpoint and worker; 0: no limit */
     unsigned tries;           /* further tries of what may be repeated */

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 
 #include "base/mem.h"
+#include "gateway/balance.h"
 #include "gateway/conf.h"
 
 /* How long an address found by name is used before the name is asked for again, and until when
@@ -34,6 +35,8 @@ gw_endpoint_new(struct gw_world *w, struct gw_str text, const struct gw_url *url
     e->world = w;
     e->refs = 1;
     e->text = gw_mem_strndup(text);
+    e->hash = gw_balance_hash(text);
+    e->up_since_ms = gw_world_now_ms(w);
     bool ok = gw_url_parse(gw_str_of(e->text), &e->url, &why);
     assert(ok); /* the caller has parsed it already; here the slices become ours */
     return e;

@@ -25,6 +25,10 @@ struct gw_endpoint {
     unsigned refs;
     unsigned busy, open; /* connections in use; all */
     unsigned n_idle;
+    unsigned n_pending;           /* requests that wait for a connection */
+    bool down;                    /* health's: nothing new goes there while others are up */
+    uint64_t up_since_ms;         /* mono; made, or no longer down, at: its slow start begins */
+    uint64_t hash;                /* gw_balance_hash() of text */
     struct gw_backend *idle;      /* newest first */
     struct gw_backend *idle_last; /* oldest */
     struct sockaddr_storage addresses[GW_ENDPOINT_ADDRESSES];
@@ -33,6 +37,13 @@ struct gw_endpoint {
     struct evdns_getaddrinfo_request *lookup;
     struct gw_backend *waiting; /* for the lookup */
 };
+
+/* May new requests go there?  All choosing asks this (balance.h). */
+static inline bool
+gw_endpoint_up(const struct gw_endpoint *e)
+{
+    return !e->down;
+}
 
 struct gw_backend_events {
     void (*ready)(void *owner);                   /* connected; write the request */
