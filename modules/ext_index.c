@@ -45,6 +45,7 @@ gw_ext_route_unref(struct gw_ext_route *r)
     gw_piece_unref(&service.loose->piece);
     free(r->endpoints);
     free(r->weights);
+    free(r->turns);
     free(r);
 }
 
@@ -130,6 +131,11 @@ new_route(struct gw_world *world, const struct extension *x)
     if (all_alike(r)) {
         free(r->weights);
         r->weights = NULL;
+    }
+    if (spec->balancer.policy == GW_POLICY_ROUND_ROBIN && r->n_endpoints > 0) {
+        r->turns = gw_mem_alloc(r->n_endpoints * sizeof(*r->turns));
+        /* Not all workers, after each change, with the same one. */
+        r->turns[gw_hash((struct gw_str){(const char *)&r, sizeof(r)}) % r->n_endpoints] = 1;
     }
     return r;
 }

@@ -17,6 +17,7 @@ struct gw_ext_route {
     struct gw_endpoint **endpoints;     /* a reference each */
     unsigned *weights;                  /* one each; NULL: all alike */
     unsigned n_endpoints;
+    long long *turns; /* of the policy round_robin, one each; NULL: of another */
 };
 
 extern const struct gw_view gw_ext_view;

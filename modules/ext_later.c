@@ -1,33 +1,10 @@
 #include "modules/ext_later.h"
 
-#define HASH offsetof(struct gw_ext_balancer, header) /* where the section hash begins */
-
 static gw_set_fn set_rate;
 
-static const char *const policies[] = {"p2c", "round_robin", "least_conn", "hash", NULL};
 static const char *const schemes[] = {"http", "https", NULL};
 
 /* clang-format off */
-static const struct gw_setting hash_rows[] = {
-    {.name = "header", .set = gw_set_text, .at = offsetof(struct gw_ext_balancer, header) - HASH,
-     .help = "By the value of this request header."},
-    {.name = "cookie", .set = gw_set_text, .at = offsetof(struct gw_ext_balancer, cookie) - HASH,
-     .help = "By the value of this cookie."},
-    {.name = "ip", .set = gw_set_bool, .at = offsetof(struct gw_ext_balancer, ip) - HASH,
-     .help = "By the client's address."},
-    {0},
-};
-
-const struct gw_setting gw_ext_load_balancer_rows[] = {
-    {.name = "policy", .set = gw_set_word, .at = offsetof(struct gw_ext_balancer, policy), .words = policies,
-     .initial = "p2c", .help = "How an endpoint is chosen."},
-    {.name = "hash", .set = gw_set_section, .at = HASH, .rows = hash_rows,
-     .help = "What the policy hash looks at."},
-    {.name = "slowStart", .set = gw_set_duration, .at = offsetof(struct gw_ext_balancer, slow_start_ms),
-     .initial = "0", .help = "How long a new endpoint's share grows."},
-    {0},
-};
-
 const struct gw_setting gw_ext_health_check_rows[] = {
     {.name = "path", .set = gw_set_text, .at = offsetof(struct gw_ext_health, path), .initial = "/healthz",
      .help = "What is asked for."},
@@ -150,9 +127,8 @@ gw_ext_later_warn(const json_t *spec, const struct gw_yaml *source, struct gw_di
     static const struct {
         const char *section, *name; /* section NULL: of the spec itself */
     } later[] = {
-        {NULL, "service"},      {NULL, "directives"}, {NULL, "loadBalancer"},
-        {NULL, "healthCheck"},  {NULL, "outlier"},    {NULL, "versions"},
-        {NULL, "tls"},          {NULL, "workspaces"}, {"limits", "pending"},
+        {NULL, "service"},      {NULL, "directives"}, {NULL, "healthCheck"}, {NULL, "outlier"},
+        {NULL, "versions"},     {NULL, "tls"},        {NULL, "workspaces"},  {"limits", "pending"},
         {"limits", "requests"}, {"retry", "budget"},
     };
 

@@ -74,6 +74,8 @@ set_destination(struct gw_req *req, const struct gw_ext_route *r, struct gw_str 
     to->endpoints = r->endpoints;
     to->weights = r->weights;
     to->n_endpoints = r->n_endpoints;
+    to->balancer = &spec->balancer;
+    to->turns = r->turns;
     to->connect_ms = spec->connect_ms;
     to->first_byte_ms = spec->first_byte_ms;
     to->idle_ms = spec->idle_ms;

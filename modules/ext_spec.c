@@ -4,12 +4,14 @@
 
 #include "base/mem.h"
 #include "http/url.h"
+#include "modules/ext_balance.h"
 #include "modules/ext_later.h"
 #include "modules/ext_permissions.h"
 
 /* What the rows of an ExtensionService fill. */
 struct filled {
     struct gw_ext_spec spec;
+    struct gw_ext_balance balance;
     struct gw_ext_later later;
 };
 
@@ -96,8 +98,8 @@ const struct gw_setting gw_ext_service_rows[] = {
      .help = "Which path the backend sees."},
     {.name = "directives", .set = gw_ext_set_mapping, .at = LATER(directives),
      .help = "As those of a ReverseProxy."},
-    {.name = "loadBalancer", .set = gw_set_section, .at = LATER(load_balancer),
-     .rows = gw_ext_load_balancer_rows, .help = "How requests are shared among endpoints."},
+    {.name = "loadBalancer", .set = gw_set_section, .at = offsetof(struct filled, balance),
+     .rows = gw_ext_balance_rows, .help = "How requests are shared among endpoints."},
     {.name = "healthCheck", .set = gw_set_section, .at = LATER(health_check),
      .rows = gw_ext_health_check_rows, .help = "How endpoints are asked whether they live."},
     {.name = "outlier", .set = gw_set_section, .at = LATER(outlier), .rows = gw_ext_outlier_rows,
@@ -229,7 +231,8 @@ service_bytes(const struct gw_ext_spec *s, const char *name)
 {
     const struct gw_ext_static *e = s->endpoints.items;
     const struct gw_ext_permission *p = s->permissions.items;
-    size_t n = sizeof("/extensions/") + 2 * strlen(name) + strlen(s->prepend) + 2;
+    size_t n = sizeof("/extensions/") + 2 * strlen(name) + strlen(s->prepend) + 2 +
+               s->balancer.hash_name.n;
 
     for (size_t i = 0; i < s->endpoints.n; i++) {
         n += sizeof(*e) + strlen(e[i].url) + strlen(e[i].version) + 2;
@@ -287,6 +290,7 @@ pack_service(const struct gw_ext_spec *spec, const char *name)
     }
     copy_permissions(&s->permissions, &structs, &texts);
     s->prepend = put_text(&texts, s->prepend);
+    s->balancer.hash_name.p = put(&texts, s->balancer.hash_name.p, s->balancer.hash_name.n);
     p->prefix.p = texts;
     (void)put(&texts, "/extensions/", sizeof("/extensions/") - 1);
     p->name.p = put_text(&texts, name);
@@ -307,6 +311,9 @@ compile_service(const json_t *json, struct gw_loader *l)
     }
     bool good = check_endpoints(&f->spec.endpoints, json_object_get(spec, "endpoints"), l);
     good = check_prepend(f->spec.prepend, spec, l) && good;
+    good = gw_ext_balance_compile(&f->spec.balancer, &f->balance, l,
+                                  json_object_get(spec, "loadBalancer")) &&
+           good;
     good =
         gw_ext_permissions_compile(&f->spec.permissions, l, json_object_get(spec, "permissions")) &&
         good;

@@ -30,7 +30,8 @@ struct gw_ext_spec {
     struct gw_list endpoints;   /* of struct gw_ext_static */
     struct gw_list permissions; /* of struct gw_ext_permission, sorted */
     bool strip_prefix;
-    const char *prepend;   /* "" or "/base" */
+    const char *prepend; /* "" or "/base" */
+    struct gw_balancer balancer;
     long long connections; /* per endpoint and worker; 0: no limit */
     long long connect_ms, first_byte_ms, idle_ms, tunnel_idle_ms; /* 0: the config's */
     long long attempts;                                           /* further ones */

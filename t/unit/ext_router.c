@@ -71,9 +71,16 @@ static const struct {
      NULL, NULL},
     {"{permissions: [{path: '/w/{workspace}/p/{name}', group: g, resource: p}]}", NULL, NULL},
     {"{directives: {}, workspaces: []}", NULL, NULL}, /* says nothing */
+    {"{loadBalancer: {policy: hash, hash: {header: X-User}, slowStart: 5s}}", NULL, NULL},
+    {"{loadBalancer: {policy: hash, hash: {cookie: session}}}", NULL, NULL},
+    {"{loadBalancer: {policy: hash, hash: {ip: true}}}", NULL, NULL},
+    {"{loadBalancer: {policy: hash}}", "needs one of header, cookie and ip", NULL},
+    {"{loadBalancer: {policy: hash, hash: {ip: true, cookie: a}}}",
+     "needs one of header, cookie and ip", NULL},
+    {"{loadBalancer: {policy: hash, hash: {header: 'a b'}}}", "is not the name of a header", NULL},
+    {"{loadBalancer: {policy: hash, hash: {cookie: 'a;b'}}}", "is not the name of a cookie", NULL},
+    {"{loadBalancer: {hash: {ip: true}}}", NULL, "hash has no effect"},
     /* later fields: their shape is checked, and they are warned about */
-    {"{loadBalancer: {policy: hash, hash: {header: X-User}, slowStart: 5s}}", NULL,
-     "spec.loadBalancer is not in effect"},
     {"{healthCheck: {path: /h, interval: 5s, timeout: 1s, healthy: 2, unhealthy: 3}}", NULL,
      "spec.healthCheck is not in effect"},
     {"{outlier: {consecutiveErrors: 5, ejectFor: 10s, maxEjected: 50%}}", NULL,
