@@ -1,11 +1,12 @@
 /*
  * parse.h - bytes to HTTP/1 messages, without sockets.
  *
- * A wrapper of llhttp in strict mode, plus the refusals that llhttp does not make (RFC 9112;
- * each is named in parse.c).  The caller owns the bytes: while the head is incomplete it feeds
- * the message from its first byte on in ONE contiguous buffer that may move between calls
- * (offsets are kept, no pointers).  When the head is complete it is copied once into the arena,
- * and all slices point there.  Body bytes are handed out as slices of what was just fed.
+ * llhttp in strict mode, a scanner for the heads that need no second look, and the refusals that
+ * llhttp does not make (RFC 9112; each is named in parse.c).  The caller owns the bytes: while the
+ * head is incomplete it feeds the message from its first byte on in ONE contiguous buffer that may
+ * move between calls (offsets are kept, no pointers).  When the head is complete it is copied once
+ * into the arena, and all slices point there.  Body bytes are handed out as slices of what was just
+ * fed.
  *
  *     gw_parser_start(p, kind, limits)
  *     gw_parser_head(p, arena, base, n, &used)  until GW_PARSE_HEAD (or _ERROR)
@@ -78,6 +79,7 @@ struct gw_parser {
     struct gw_head head;
     enum gw_err err;
     char detail[160]; /* for people: which rule, which header; no header values */
+    bool plain;       /* the head was read without llhttp */
     bool in_trailers, head_done, done;
     struct gw_headers trailers;      /* in the arena; only ones that may be forwarded */
     struct iovec body[GW_PARSE_IOV]; /* what the last gw_parser_body() call found */

@@ -6,9 +6,8 @@
 
 #define FIELDS_AT_FIRST 24 /* more than most requests have */
 
-/* Room for one more. */
-static struct gw_header *
-add(struct gw_parser *p, struct gw_headers *h)
+struct gw_header *
+gw_parse_add_field(struct gw_parser *p, struct gw_headers *h)
 {
     if (h->n == h->size) {
         unsigned size = h->size == 0 ? FIELDS_AT_FIRST : h->size * 2;
@@ -85,7 +84,7 @@ gw_parse_fields(struct gw_parser *p, struct gw_str lines, struct gw_headers *out
                                 p->limits->headers);
             return false;
         }
-        h = add(p, out);
+        h = gw_parse_add_field(p, out);
         s = cut_line(s, end, h);
         if (s == NULL) { /* a line of ": value" passes llhttp */
             (void)gw_parse_fail(p, GW_ERR_BAD_HEADER, "a header line has no name");

@@ -27,6 +27,16 @@ struct gw_parse_name gw_parse_name(struct gw_str name);
  * spans, the version and the status filled in. */
 enum gw_parse gw_parse_line(struct gw_parser *p, const char *base, size_t n);
 
+/* Room for one more field of the list. */
+struct gw_header *gw_parse_add_field(struct gw_parser *p, struct gw_headers *h);
+
+/* Cuts the header lines from s on into fields that point there, and checks each byte of them, in
+ * one pass.  Returns where the head ends; NULL: not all of it is there, or something in it wants a
+ * closer look, and what *out holds means nothing.  What it takes llhttp takes, and as the same
+ * fields: t/fuzz/request.c and response.c hold the two together. */
+const char *gw_parse_scan(struct gw_parser *p, const char *s, const char *end,
+                          struct gw_headers *out);
+
 /* Cuts lines (header lines and the empty one, which llhttp has found valid) into fields, and
  * holds that nothing but fields is there.  False: p->err is set. */
 bool gw_parse_fields(struct gw_parser *p, struct gw_str lines, struct gw_headers *out);

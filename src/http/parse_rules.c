@@ -116,7 +116,8 @@ framing(struct gw_parser *p, const struct found *f)
         return fail(p, GW_ERR_BAD_FRAMING, "two Content-Length headers");
     }
     if (f->n_length == 1) {
-        if (!gw_str_u64(f->length->value, &h->length) || h->length != p->http.content_length) {
+        if (!gw_str_u64(f->length->value, &h->length) ||
+            (!p->plain && h->length != p->http.content_length)) {
             return fail(p, GW_ERR_BAD_FRAMING, "Content-Length is not one decimal number");
         }
         /* Nothing is a body of no bytes too: one question less for all who ask. */
