@@ -1,6 +1,7 @@
 #include "modules/access_line.h"
 
 #include "base/clock.h"
+#include "gateway/module.h"
 #include "http/chars.h"
 #include "http/write.h"
 
@@ -250,7 +251,7 @@ put_policy(struct gw_buf *out, const struct gw_req *req)
 {
     const struct gw_decision *d = &req->decision;
 
-    put_text(out, MEMBER("route"), gw_str_of(d->route));
+    put_text(out, MEMBER("route"), gw_str_of(gw_route_name(d->route)));
     put_text(out, MEMBER("extension"), d->extension);
     put_text(out, MEMBER("version"), d->version);
     if (req->subject.name.n > 0) {

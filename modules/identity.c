@@ -7,7 +7,6 @@
  */
 #include "gateway/module.h"
 #include "http/chars.h"
-#include "modules/route_of.h"
 
 static const char hex[] = "0123456789ABCDEF";
 
@@ -104,7 +103,7 @@ add_identity(struct gw_req *req)
 static bool
 keeps_credential(const struct gw_req *req)
 {
-    enum gw_route_kind kind = gw_route_of(req);
+    unsigned kind = req->decision.route;
 
     return req->keep_authorization || kind == GW_ROUTE_CORE || kind == GW_ROUTE_CONSOLE;
 }

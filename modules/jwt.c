@@ -13,7 +13,6 @@
 #include "gateway/module.h"
 #include "modules/counter.h"
 #include "modules/jwt_cache.h"
-#include "modules/route_of.h"
 
 /* What a worker has made for the settings of one config. */
 struct worker {
@@ -170,7 +169,7 @@ check_credential(struct gw_req *req, const struct gw_jwt_settings *s, struct gw_
     struct gw_str token = credential;
     struct gw_str scheme = gw_str_cut(&token, ' ');
 
-    if (gw_str_eq_nocase(scheme, GW_STR("Basic")) && gw_route_of(req) == GW_ROUTE_CORE) {
+    if (gw_str_eq_nocase(scheme, GW_STR("Basic")) && req->decision.route == GW_ROUTE_CORE) {
         req->decision.authentication = "basic, left to the core";
         return GW_ERR_OK; /* only the core knows passwords: it gets the header as it is */
     }

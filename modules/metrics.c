@@ -6,7 +6,6 @@
  */
 #include "base/map.h"
 #include "modules/metrics_counts.h"
-#include "modules/route_of.h"
 
 const uint64_t gw_metrics_bounds[GW_METRICS_BOUNDS] = {
     1000,   2500,   5000,    10000,   25000,   50000,    100000,
@@ -70,7 +69,6 @@ count(struct gw_req *req, const void *conf)
 {
     const struct gw_decision *d = &req->decision;
     struct gw_metrics_counts *c = gw_world_index(req->world, &view);
-    enum gw_route_kind kind = gw_route_of(req);
     unsigned class = d->status / 100 < GW_METRICS_CLASSES ? d->status / 100 : 0;
     size_t bound = 0;
 
@@ -78,15 +76,15 @@ count(struct gw_req *req, const void *conf)
     if (d->extension.n > 0) {
         gw_counter_add(&extension_of(c, d->extension)->requests[class], 1);
     } else {
-        gw_counter_add(&c->route[kind].requests[class], 1);
+        gw_counter_add(&c->route[d->route].requests[class], 1);
     }
     while (bound < GW_METRICS_BOUNDS && d->end_us > gw_metrics_bounds[bound]) {
         bound++;
     }
-    gw_counter_add(&c->route[kind].slower[bound], 1);
-    gw_counter_add(&c->route[kind].sum_us, d->end_us);
-    gw_counter_add(&c->route[kind].received, d->bytes_in);
-    gw_counter_add(&c->route[kind].sent, d->bytes_out);
+    gw_counter_add(&c->route[d->route].slower[bound], 1);
+    gw_counter_add(&c->route[d->route].sum_us, d->end_us);
+    gw_counter_add(&c->route[d->route].received, d->bytes_in);
+    gw_counter_add(&c->route[d->route].sent, d->bytes_out);
     if (req->err != GW_ERR_OK) {
         gw_counter_add(&c->errors[req->err], 1);
     }

@@ -169,7 +169,7 @@ decide(struct gw_req *req, const void *conf)
 {
     enum gw_verdict v = ask(req, conf);
 
-    if (!req->dry) {
+    if (v != GW_NEXT && !req->dry) { /* else forward notes it */
         req->decision.decided_us = gw_clock_mono_us() - req->decision.start_us;
     }
     return v;

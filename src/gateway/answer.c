@@ -218,6 +218,22 @@ finish(struct gw_exchange *x)
     gw_exchange_release(x, whole);
 }
 
+/* Puts the head in front of the body where that lies in the scratch buffer, over the head that it
+ * came with.  False when there is no room. */
+static bool
+join(const struct gw_loop *l, const struct iovec *head, struct iovec *body)
+{
+    char *at = body->iov_base;
+
+    if (at < l->scratch || at >= l->scratch + GW_SCRATCH_SIZE ||
+        (size_t)(at - l->scratch) + GW_SCRATCH_FRONT < head->iov_len) {
+        return false;
+    }
+    body->iov_base = memcpy(at - head->iov_len, head->iov_base, head->iov_len);
+    body->iov_len += head->iov_len;
+    return true;
+}
+
 /* Writes what the parser has just found, after `first` (a head, or none), as one call. */
 static void
 write_found(struct gw_exchange *x, const struct iovec *first)
@@ -229,7 +245,10 @@ write_found(struct gw_exchange *x, const struct iovec *first)
     char line[20];
     int n = 0;
 
-    if (first != NULL) {
+    bool joined = first != NULL && p->n_body > 0 && !x->no_body && !x->chunk_down &&
+                  join(client->loop, first, &p->body[0]);
+
+    if (first != NULL && !joined) {
         iov[n++] = *first;
     }
     if (p->n_body > 0 && !x->no_body) {

@@ -197,7 +197,6 @@ gw_conf_unref(struct gw_conf *c)
     gw_arena_free(c->arena);
 }
 
-/* Decoded: "/%6bapis" is "/kapis" for whoever is behind us. */
 static struct gw_str
 first_segment(struct gw_str path)
 {
@@ -206,22 +205,31 @@ first_segment(struct gw_str path)
     return (struct gw_str){rest.p, gw_str_find(rest, '/')};
 }
 
+static enum gw_route_kind
+kind_of(const struct gw_conf *c, struct gw_str first, bool (*is)(struct gw_str, struct gw_str))
+{
+    if (is(first, GW_STR("extensions"))) {
+        return GW_ROUTE_EXTENSIONS;
+    }
+    if (is(first, GW_STR("-"))) {
+        return GW_ROUTE_ADMIN;
+    }
+    for (size_t i = 0; i < c->settings.n_core_segments; i++) {
+        if (is(first, c->settings.core_segments[i])) {
+            return GW_ROUTE_CORE;
+        }
+    }
+    return GW_ROUTE_CONSOLE;
+}
+
+/* As it means: "/%6bapis" is "/kapis" for whoever is behind us. */
 const struct gw_plan *
 gw_conf_route(const struct gw_conf *c, struct gw_str host, struct gw_str path)
 {
     struct gw_str first = first_segment(path);
+    bool encoded = gw_str_find(first, '%') < first.n;
 
     (void)host; /* one platform, one host: routes by host come with a later issue */
-    if (gw_path_segment_is(first, GW_STR("extensions"))) {
-        return &c->plans[GW_ROUTE_EXTENSIONS];
-    }
-    if (gw_path_segment_is(first, GW_STR("-"))) {
-        return &c->plans[GW_ROUTE_ADMIN];
-    }
-    for (size_t i = 0; i < c->settings.n_core_segments; i++) {
-        if (gw_path_segment_is(first, c->settings.core_segments[i])) {
-            return &c->plans[GW_ROUTE_CORE];
-        }
-    }
-    return &c->plans[GW_ROUTE_CONSOLE];
+    return &c->plans[encoded ? kind_of(c, first, gw_path_segment_is)
+                             : kind_of(c, first, gw_str_eq)];
 }

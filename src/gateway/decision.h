@@ -18,7 +18,7 @@ enum gw_allowed {
 
 struct gw_decision {
     /* routing */
-    const char *route;       /* "core", "console", "extensions", "admin" */
+    unsigned route;          /* enum gw_route_kind; GW_N_ROUTES: refused before one was found */
     struct gw_str extension; /* or none */
     struct gw_str version;   /* of the extension that was chosen, or none */
     /* identity */

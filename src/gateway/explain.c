@@ -83,7 +83,7 @@ make_request(struct gw_conf *c, struct gw_world *w, const struct gw_question *q)
     req->host = q->host;
     req->client_ip = q->remote_addr;
     req->peer_trusted = true;
-    req->decision.route = "core";
+    req->decision.route = GW_ROUTE_CORE;
     req->decision.wall_ms = gw_clock_wall_ms();
     req->decision.rule = -2;
     make_head(req, q);
@@ -230,23 +230,18 @@ refuse_method(struct gw_req *req)
 static void
 route(struct gw_req *req, const struct gw_conf *c)
 {
-    static const char *const names[] = {[GW_ROUTE_CORE] = "core",
-                                        [GW_ROUTE_EXTENSIONS] = "extensions",
-                                        [GW_ROUTE_CONSOLE] = "console",
-                                        [GW_ROUTE_ADMIN] = "admin"};
-
     req->plan = gw_conf_route(c, req->host, req->target.path);
     if (req->plan->route == GW_ROUTE_CONSOLE && c->settings.core.console == NULL) {
         req->plan = &c->plans[GW_ROUTE_CORE];
     }
-    req->decision.route = names[req->plan->route];
+    req->decision.route = req->plan->route;
 }
 
 static void
 walk_url(struct gw_req *req, const struct gw_conf *c)
 {
     if (!check_target(req)) {
-        req->decision.route = "none";
+        req->decision.route = GW_N_ROUTES;
         req->decision.end = "refused";
         return;
     }
@@ -261,7 +256,8 @@ walk_url(struct gw_req *req, const struct gw_conf *c)
     walk(req);
     if (req->decision.allowed == GW_UNDECIDED && req->err == GW_ERR_OK) {
         req->decision.allowed = GW_ALLOWED;
-        req->decision.policy = req->decision.route; /* its plan asks nobody for permission */
+        req->decision.policy =
+            gw_route_name(req->decision.route); /* its plan asks nobody for permission */
     }
     refuse_method(req);
 }

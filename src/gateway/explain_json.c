@@ -197,7 +197,7 @@ add_route(json_t *answer, const struct gw_req *req)
     json_t *list = json_array();
     bool served = is_served(req);
 
-    put(answer, "route", gw_str_of(served ? req->decision.route : "none"));
+    put(answer, "route", gw_str_of(gw_route_name(served ? req->decision.route : GW_N_ROUTES)));
     if (req->decision.extension.n > 0) {
         put(answer, "extension", req->decision.extension);
     }

@@ -155,27 +155,6 @@ add_chain(struct gw_out *out, const struct gw_req *req, enum gw_header_id id)
     }
 }
 
-/* "for=" of RFC 7239: an IPv6 address goes in brackets and quotes. */
-static void
-add_forwarded(struct gw_out *out, const struct gw_req *req, struct gw_str proto)
-{
-    bool v6 = gw_str_find(req->peer_ip, ':') < req->peer_ip.n;
-
-    gw_out_str(out, GW_STR("Forwarded: "));
-    add_chain(out, req, GW_H_FORWARDED);
-    gw_out_str(out, v6 ? GW_STR("for=\"[") : GW_STR("for="));
-    gw_out_str(out, req->peer_ip);
-    gw_out_str(out, v6 ? GW_STR("]\"") : GW_STR(""));
-    if (req->host.n > 0) {
-        gw_out_str(out, GW_STR(";host=\""));
-        gw_out_str(out, req->host);
-        gw_out_str(out, GW_STR("\""));
-    }
-    gw_out_str(out, GW_STR(";proto="));
-    gw_out_str(out, proto);
-    gw_out_str(out, GW_STR("\r\n"));
-}
-
 static struct gw_str
 believed(const struct gw_req *req, enum gw_header_id id, struct gw_str own)
 {
@@ -196,26 +175,49 @@ protocol_of(const struct gw_req *req)
     return gw_header_name_ok(first) ? first : own;
 }
 
+/* "for=" of RFC 7239: an IPv6 address goes in brackets and quotes. */
+static char *
+put_forwarded(char *at, const struct gw_req *req, struct gw_str proto)
+{
+    if (gw_str_find(req->peer_ip, ':') < req->peer_ip.n) {
+        at = GW_PUT(gw_put(GW_PUT(at, "for=\"["), req->peer_ip), "]\"");
+    } else {
+        at = gw_put(GW_PUT(at, "for="), req->peer_ip);
+    }
+    if (req->host.n > 0) {
+        at = GW_PUT(gw_put(GW_PUT(at, ";host=\""), req->host), "\"");
+    }
+    return GW_PUT(gw_put(GW_PUT(at, ";proto="), proto), "\r\n");
+}
+
+/* One line after the other, and all that is not the chains' into room that is looked for once. */
 static void
 add_client(struct gw_out *out, const struct gw_req *req)
 {
     struct gw_str proto = protocol_of(req);
     struct gw_str host = believed(req, GW_H_X_FORWARDED_HOST, req->host);
+    size_t room = 2 * req->peer_ip.n + req->client_ip.n + 2 * proto.n + host.n + req->host.n +
+                  req->to.forwarded_prefix.n + req->request_id.n + 256;
 
     gw_out_str(out, GW_STR("X-Forwarded-For: "));
     add_chain(out, req, GW_H_X_FORWARDED_FOR);
-    gw_out_str(out, req->peer_ip);
-    gw_out_str(out, GW_STR("\r\n"));
-    gw_out_header(out, GW_STR("X-Real-IP"), req->client_ip);
-    gw_out_header(out, GW_STR("X-Forwarded-Proto"), proto);
+    char *at = gw_put(gw_out_room(out, room), req->peer_ip);
+    at = gw_put(GW_PUT(at, "\r\nX-Real-IP: "), req->client_ip);
+    at = gw_put(GW_PUT(at, "\r\nX-Forwarded-Proto: "), proto);
     if (host.n > 0) {
-        gw_out_header(out, GW_STR("X-Forwarded-Host"), host);
+        at = gw_put(GW_PUT(at, "\r\nX-Forwarded-Host: "), host);
     }
     if (req->to.forwarded_prefix.n > 0) {
-        gw_out_header(out, GW_STR("X-Forwarded-Prefix"), req->to.forwarded_prefix);
+        at = gw_put(GW_PUT(at, "\r\nX-Forwarded-Prefix: "), req->to.forwarded_prefix);
     }
-    add_forwarded(out, req, proto);
-    gw_out_header(out, GW_STR("X-Request-Id"), req->request_id);
+    at = gw_put(GW_PUT(at, "\r\nX-Request-Id: "), req->request_id);
+    at = GW_PUT(at, "\r\nForwarded: ");
+    if (req->peer_trusted && gw_headers_has(&req->head->headers, GW_H_FORWARDED)) {
+        gw_out_took(out, at);
+        add_chain(out, req, GW_H_FORWARDED);
+        at = gw_out_room(out, room);
+    }
+    gw_out_took(out, put_forwarded(at, req, proto));
 }
 
 static void
@@ -324,7 +326,8 @@ gw_heads_response(struct gw_exchange *x, struct gw_out *out)
     if (req->to.map_back) {
         gw_map_back(req, &head->headers, x->backend, out);
     }
-    gw_out_header(out, GW_STR("X-Request-Id"), req->request_id);
+    char *at = gw_out_room(out, req->request_id.n + sizeof("X-Request-Id: \r\n"));
+    gw_out_took(out, GW_PUT(gw_put(GW_PUT(at, "X-Request-Id: "), req->request_id), "\r\n"));
     add_edits(out, &req->down);
     if (head->upgrade) {
         gw_out_str(out, GW_STR("Connection: Upgrade\r\n"));

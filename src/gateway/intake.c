@@ -106,31 +106,39 @@ id_ok(struct gw_str id)
     return true;
 }
 
-/* Unique among workers, restarts and machines as far as 64 random bits go; not secret. */
+static char *
+put_hex(char *at, uint64_t v, unsigned digits)
+{
+    while (digits > 0) {
+        *at++ = "0123456789abcdef"[v >> (4 * --digits) & 15];
+    }
+    return at;
+}
+
+/* Unique among workers, restarts and machines as far as 64 random bits go; not secret.  The
+ * random part and the upper half of the count seldom change. */
 static struct gw_str
 new_id(struct gw_req *req)
 {
-    static _Thread_local uint64_t base;
-    static _Thread_local uint64_t count;
-    static const char digits[] = "0123456789abcdef";
+    static _Thread_local char front[20];
+    static _Thread_local uint32_t count;
     char *text = gw_arena_raw(req->arena, 25);
-    uint64_t n = ++count;
 
-    if (base == 0) {
-        struct {
-            uint64_t us, ms;
-            void *where;
-        } seed = {gw_clock_mono_us(), gw_clock_wall_ms(), &base};
+    if ((count & 0xffff) == 0) {
+        static _Thread_local uint64_t base;
 
-        base = gw_hash((struct gw_str){(const char *)&seed, sizeof(seed)}) | 1;
+        if (base == 0) {
+            struct {
+                uint64_t us, ms;
+                void *where;
+            } seed = {gw_clock_mono_us(), gw_clock_wall_ms(), &base};
+
+            base = gw_hash((struct gw_str){(const char *)&seed, sizeof(seed)}) | 1;
+        }
+        put_hex(put_hex(front, base, 16), count >> 16, 4);
     }
-    for (int i = 0; i < 16; i++) {
-        text[i] = digits[base >> (60 - 4 * i) & 15];
-    }
-    for (int i = 0; i < 8; i++) {
-        text[16 + i] = digits[n >> (28 - 4 * i) & 15];
-    }
-    text[24] = '\0';
+    memcpy(text, front, sizeof(front));
+    *put_hex(text + sizeof(front), count++, 4) = '\0';
     return (struct gw_str){text, 24};
 }
 
@@ -221,15 +229,11 @@ check_body(struct gw_req *req, const struct gw_settings *set)
 static void
 route(struct gw_req *req, const struct gw_session *s)
 {
-    static const char *const names[] = {[GW_ROUTE_CORE] = "core",
-                                        [GW_ROUTE_EXTENSIONS] = "extensions",
-                                        [GW_ROUTE_CONSOLE] = "console",
-                                        [GW_ROUTE_ADMIN] = "admin"};
     struct gw_str authority = req->target.authority;
 
     req->host = authority.n > 0 ? authority : gw_headers_value(&req->head->headers, GW_H_HOST);
     req->plan = gw_conf_route(s->conf, req->host, req->target.path);
-    req->decision.route = names[req->plan->route];
+    req->decision.route = req->plan->route;
 }
 
 struct gw_req *
@@ -246,7 +250,7 @@ gw_intake(struct gw_session *s, bool parsed)
     /* An upgrade may be ignored (RFC 9110, 7.8): then it is an ordinary request. */
     p->head.upgrade = p->head.upgrade && !hides_requests(&p->head.headers);
     req->decision.start_us = s->start_us;
-    req->decision.wall_ms = gw_clock_wall_ms();
+    req->decision.wall_ms = gw_loop_wall_ms(s->conn.loop);
     req->decision.head_us = s->conn.loop->now_us - s->start_us;
     req->decision.rule = -2;
     note_client(req, s);
@@ -261,7 +265,7 @@ gw_intake(struct gw_session *s, bool parsed)
         route(req, s);
     } else {
         req->plan = &s->conf->plans[GW_ROUTE_CONSOLE];
-        req->decision.route = "none";
+        req->decision.route = GW_N_ROUTES;
         req->decision.end = "refused";
     }
     return req;

@@ -32,6 +32,9 @@ enum gw_route_kind {
     GW_ROUTE_ADMIN,      /* /-/... */
     GW_N_ROUTES
 };
+/* "core", "extensions", "console", "admin"; "none" for GW_N_ROUTES. */
+const char *gw_route_name(unsigned route);
+
 #define GW_ON(kind) (1u << (kind))
 #define GW_ON_ALL   ((1u << GW_N_ROUTES) - 1)
 

@@ -4,6 +4,19 @@
 
 static const char *const phase_names[] = {"find", "access", "rewrite", "response", "log"};
 
+const char *
+gw_route_name(unsigned route)
+{
+    static const char *const names[] = {[GW_ROUTE_CORE] = "core",
+                                        [GW_ROUTE_EXTENSIONS] = "extensions",
+                                        [GW_ROUTE_CONSOLE] = "console",
+                                        [GW_ROUTE_ADMIN] = "admin",
+                                        [GW_N_ROUTES] = "none"};
+
+    assert(route <= GW_N_ROUTES);
+    return names[route];
+}
+
 static void
 add(struct gw_plan *plan, struct gw_step step)
 {

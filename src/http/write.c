@@ -12,19 +12,34 @@ gw_out_init(struct gw_out *o, struct gw_arena *a, size_t expected)
     }
 }
 
-/* Makes room for n more bytes and returns where they go. */
-static char *
+static void
+grow(struct gw_out *o, size_t n)
+{
+    size_t size = (o->n + n) * 2;
+    char *p = gw_arena_raw(o->arena, size);
+
+    if (o->n > 0) {
+        memcpy(p, o->p, o->n);
+    }
+    o->p = p;
+    o->size = size;
+}
+
+char *
+gw_out_room(struct gw_out *o, size_t n)
+{
+    if (o->size - o->n < n) {
+        grow(o, n);
+    }
+    return o->p + o->n;
+}
+
+/* Takes room for n more bytes and returns where they go. */
+static inline char *
 extend(struct gw_out *o, size_t n)
 {
     if (o->size - o->n < n) {
-        size_t size = (o->n + n) * 2;
-        char *p = gw_arena_raw(o->arena, size);
-
-        if (o->n > 0) {
-            memcpy(p, o->p, o->n);
-        }
-        o->p = p;
-        o->size = size;
+        grow(o, n);
     }
     char *at = o->p + o->n;
     o->n += n;
@@ -58,56 +73,36 @@ gw_out_u64(struct gw_out *o, uint64_t v)
     gw_out_add(o, digits + at, sizeof(digits) - at);
 }
 
-static char *
-put(char *at, struct gw_str s)
-{
-    if (s.n > 0) {
-        memcpy(at, s.p, s.n);
-    }
-    return at + s.n;
-}
-
 void
 gw_out_request_line(struct gw_out *o, struct gw_str method, struct gw_str target)
 {
-    const struct gw_str version = GW_STR(" HTTP/1.1\r\n");
-    char *at = extend(o, method.n + 1 + target.n + version.n);
+    char *at = gw_put(gw_out_room(o, method.n + target.n + sizeof("  HTTP/1.1\r\n")), method);
 
-    at = put(at, method);
     *at++ = ' ';
-    at = put(at, target);
-    put(at, version);
+    gw_out_took(o, GW_PUT(gw_put(at, target), " HTTP/1.1\r\n"));
 }
 
 void
 gw_out_status_line(struct gw_out *o, unsigned status, struct gw_str reason)
 {
-    const struct gw_str version = GW_STR("HTTP/1.1 ");
-
     assert(status >= 100 && status <= 999);
     if (reason.n == 0) {
         reason = gw_status_reason(status);
     }
-    char *at = put(extend(o, version.n + 4 + reason.n + 2), version);
+    char *at = GW_PUT(gw_out_room(o, sizeof("HTTP/1.1 200 \r\n") + reason.n), "HTTP/1.1 ");
     *at++ = (char)('0' + status / 100);
     *at++ = (char)('0' + status / 10 % 10);
     *at++ = (char)('0' + status % 10);
     *at++ = ' '; /* also before an empty reason (RFC 9112, 4) */
-    at = put(at, reason);
-    *at++ = '\r';
-    *at = '\n';
+    gw_out_took(o, GW_PUT(gw_put(at, reason), "\r\n"));
 }
 
 void
 gw_out_header(struct gw_out *o, struct gw_str name, struct gw_str value)
 {
-    char *at = put(extend(o, name.n + 2 + value.n + 2), name);
+    char *at = gw_put(gw_out_room(o, name.n + value.n + sizeof(": \r\n")), name);
 
-    *at++ = ':';
-    *at++ = ' ';
-    at = put(at, value);
-    *at++ = '\r';
-    *at = '\n';
+    gw_out_took(o, GW_PUT(gw_put(GW_PUT(at, ": "), value), "\r\n"));
 }
 
 void

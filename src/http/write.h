@@ -22,6 +22,24 @@ void gw_out_add(struct gw_out *o, const char *p, size_t n);
 void gw_out_str(struct gw_out *o, struct gw_str s);
 void gw_out_u64(struct gw_out *o, uint64_t v);
 
+/* Room for n bytes behind what is there: write them, then say with gw_out_took() where they ended.
+ * For lines of several parts, which so take one look at the room there is. */
+char *gw_out_room(struct gw_out *o, size_t n);
+
+static inline void
+gw_out_took(struct gw_out *o, const char *end)
+{
+    o->n = (size_t)(end - o->p);
+}
+
+/* Copies s to `at`, where there is room, and returns the place behind it. */
+static inline char *
+gw_put(char *at, struct gw_str s)
+{
+    return s.n == 0 ? at : (char *)memcpy(at, s.p, s.n) + s.n;
+}
+#define GW_PUT(at, lit) ((char *)memcpy((at), (lit), sizeof(lit) - 1) + sizeof(lit) - 1)
+
 /* "METHOD target HTTP/1.1\r\n" */
 void gw_out_request_line(struct gw_out *o, struct gw_str method, struct gw_str target);
 

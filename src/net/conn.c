@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -85,15 +86,33 @@ forget(struct gw_conn *c, size_t n)
     }
 }
 
-/* sendmsg() instead of writev(): a peer that has gone is an error, not a SIGPIPE. */
+/* glibc's recv() and send() are cancellation points: in a process with threads each of them first
+ * allows to be cancelled, and then forbids it again, by two atomic writes.  Nobody cancels here. */
 static ssize_t
-send_iov(struct gw_conn *c, struct iovec *iov, size_t n)
+receive(int fd, void *into, size_t n)
 {
-    struct msghdr m = {.msg_iov = iov, .msg_iovlen = n};
+    return syscall(SYS_recvfrom, fd, into, n, 0, NULL, NULL);
+}
+
+/* Not writev(): a peer that has gone is an error, not a SIGPIPE. */
+static ssize_t
+send_all(int fd, const struct iovec *iov, size_t n)
+{
+    if (n == 1) { /* the kernel has less to do for one piece */
+        return syscall(SYS_sendto, fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL, NULL, 0);
+    }
+    const struct msghdr m = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = n};
+
+    return syscall(SYS_sendmsg, fd, &m, MSG_NOSIGNAL);
+}
+
+static ssize_t
+send_iov(struct gw_conn *c, const struct iovec *iov, size_t n)
+{
     ssize_t sent;
 
     do {
-        sent = sendmsg(c->fd, &m, MSG_NOSIGNAL);
+        sent = send_all(c->fd, iov, n);
     } while (sent < 0 && errno == EINTR);
     if (sent >= 0) {
         return sent;
@@ -154,6 +173,7 @@ write_both(struct gw_conn *c, const struct iovec *iov, int n, size_t all)
     struct iovec both[WRITE_IOV + 1];
     size_t n_both = 0;
     size_t kept = c->out_bytes;
+    ssize_t sent;
 
     if (kept > 0) {
         if (c->out->next != NULL) { /* more than one piece: they go first, by themselves */
@@ -166,9 +186,12 @@ write_both(struct gw_conn *c, const struct iovec *iov, int n, size_t all)
             both[n_both++] = (struct iovec){c->out->bytes + c->out->from, kept};
         }
     }
-    memcpy(both + n_both, iov, (size_t)n * sizeof(*iov));
-    n_both += (size_t)n;
-    ssize_t sent = send_iov(c, both, n_both);
+    if (n_both == 0) {
+        sent = send_iov(c, iov, (size_t)n);
+    } else {
+        memcpy(both + n_both, iov, (size_t)n * sizeof(*iov));
+        sent = send_iov(c, both, n_both + (size_t)n);
+    }
     if (sent < 0) {
         return all;
     }
@@ -221,7 +244,7 @@ gw_conn_read(struct gw_conn *c, char *into, size_t n)
     ssize_t got;
 
     do {
-        got = recv(c->fd, into, n, 0);
+        got = receive(c->fd, into, n);
     } while (got < 0 && errno == EINTR);
     if (got > 0) {
         /* A short read has emptied the socket; what comes later makes a new edge.  The peer's

@@ -13,13 +13,20 @@ gw_loop_turn(struct gw_loop *l)
 }
 
 static void
+read_wall_clock(struct gw_loop *l)
+{
+    gw_loop_turn(l);
+    l->wall_offset_ms = gw_clock_wall_ms() - gw_loop_now_ms(l);
+}
+
+static void
 on_tick(evutil_socket_t fd, short what, void *arg)
 {
     struct gw_loop *l = arg;
 
     (void)fd;
     (void)what;
-    gw_loop_turn(l);
+    read_wall_clock(l);
     gw_wheel_run(&l->wheel, gw_loop_now_ms(l));
 }
 
@@ -37,9 +44,9 @@ gw_loop_new(void)
     l->base = event_base_new_with_config(config);
     event_config_free(config);
     assert(l->base != NULL);
-    gw_loop_turn(l);
+    read_wall_clock(l);
     gw_wheel_init(&l->wheel, gw_loop_now_ms(l));
-    l->scratch = gw_mem_alloc(GW_SCRATCH_SIZE);
+    l->scratch = (char *)gw_mem_alloc(GW_SCRATCH_FRONT + GW_SCRATCH_SIZE) + GW_SCRATCH_FRONT;
     l->tick = event_new(l->base, -1, EV_PERSIST, on_tick, l);
     event_add(l->tick, &every);
     return l;
@@ -53,7 +60,7 @@ gw_loop_free(struct gw_loop *l)
     }
     event_free(l->tick);
     event_base_free(l->base);
-    free(l->scratch);
+    free(l->scratch - GW_SCRATCH_FRONT);
     free(l);
 }
 

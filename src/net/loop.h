@@ -13,14 +13,17 @@
 #include "base/wheel.h"
 
 #define GW_SCRATCH_SIZE ((size_t)64 * 1024)
+/* In front of what is read, so that a message can go on with another head than it came with. */
+#define GW_SCRATCH_FRONT ((size_t)4 * 1024)
 
 struct gw_loop {
     struct event_base *base;
     struct evdns_base *dns; /* NULL until the first name is asked for */
     struct event *tick;
     struct gw_wheel wheel;
-    uint64_t now_us; /* mono; as of the running callback */
-    char *scratch;   /* GW_SCRATCH_SIZE bytes */
+    uint64_t now_us;         /* mono; as of the running callback */
+    uint64_t wall_offset_ms; /* wall clock less mono, as of the last tick */
+    char *scratch;           /* GW_SCRATCH_SIZE bytes, and GW_SCRATCH_FRONT before them */
 };
 
 /* One thread only: the base has no locks. */
@@ -34,6 +37,14 @@ static inline uint64_t
 gw_loop_now_ms(const struct gw_loop *l)
 {
     return l->now_us / 1000;
+}
+
+/* As gw_clock_wall_ms(), but without another look at a clock; a jump of the wall clock is noticed
+ * at the next tick of the wheel. */
+static inline uint64_t
+gw_loop_wall_ms(const struct gw_loop *l)
+{
+    return gw_loop_now_ms(l) + l->wall_offset_ms;
 }
 
 /* The resolver, made from /etc/resolv.conf and /etc/hosts at first use; NULL when it can't be. */

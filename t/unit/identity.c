@@ -15,7 +15,7 @@ extern const struct gw_module gw_mod_identity;
 
 /* A request on this route that came with a credential in both headers. */
 static struct gw_req *
-request_on(const char *route)
+request_on(enum gw_route_kind route)
 {
     struct gw_arena *a = gw_arena_new();
     struct gw_req *req = gw_arena_alloc(a, sizeof(*req));
@@ -73,7 +73,7 @@ test_a_user(void **state)
         "X-Remote-Extra-scopes%2Fa%20b: ",
         NULL,
     };
-    struct gw_req *req = request_on("extensions");
+    struct gw_req *req = request_on(GW_ROUTE_EXTENSIONS);
 
     (void)state;
     req->identity_headers = true;
@@ -114,7 +114,7 @@ test_names_are_escaped(void **state)
     for (size_t i = 0; i < N(cases); i++) {
         char line[256];
         const char *expected[] = {line, NULL};
-        struct gw_req *req = request_on("extensions");
+        struct gw_req *req = request_on(GW_ROUTE_EXTENSIONS);
 
         (void)snprintf(line, sizeof(line), "X-Remote-User: %s", cases[i].value);
         req->identity_headers = true;
@@ -129,7 +129,7 @@ static void
 test_only_when_asked_for(void **state)
 {
     const char *const none[] = {NULL};
-    struct gw_req *req = request_on("extensions");
+    struct gw_req *req = request_on(GW_ROUTE_EXTENSIONS);
 
     (void)state;
     req->subject.name = GW_STR("admin");
@@ -142,11 +142,12 @@ static void
 test_the_credential(void **state)
 {
     static const struct {
-        const char *route;
+        enum gw_route_kind route;
         bool keep, expected;
     } cases[] = {
-        {"core", false, true},      {"console", false, true}, {"extensions", false, false},
-        {"extensions", true, true}, {"admin", false, false},  {NULL, false, false},
+        {GW_ROUTE_CORE, false, true},        {GW_ROUTE_CONSOLE, false, true},
+        {GW_ROUTE_EXTENSIONS, false, false}, {GW_ROUTE_EXTENSIONS, true, true},
+        {GW_ROUTE_ADMIN, false, false},      {GW_N_ROUTES, false, false},
     };
 
     (void)state;

@@ -63,7 +63,8 @@ add_header(struct gw_headers *h, enum gw_header_id id, const char *value)
 }
 
 static struct gw_req *
-request_of(const char *route, const char *authorization, const char *second, const char *kubesphere)
+request_of(enum gw_route_kind route, const char *authorization, const char *second,
+           const char *kubesphere)
 {
     struct gw_arena *a = gw_arena_new();
     struct gw_req *req = gw_arena_alloc(a, sizeof(*req));
@@ -90,33 +91,34 @@ authenticate(struct gw_req *req)
 }
 
 static const struct {
-    const char *route, *authorization, *second, *kubesphere;
+    enum gw_route_kind route;
+    const char *authorization, *second, *kubesphere;
     enum gw_err err;
     const char *user; /* of those that are let in */
 } cases[] = {
-    {"core", NULL, NULL, NULL, GW_ERR_OK, "system:anonymous"},
-    {"core", "Bearer " ADMIN, NULL, NULL, GW_ERR_OK, "admin"},
-    {"core", "bEaReR " ADMIN, NULL, NULL, GW_ERR_OK, "admin"},
-    {"extensions", "Bearer " ADMIN, NULL, NULL, GW_ERR_OK, "admin"},
-    {"admin", "Bearer " ADMIN, NULL, NULL, GW_ERR_OK, "admin"},
-    {"core", NULL, NULL, "Bearer " ADMIN, GW_ERR_OK, "admin"},
-    {"core", "Bearer " ADMIN, NULL, "Bearer " ADMIN, GW_ERR_OK, "admin"},
-    {"core", "Bearer " ADMIN, NULL, "Bearer " FORGED, GW_ERR_TWO_CREDENTIALS, NULL},
-    {"core", "Bearer " ADMIN, NULL, "bearer " ADMIN, GW_ERR_TWO_CREDENTIALS, NULL},
-    {"core", "", NULL, "Bearer " ADMIN, GW_ERR_TWO_CREDENTIALS, NULL},
-    {"core", "Bearer " ADMIN, "Bearer " ADMIN, NULL, GW_ERR_TWO_CREDENTIALS, NULL},
-    {"core", "Basic YTpi", "Bearer " ADMIN, NULL, GW_ERR_TWO_CREDENTIALS, NULL},
-    {"core", "Bearer  " ADMIN, NULL, NULL, GW_ERR_TOKEN_MALFORMED, NULL},
-    {"core", "Bearer " ADMIN " junk", NULL, NULL, GW_ERR_TOKEN_MALFORMED, NULL},
-    {"core", "Bearer", NULL, NULL, GW_ERR_TOKEN_MALFORMED, NULL},
-    {"core", "Bearer abc", NULL, NULL, GW_ERR_TOKEN_MALFORMED, NULL},
-    {"core", "Bearer " FORGED, NULL, NULL, GW_ERR_TOKEN_SIGNATURE, NULL},
-    {"core", ADMIN, NULL, NULL, GW_ERR_BAD_SCHEME, NULL},
-    {"core", "Token abc", NULL, NULL, GW_ERR_BAD_SCHEME, NULL},
-    {"core", "", NULL, NULL, GW_ERR_BAD_SCHEME, NULL},
-    {"core", "Basic YTpi", NULL, NULL, GW_ERR_OK, "system:anonymous"},
-    {"extensions", "Basic YTpi", NULL, NULL, GW_ERR_BAD_SCHEME, NULL},
-    {"admin", "Basic YTpi", NULL, NULL, GW_ERR_BAD_SCHEME, NULL},
+    {GW_ROUTE_CORE, NULL, NULL, NULL, GW_ERR_OK, "system:anonymous"},
+    {GW_ROUTE_CORE, "Bearer " ADMIN, NULL, NULL, GW_ERR_OK, "admin"},
+    {GW_ROUTE_CORE, "bEaReR " ADMIN, NULL, NULL, GW_ERR_OK, "admin"},
+    {GW_ROUTE_EXTENSIONS, "Bearer " ADMIN, NULL, NULL, GW_ERR_OK, "admin"},
+    {GW_ROUTE_ADMIN, "Bearer " ADMIN, NULL, NULL, GW_ERR_OK, "admin"},
+    {GW_ROUTE_CORE, NULL, NULL, "Bearer " ADMIN, GW_ERR_OK, "admin"},
+    {GW_ROUTE_CORE, "Bearer " ADMIN, NULL, "Bearer " ADMIN, GW_ERR_OK, "admin"},
+    {GW_ROUTE_CORE, "Bearer " ADMIN, NULL, "Bearer " FORGED, GW_ERR_TWO_CREDENTIALS, NULL},
+    {GW_ROUTE_CORE, "Bearer " ADMIN, NULL, "bearer " ADMIN, GW_ERR_TWO_CREDENTIALS, NULL},
+    {GW_ROUTE_CORE, "", NULL, "Bearer " ADMIN, GW_ERR_TWO_CREDENTIALS, NULL},
+    {GW_ROUTE_CORE, "Bearer " ADMIN, "Bearer " ADMIN, NULL, GW_ERR_TWO_CREDENTIALS, NULL},
+    {GW_ROUTE_CORE, "Basic YTpi", "Bearer " ADMIN, NULL, GW_ERR_TWO_CREDENTIALS, NULL},
+    {GW_ROUTE_CORE, "Bearer  " ADMIN, NULL, NULL, GW_ERR_TOKEN_MALFORMED, NULL},
+    {GW_ROUTE_CORE, "Bearer " ADMIN " junk", NULL, NULL, GW_ERR_TOKEN_MALFORMED, NULL},
+    {GW_ROUTE_CORE, "Bearer", NULL, NULL, GW_ERR_TOKEN_MALFORMED, NULL},
+    {GW_ROUTE_CORE, "Bearer abc", NULL, NULL, GW_ERR_TOKEN_MALFORMED, NULL},
+    {GW_ROUTE_CORE, "Bearer " FORGED, NULL, NULL, GW_ERR_TOKEN_SIGNATURE, NULL},
+    {GW_ROUTE_CORE, ADMIN, NULL, NULL, GW_ERR_BAD_SCHEME, NULL},
+    {GW_ROUTE_CORE, "Token abc", NULL, NULL, GW_ERR_BAD_SCHEME, NULL},
+    {GW_ROUTE_CORE, "", NULL, NULL, GW_ERR_BAD_SCHEME, NULL},
+    {GW_ROUTE_CORE, "Basic YTpi", NULL, NULL, GW_ERR_OK, "system:anonymous"},
+    {GW_ROUTE_EXTENSIONS, "Basic YTpi", NULL, NULL, GW_ERR_BAD_SCHEME, NULL},
+    {GW_ROUTE_ADMIN, "Basic YTpi", NULL, NULL, GW_ERR_BAD_SCHEME, NULL},
 };
 
 static void
@@ -145,7 +147,7 @@ test_credentials(void **state)
 static void
 test_bad_credential_makes_nobody(void **state)
 {
-    static const char *const routes[] = {"core", "extensions", "admin"};
+    static const enum gw_route_kind routes[] = {GW_ROUTE_CORE, GW_ROUTE_EXTENSIONS, GW_ROUTE_ADMIN};
 
     (void)state;
     for (size_t i = 0; i < N(routes); i++) {
@@ -162,7 +164,7 @@ test_bad_credential_makes_nobody(void **state)
 static void
 test_the_subject_is_left_alone(void **state)
 {
-    struct gw_req *req = request_of("admin", "Bearer " FORGED, NULL, NULL);
+    struct gw_req *req = request_of(GW_ROUTE_ADMIN, "Bearer " FORGED, NULL, NULL);
 
     (void)state;
     req->subject.trusted = true;
@@ -170,7 +172,7 @@ test_the_subject_is_left_alone(void **state)
     assert_string_equal(req->decision.authentication, "admin-socket");
     gw_arena_free(req->arena);
 
-    req = request_of("core", "Bearer " FORGED, NULL, NULL);
+    req = request_of(GW_ROUTE_CORE, "Bearer " FORGED, NULL, NULL);
     req->dry = true;
     req->subject.name = GW_STR("tom");
     assert_int_equal(authenticate(req), GW_NEXT);
@@ -181,7 +183,7 @@ test_the_subject_is_left_alone(void **state)
 static void
 expect_how(const char *how)
 {
-    struct gw_req *req = request_of("core", "Bearer " ADMIN, NULL, NULL);
+    struct gw_req *req = request_of(GW_ROUTE_CORE, "Bearer " ADMIN, NULL, NULL);
 
     assert_int_equal(authenticate(req), GW_NEXT);
     assert_string_equal(req->decision.authentication, how);
@@ -201,7 +203,7 @@ test_a_token_is_verified_once(void **state)
     conf = load(NULL); /* with an empty cache */
     expect_how("jwt");
     expect_how("jwt-cached");
-    held = request_of("core", "Bearer " ADMIN, NULL, NULL);
+    held = request_of(GW_ROUTE_CORE, "Bearer " ADMIN, NULL, NULL);
     assert_int_equal(authenticate(held), GW_NEXT);
     gw_mod_jwt.close(conf);
 
@@ -223,7 +225,7 @@ static void
 test_a_dry_run_changes_nothing(void **state)
 {
     void *first = conf;
-    struct gw_req *req = request_of("core", "Bearer " ADMIN, NULL, NULL);
+    struct gw_req *req = request_of(GW_ROUTE_CORE, "Bearer " ADMIN, NULL, NULL);
 
     (void)state;
     conf = load(NULL);
