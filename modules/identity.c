@@ -40,12 +40,7 @@ put_escaped(char *out, char c)
 static struct gw_str
 value_of(struct gw_arena *a, struct gw_str s)
 {
-    bool plain = s.n == 0 || (s.p[0] != ' ' && s.p[s.n - 1] != ' ');
-
-    for (size_t i = 0; plain && i < s.n; i++) {
-        plain = is_plain(s.p[i]);
-    }
-    if (plain) {
+    if (s.n == 0 || (s.p[0] != ' ' && s.p[s.n - 1] != ' ' && gw_chars_need_no_escape(s))) {
         return s;
     }
     char *text = gw_arena_raw(a, s.n * 3);

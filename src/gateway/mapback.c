@@ -150,10 +150,12 @@ void
 gw_map_back(const struct gw_req *req, const struct gw_headers *h, const struct gw_backend *backend,
             struct gw_out *out)
 {
+    const uint64_t mapped =
+        UINT64_C(1) << GW_H_LOCATION | UINT64_C(1) << GW_H_SET_COOKIE | UINT64_C(1) << GW_H_REFRESH;
     struct gw_map map = {.prefix = req->to.forwarded_prefix, .base = req->to.base};
     struct gw_str authority = backend->endpoint->url.authority;
 
-    for (unsigned i = 0; i < h->n; i++) {
+    for (unsigned i = 0; (h->present & mapped) != 0 && i < h->n; i++) {
         const struct gw_header *one = &h->list[i];
 
         if (one->id == GW_H_LOCATION) {

@@ -129,9 +129,7 @@ request_line(struct gw_parser *p, const char *base, size_t n)
     }
     p->method = (struct gw_parse_span){p->skip, at};
     size_t target = ++at;
-    while (gw_char_is(line[at], GW_CHAR_TARGET)) {
-        at++;
-    }
+    at = (size_t)(gw_chars_target_end(line + at, line + n) - line); /* the LF is none */
     p->target = (struct gw_parse_span){p->skip + target, at - target};
     if (line[at] != ' ' || at == target) {
         return bad_target(p, line[at], at - target);

@@ -1,47 +1,6 @@
 #include "http/parse_private.h"
 
-#include <assert.h>
-#include <endian.h>
-
 #include "http/chars.h"
-
-#define ONES  UINT64_C(0x0101010101010101)
-#define HIGHS (0x80 * ONES)
-
-/* The high bit of each byte of v that is 0x7f or below 0x20, up to the first such byte at least:
- * behind that a borrow may set others, which nobody looks at. */
-static inline uint64_t
-controls(uint64_t v)
-{
-    uint64_t del = v ^ (0x7f * ONES);
-
-    return (((v - 0x20 * ONES) & ~v) | ((del - ONES) & ~del)) & HIGHS;
-}
-
-/* Where the first byte stands that is no value's, or end. */
-static const char *
-value_end(const char *s, const char *end)
-{
-    while (end - s >= 8) {
-        uint64_t v;
-
-        memcpy(&v, s, sizeof(v));
-        uint64_t found = controls(le64toh(v)); /* the first byte is the lowest one */
-        if (found == 0) {
-            s += 8;
-            continue;
-        }
-        s += __builtin_ctzll(found) / 8;
-        if (*s != '\t') {
-            return s;
-        }
-        s++;
-    }
-    while (s < end && gw_char_is(*s, GW_CHAR_VALUE)) {
-        s++;
-    }
-    return s;
-}
 
 static bool
 is_space(char c)
@@ -67,7 +26,7 @@ scan_line(const char *s, const char *end, struct gw_header *out)
     while (from < end && is_space(*from)) {
         from++;
     }
-    const char *cr = value_end(from, end);
+    const char *cr = gw_chars_value_end(from, end);
     if (end - cr < 2 || cr[0] != '\r' || cr[1] != '\n') {
         return NULL;
     }

@@ -265,6 +265,38 @@ classes_of_bytes(void **state)
     assert_int_equal(gw_char_hex('F'), 15);
 }
 
+/* Eight at a time or one by one: each byte in each place of texts of all lengths, with a byte
+ * behind it that would have been found, too. */
+static void
+bytes_at_once(void **state)
+{
+    char text[24];
+
+    (void)state;
+    for (size_t n = 1; n <= 20; n++) {
+        for (size_t at = 0; at < n; at++) {
+            for (unsigned c = 0; c < 256; c++) {
+                bool value = gw_char_is((char)c, GW_CHAR_VALUE);
+                bool target = gw_char_is((char)c, GW_CHAR_TARGET);
+
+                memset(text, 'x', n);
+                memset(text + n, '\r', sizeof(text) - n);
+                text[at] = (char)c;
+                assert_ptr_equal(gw_chars_value_end(text, text + n), text + (value ? n : at));
+                assert_ptr_equal(gw_chars_target_end(text, text + n), text + (target ? n : at));
+                assert_int_equal(gw_chars_need_no_escape((struct gw_str){text, n}),
+                                 c >= ' ' && c < 0x7f && c != '%');
+                if (at + 1 < n) {
+                    text[at + 1] = '\n';
+                    assert_ptr_equal(gw_chars_value_end(text, text + n), text + at + value);
+                    assert_ptr_equal(gw_chars_target_end(text, text + n), text + at + target);
+                }
+            }
+        }
+    }
+    assert_true(gw_chars_need_no_escape(GW_STR("")));
+}
+
 int
 main(void)
 {
@@ -276,6 +308,7 @@ main(void)
         cmocka_unit_test(identity_names),
         cmocka_unit_test(trailer_names),
         cmocka_unit_test(classes_of_bytes),
+        cmocka_unit_test(bytes_at_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
