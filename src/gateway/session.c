@@ -285,11 +285,21 @@ read_head(struct gw_session *s)
 
 /* -- the end of a request ------------------------------------------------------------------- */
 
+/* The client has said that this was its last request (RFC 9112, 9.6), all of it was read, and the
+ * answer was taken: nothing is left that closing could destroy. */
+static bool
+is_over(const struct gw_session *s, const struct gw_req *req)
+{
+    return s->body_done && !req->head->keep_alive && s->conn.out_bytes == 0 &&
+           s->stash_n == s->stash_at && s->rest_n == 0 && !gw_conn_may_read(&s->conn);
+}
+
 void
 gw_session_request_over(struct gw_session *s, struct gw_req *req)
 {
     struct gw_world *w = s->all->world;
     bool whole = s->body_done && s->keep_alive && !s->tunneling && !s->all->draining;
+    bool over = is_over(s, req);
 
     COUNT(s, requests, -1);
     s->req = NULL;
@@ -304,7 +314,7 @@ gw_session_request_over(struct gw_session *s, struct gw_req *req)
     if (s->state == GW_SESSION_ENDED) {
         return;
     }
-    if (s->cut || s->conn.failed) {
+    if (s->cut || s->conn.failed || over) {
         end_session(s, s->cut);
     } else if (!whole) {
         linger(s);

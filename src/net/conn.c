@@ -398,8 +398,8 @@ gw_conn_close(struct gw_conn *c, bool reset)
 
         setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
     }
+    close(c->fd); /* takes it out of epoll, too, which then has less to do for event_del() */
     event_del(&c->event);
-    close(c->fd);
     c->fd = -1;
     drop_out(c);
 }

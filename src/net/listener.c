@@ -24,7 +24,7 @@ struct gw_listener {
     struct event *event;
     struct gw_timer retry;
     int fd;
-    bool paused, unix_socket;
+    bool paused;
     void (*accepted)(void *owner, int fd, const struct sockaddr_storage *peer);
     void *owner;
 };
@@ -72,6 +72,8 @@ bind_one(const struct sockaddr_storage *sa, socklen_t size, bool shared)
         (!shared || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0) &&
         (sa->ss_family != AF_INET6 ||
          setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == 0) &&
+        /* what is accepted inherits it */
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0 &&
         bind(fd, (const struct sockaddr *)sa, size) == 0) {
         return fd;
     }
@@ -190,13 +192,9 @@ accept_one(struct gw_listener *l)
 {
     struct sockaddr_storage peer = {0};
     socklen_t size = sizeof(peer);
-    const int on = 1;
     int fd = accept4(l->fd, (struct sockaddr *)&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
     if (fd >= 0) {
-        if (!l->unix_socket) {
-            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        }
         l->accepted(l->owner, fd, &peer);
         return true;
     }
@@ -226,13 +224,9 @@ gw_listener_new(struct gw_loop *loop, int fd,
                 void *owner)
 {
     struct gw_listener *l = gw_mem_alloc(sizeof(*l));
-    struct sockaddr_storage own = {0};
-    socklen_t size = sizeof(own);
 
     *l = (struct gw_listener){.loop = loop, .fd = fd, .accepted = accepted, .owner = owner};
     l->retry.fire = on_retry;
-    l->unix_socket =
-        getsockname(fd, (struct sockaddr *)&own, &size) == 0 && own.ss_family == AF_UNIX;
     l->event = event_new(loop->base, fd, EV_READ | EV_PERSIST, on_event, l);
     event_add(l->event, NULL);
     return l;
