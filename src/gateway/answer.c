@@ -4,7 +4,6 @@
  *     backend readable -> head -> (response steps) -> send: head and first bytes in one write
  *                      -> more bytes, while the client takes them -> the end
  */
-#include <stdio.h>
 
 #include "base/clock.h"
 #include "gateway/exchange.h"
@@ -58,8 +57,8 @@ pass_interim(struct gw_exchange *x)
     x->odd = x->odd || !head->keep_alive; /* it announces a body: that could be the next answer */
     if (++x->interim > GW_INTERIM_MAX) {
         x->parser.err = GW_ERR_UPSTREAM_INVALID;
-        (void)snprintf(x->parser.detail, sizeof(x->parser.detail), "more than %d interim answers",
-                       GW_INTERIM_MAX);
+        x->parser.detail =
+            gw_arena_printf(req->arena, "more than %d interim answers", GW_INTERIM_MAX);
         return false;
     }
     if (wanted && req->head->minor >= 1) {
@@ -79,7 +78,7 @@ got_head(struct gw_exchange *x)
 
     if (x->parser.head.upgrade && !req->head->upgrade) {
         x->parser.err = GW_ERR_UPSTREAM_INVALID;
-        (void)snprintf(x->parser.detail, sizeof(x->parser.detail), "101 that nobody asked for");
+        x->parser.detail = "101 that nobody asked for";
         invalid(x);
         return;
     }

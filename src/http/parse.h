@@ -69,7 +69,7 @@ struct gw_parse_limits {
     unsigned headers;    /* how many */
 };
 
-#define GW_PARSE_IOV 16
+#define GW_PARSE_IOV 8
 
 struct gw_parser {
     llhttp_t http;
@@ -78,8 +78,8 @@ struct gw_parser {
     struct gw_arena *arena;
     struct gw_head head;
     enum gw_err err;
-    char detail[160]; /* for people: which rule, which header; no header values */
-    bool plain;       /* the head was read without llhttp */
+    const char *detail; /* for people: which rule, which header, no header values; or ""; arena */
+    bool plain;         /* the head was read without llhttp */
     bool in_trailers, head_done, done;
     struct gw_headers trailers;      /* in the arena; only ones that may be forwarded */
     struct iovec body[GW_PARSE_IOV]; /* what the last gw_parser_body() call found */
