@@ -223,6 +223,8 @@ write_workers(struct gw_buf *out, struct gw_world *const *worlds, size_t n)
         {STAT(dial_failures), "ksgate_backend_dial_failures_total", "Of these, not made."},
         {STAT(reuses), "ksgate_backend_reuses_total", "Requests on a pooled connection."},
         {STAT(retries), "ksgate_backend_retries_total", "Requests tried again."},
+        {STAT(spliced), "ksgate_spliced_bytes_total",
+         "Bytes that went from one socket to another without being copied."},
     };
     static const struct {
         size_t at;

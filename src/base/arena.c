@@ -30,7 +30,7 @@ void __asan_unpoison_memory_region(void const volatile *at, size_t n);
 #endif
 
 #define CLASSES       3
-#define CLASS_SIZE(c) ((size_t)7168 << (c)) /* 7, 14 and 28 KiB, the header included */
+#define CLASS_SIZE(c) ((size_t)4096 << (c)) /* 4, 8 and 16 KiB, the header included */
 
 struct block {
     struct block *next;
@@ -58,7 +58,7 @@ static _Thread_local struct {
     unsigned n;
 } cache[CLASSES];
 
-static const unsigned cache_most[CLASSES] = {128, 32, 16};
+static const unsigned cache_most[CLASSES] = {256, 64, 32};
 
 static struct block *
 block_take(size_t at_least)

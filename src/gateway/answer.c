@@ -4,6 +4,7 @@
  *     backend readable -> head -> (response steps) -> send: head and first bytes in one write
  *                      -> more bytes, while the client takes them -> the end
  */
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "gateway/exchange.h"
@@ -57,8 +58,8 @@ pass_interim(struct gw_exchange *x)
     x->odd = x->odd || !head->keep_alive; /* it announces a body: that could be the next answer */
     if (++x->interim > GW_INTERIM_MAX) {
         x->parser.err = GW_ERR_UPSTREAM_INVALID;
-        x->parser.detail =
-            gw_arena_printf(req->arena, "more than %d interim answers", GW_INTERIM_MAX);
+        (void)snprintf(x->parser.detail, sizeof(x->parser.detail), "more than %d interim answers",
+                       GW_INTERIM_MAX);
         return false;
     }
     if (wanted && req->head->minor >= 1) {
@@ -78,7 +79,7 @@ got_head(struct gw_exchange *x)
 
     if (x->parser.head.upgrade && !req->head->upgrade) {
         x->parser.err = GW_ERR_UPSTREAM_INVALID;
-        x->parser.detail = "101 that nobody asked for";
+        (void)snprintf(x->parser.detail, sizeof(x->parser.detail), "101 that nobody asked for");
         invalid(x);
         return;
     }
@@ -326,15 +327,47 @@ ended_by_close(struct gw_exchange *x, bool clean)
     over(x);
 }
 
+/* Bytes that need not be looked at, from one socket to the other.  GW_CONN_COPY: read them. */
+static long
+splice_body(struct gw_exchange *x, struct gw_conn *client)
+{
+    size_t n = x->chunk_down || x->no_body ? 0 : gw_parser_uniform(&x->parser);
+
+    if (n == 0) {
+        return GW_CONN_COPY;
+    }
+    long got = gw_conn_splice(&x->backend->conn, client, n);
+    if (got > 0) {
+        gw_parser_skip(&x->parser, (size_t)got);
+        atomic_fetch_add_explicit(&gw_world_stats(x->req->world)->spliced, (uint64_t)got,
+                                  memory_order_relaxed);
+        x->req->decision.bytes_out += (uint64_t)got;
+        gw_exchange_touch(x);
+        if (client->out_bytes > 0) {
+            gw_session_touch(x->req->session);
+        }
+    }
+    return got;
+}
+
 static void
 read_body(struct gw_exchange *x)
 {
     struct gw_conn *c = &x->backend->conn;
     struct gw_conn *client = gw_session_conn(x->req->session);
+    size_t turn = 0;
 
     while (client->out_bytes == 0 && gw_conn_may_read(c)) {
-        long got = gw_conn_read(c, c->loop->scratch, GW_SCRATCH_SIZE);
+        if (turn >= GW_TURN_BYTES) {
+            gw_conn_call_later(c);
+            return;
+        }
+        long got = splice_body(x, client);
+        bool copy = got == GW_CONN_COPY;
 
+        if (copy) {
+            got = gw_conn_read(c, c->loop->scratch, GW_SCRATCH_SIZE);
+        }
         if (got == GW_CONN_WAIT) {
             return;
         }
@@ -342,7 +375,8 @@ read_body(struct gw_exchange *x)
             ended_by_close(x, got == GW_CONN_END);
             return;
         }
-        if (!take_bytes(x, c->loop->scratch, (size_t)got, NULL)) {
+        turn += (size_t)got;
+        if (copy && !take_bytes(x, c->loop->scratch, (size_t)got, NULL)) {
             cut(x, "upstream_invalid");
             return;
         }

@@ -139,13 +139,24 @@ on_body(void *arg, const struct iovec *iov, unsigned n, size_t bytes)
     if (x->chunk_up) {
         out[k++] = (struct iovec){line, gw_chunk_line(line, bytes)};
     }
-    memcpy(out + k, iov, n * sizeof(*iov));
-    k += n;
+    for (unsigned i = 0; i < n; i++) {
+        out[k++] = iov[i];
+    }
     if (x->chunk_up) {
         out[k++] = (struct iovec){(void *)(uintptr_t) "\r\n", 2};
     }
-    gw_conn_write(&x->backend->conn, out, (int)k);
+    if (k > 0) { /* else they have gone straight there */
+        gw_conn_write(&x->backend->conn, out, (int)k);
+    }
     return x->backend->conn.out_bytes == 0;
+}
+
+static struct gw_conn *
+straight(void *arg)
+{
+    struct gw_exchange *x = arg;
+
+    return x->backend == NULL || x->chunk_up ? NULL : &x->backend->conn;
 }
 
 static void
@@ -207,9 +218,11 @@ send_request(struct gw_exchange *x)
         return;
     }
     gw_conn_cork(c, out.p, out.n); /* goes out with the body's first bytes */
-    gw_session_body_start(
-        req->session, &(struct gw_body_sink){
-                          .bytes = on_body, .end = on_body_end, .fail = on_body_failed, .arg = x});
+    gw_session_body_start(req->session, &(struct gw_body_sink){.bytes = on_body,
+                                                               .end = on_body_end,
+                                                               .fail = on_body_failed,
+                                                               .straight = straight,
+                                                               .arg = x});
     if (x->backend != NULL && x->backend->conn.out_bytes > 0) {
         gw_conn_flush(&x->backend->conn);
     }

@@ -47,6 +47,9 @@ struct gw_body_sink {
     bool (*bytes)(void *arg, const struct iovec *iov, unsigned n, size_t bytes);
     void (*end)(void *arg, const struct gw_headers *trailers); /* all has come */
     void (*fail)(void *arg, enum gw_err err); /* broken, too large, too slow, or client gone */
+    /* The connection that gets the bytes as they are: those of a big body may be spliced to it, and
+     * bytes() hears of them afterwards, without slices.  May be left out, or say NULL. */
+    struct gw_conn *(*straight)(void *arg);
     void *arg;
 };
 

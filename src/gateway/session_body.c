@@ -4,6 +4,7 @@
 
 #include "gateway/conf.h"
 #include "gateway/session_private.h"
+#include "gateway/worlds.h"
 
 static void
 body_failed(struct gw_session *s, enum gw_err err)
@@ -21,6 +22,19 @@ too_large(const struct gw_session *s)
     return limit >= 0 && s->req->decision.bytes_in > (uint64_t)limit;
 }
 
+/* So many bytes of the body have come.  False when that is one too many: the sink knows. */
+static bool
+account(struct gw_session *s, size_t bytes)
+{
+    s->touched_ms = gw_loop_now_ms(s->conn.loop);
+    s->req->decision.bytes_in += bytes;
+    if (too_large(s)) {
+        body_failed(s, GW_ERR_BODY_TOO_LARGE);
+        return false;
+    }
+    return true;
+}
+
 /* Parses n bytes and hands them on.  *used: how many of them were the body's.  False when no
  * more is wanted now.  The sink may end the request from within: nothing of it, the parser
  * included, is touched after that. */
@@ -31,14 +45,11 @@ deliver(struct gw_session *s, char *bytes, size_t n, size_t *used)
     struct gw_req *req = s->req;
     enum gw_parse result = gw_parser_body(p, bytes, n, used);
 
-    s->touched_ms = gw_loop_now_ms(s->conn.loop);
     if (result == GW_PARSE_ERROR) {
         body_failed(s, p->err);
         return false;
     }
-    req->decision.bytes_in += p->body_bytes;
-    if (too_large(s)) {
-        body_failed(s, GW_ERR_BODY_TOO_LARGE);
+    if (!account(s, p->body_bytes)) {
         return false;
     }
     s->body_done = result == GW_PARSE_DONE;
@@ -90,18 +101,56 @@ deliver_rest(struct gw_session *s)
     return more;
 }
 
+/* Bytes that need not be looked at, straight to the sink's connection.  GW_CONN_COPY: read them. */
+static long
+splice_body(struct gw_session *s)
+{
+    struct gw_conn *to = s->sink.straight == NULL ? NULL : s->sink.straight(s->sink.arg);
+    size_t n = to == NULL || to->out_bytes > 0 ? 0 : gw_parser_uniform(s->parser);
+
+    return n == 0 ? GW_CONN_COPY : gw_conn_splice(&s->conn, to, n);
+}
+
+/* So many have gone there.  False when no more are wanted now. */
+static bool
+deliver_spliced(struct gw_session *s, size_t n)
+{
+    gw_parser_skip(s->parser, n);
+    atomic_fetch_add_explicit(&gw_world_stats(s->all->world)->spliced, n, memory_order_relaxed);
+    if (!account(s, n)) {
+        return false;
+    }
+    s->body_paused = !s->sink.bytes(s->sink.arg, NULL, 0, n);
+    return !s->body_paused;
+}
+
 void
 gw_session_read_body(struct gw_session *s)
 {
     struct gw_loop *l = s->conn.loop;
+    size_t turn = 0;
 
     if (s->stash_n > s->stash_at && !deliver_stash(s)) {
         return;
     }
     while (gw_conn_may_read(&s->conn)) {
-        long got = gw_conn_read(&s->conn, l->scratch, GW_SCRATCH_SIZE);
         size_t used = 0;
 
+        if (turn >= GW_TURN_BYTES) {
+            gw_conn_call_later(&s->conn);
+            return;
+        }
+        long got = splice_body(s);
+        if (got > 0) {
+            turn += (size_t)got;
+            if (!deliver_spliced(s, (size_t)got)) {
+                return;
+            }
+            continue;
+        }
+        if (got == GW_CONN_COPY) {
+            got = gw_conn_read(&s->conn, l->scratch, GW_SCRATCH_SIZE);
+        }
         if (got == GW_CONN_WAIT) {
             return;
         }
@@ -110,6 +159,7 @@ gw_session_read_body(struct gw_session *s)
             return;
         }
         used = (size_t)got;
+        turn += used;
         bool more = deliver(s, l->scratch, (size_t)got, &used);
         if (used < (size_t)got && s->state != GW_SESSION_ENDED) {
             gw_session_put_aside(s, l->scratch + used, (size_t)got - used);

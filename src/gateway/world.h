@@ -63,6 +63,7 @@ struct gw_world_stats {
     atomic_ullong dials, dial_failures; /* to backends */
     atomic_ullong reuses, retries;
     atomic_llong backend_connections, backend_idle; /* now */
+    atomic_ullong spliced;                          /* bytes that no one has copied */
 };
 struct gw_world_stats *gw_world_stats(struct gw_world *w);
 

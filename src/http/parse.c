@@ -38,7 +38,7 @@ gw_parser_start(struct gw_parser *p, enum gw_parse_kind kind, const struct gw_pa
     p->arena = NULL;
     p->head = (struct gw_head){0};
     p->err = GW_ERR_OK;
-    p->detail = "";
+    p->detail[0] = '\0';
     p->plain = p->in_trailers = p->head_done = p->done = false;
     p->trailers = (struct gw_headers){0};
     p->n_body = 0;
@@ -141,7 +141,7 @@ plain_head(struct gw_parser *p, const char *base, size_t end, size_t *used)
     *h = line; /* let llhttp say what is wrong with it, in the same words however it came */
     p->plain = false;
     p->err = GW_ERR_OK;
-    p->detail = "";
+    p->detail[0] = '\0';
     return false;
 }
 

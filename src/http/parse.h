@@ -69,7 +69,7 @@ struct gw_parse_limits {
     unsigned headers;    /* how many */
 };
 
-#define GW_PARSE_IOV 8
+#define GW_PARSE_IOV 16
 
 struct gw_parser {
     llhttp_t http;
@@ -78,14 +78,14 @@ struct gw_parser {
     struct gw_arena *arena;
     struct gw_head head;
     enum gw_err err;
-    const char *detail; /* for people: which rule, which header, no header values; or ""; arena */
-    bool plain;         /* the head was read without llhttp */
+    char detail[160]; /* for people: which rule, which header; no header values */
+    bool plain;       /* the head was read without llhttp */
     bool in_trailers, head_done, done;
     struct gw_headers trailers;      /* in the arena; only ones that may be forwarded */
     struct iovec body[GW_PARSE_IOV]; /* what the last gw_parser_body() call found */
     unsigned n_body;
     size_t body_bytes;  /* the sum of the last call's slices */
-    uint64_t body_left; /* of a body with a length; who splices part of it counts it down here */
+    uint64_t body_left; /* of a body with a length */
     /* private */
     struct gw_parse_span {
         size_t at, n;
@@ -118,6 +118,12 @@ enum gw_parse gw_parser_head(struct gw_parser *p, struct gw_arena *arena, char *
 /* Feeds bytes after the head.  Slices of body bytes are in p->body[0..n_body), pointing into
  * `bytes` (which may be compacted in place to make them few).  MORE: all was used. */
 enum gw_parse gw_parser_body(struct gw_parser *p, char *bytes, size_t n, size_t *used);
+
+/* How many of the next bytes are the body's whatever they are, and may be moved on without being
+ * seen here; 0 when that is not worth it.  A body with a length keeps its end for
+ * gw_parser_body(), which then sees what follows it. */
+size_t gw_parser_uniform(const struct gw_parser *p);
+void gw_parser_skip(struct gw_parser *p, size_t n); /* they were moved */
 
 /* The connection ended: DONE for a GW_BODY_TO_CLOSE body, else ERROR. */
 enum gw_parse gw_parser_eof(struct gw_parser *p);

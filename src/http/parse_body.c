@@ -8,7 +8,10 @@
 #define EXCESS_BYTES ((size_t)16384)
 #define CHUNK_NEEDS  ((size_t)16)
 
-#define SHORT_SLICE  ((size_t)512) /* cheaper to move than to write apart */
+/* What is left of a body is not worth a detour through a pipe below this. */
+#define UNIFORM_MIN ((uint64_t)64 * 1024)
+
+#define SHORT_SLICE ((size_t)512) /* cheaper to move than to write apart */
 
 static void
 add_slice(struct gw_parser *p, char *at, size_t n)
@@ -200,4 +203,30 @@ gw_parser_body(struct gw_parser *p, char *bytes, size_t n, size_t *used)
         add_slice(p, bytes, *used);
     }
     return p->done ? GW_PARSE_DONE : GW_PARSE_MORE;
+}
+
+size_t
+gw_parser_uniform(const struct gw_parser *p)
+{
+    if (!p->head_done || p->done || p->err != GW_ERR_OK) {
+        return 0;
+    }
+    if (p->head.body == GW_BODY_TO_CLOSE) {
+        return SIZE_MAX;
+    }
+    if (p->head.body != GW_BODY_LENGTH || p->body_left <= UNIFORM_MIN) {
+        return 0;
+    }
+    return (size_t)p->body_left - 1;
+}
+
+void
+gw_parser_skip(struct gw_parser *p, size_t n)
+{
+    p->n_body = 0;
+    p->body_bytes = 0;
+    if (p->head.body == GW_BODY_LENGTH) {
+        assert(n < p->body_left);
+        p->body_left -= n;
+    }
 }

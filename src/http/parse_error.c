@@ -25,16 +25,13 @@ of_response(enum gw_err err)
 enum gw_parse
 gw_parse_fail(struct gw_parser *p, enum gw_err err, const char *fmt, ...)
 {
-    char text[160];
     va_list args;
 
     assert(p->err == GW_ERR_OK && err != GW_ERR_OK);
     p->err = p->kind == GW_PARSE_REQUEST ? err : of_response(err);
     va_start(args, fmt);
-    (void)vsnprintf(text, sizeof(text), fmt, args); /* cut when it is long */
+    (void)vsnprintf(p->detail, sizeof(p->detail), fmt, args); /* cut when it is long */
     va_end(args);
-    /* No arena: it ended before its first byte. */
-    p->detail = p->arena == NULL ? "" : gw_arena_strndup(p->arena, text, strlen(text));
     return GW_PARSE_ERROR;
 }
 

@@ -4,7 +4,7 @@
 
 #include "http/chars.h"
 
-#define FIELDS_AT_FIRST 16 /* what most requests and answers have */
+#define FIELDS_AT_FIRST 24 /* more than most requests have */
 
 struct gw_header *
 gw_parse_add_field(struct gw_parser *p, struct gw_headers *h)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "net/pipe.h"
 
 #define KEEP_MIN  ((size_t)4096)
 #define WRITE_IOV 32
@@ -53,6 +54,10 @@ keep(struct gw_conn *c, const char *p, size_t n)
 static void
 drop_out(struct gw_conn *c)
 {
+    if (c->pipe != NULL) {
+        gw_pipe_give(&c->loop->pipes, c->pipe);
+        c->pipe = NULL;
+    }
     while (c->out != NULL) {
         struct gw_conn_out *o = c->out;
 
@@ -134,9 +139,65 @@ finish_shutdown(struct gw_conn *c)
     }
 }
 
+/* No error of the connection: this kernel (a sandbox, a filter) does not splice here. */
+static bool
+is_refusal(int error)
+{
+    return error == EINVAL || error == ENOSYS || error == EOPNOTSUPP || error == EPERM;
+}
+
+/* The socket can't be spliced to after all: what is in the pipe goes on as a copy. */
+static void
+unsplice(struct gw_conn *c)
+{
+    struct gw_pipe *p = c->pipe;
+    struct gw_conn_out *o = gw_mem_resize(NULL, sizeof(*o) + p->n);
+
+    *o = (struct gw_conn_out){.next = c->out, .size = p->n};
+    while (p->n > 0) {
+        long got = gw_pipe_read(p, o->bytes + o->to, o->size - o->to);
+
+        assert(got > 0); /* the bytes are in there */
+        o->to += (size_t)got;
+    }
+    c->out = o;
+    c->out_last = c->out_last == NULL ? o : c->out_last;
+    c->no_splice = true;
+    c->pipe = NULL;
+    gw_pipe_give(&c->loop->pipes, p);
+}
+
+/* False when there is more in the pipe than the socket takes. */
+static bool
+flush_pipe(struct gw_conn *c)
+{
+    long sent = gw_pipe_empty(c->pipe, c->fd);
+
+    if (sent < 0 && is_refusal(errno)) {
+        unsplice(c);
+        return true;
+    }
+    if (sent < 0) {
+        c->failed = true;
+        drop_out(c);
+        return false;
+    }
+    c->out_bytes -= (size_t)sent;
+    if (c->pipe->n > 0) {
+        c->no_write = true;
+        return false;
+    }
+    gw_pipe_give(&c->loop->pipes, c->pipe);
+    c->pipe = NULL;
+    return true;
+}
+
 void
 gw_conn_flush(struct gw_conn *c)
 {
+    if (c->pipe != NULL && (c->no_write || c->failed || !flush_pipe(c))) {
+        return;
+    }
     while (c->out_bytes > 0 && !c->no_write && !c->failed && !c->dialing) {
         struct iovec iov[WRITE_IOV];
         size_t n = 0;
@@ -176,7 +237,7 @@ write_both(struct gw_conn *c, const struct iovec *iov, int n, size_t all)
     ssize_t sent;
 
     if (kept > 0) {
-        if (c->out->next != NULL) { /* more than one piece: they go first, by themselves */
+        if (c->pipe != NULL || c->out->next != NULL) { /* they go first, by themselves */
             gw_conn_flush(c);
             if (c->out_bytes > 0 || c->failed) {
                 return 0;
@@ -238,6 +299,24 @@ gw_conn_write(struct gw_conn *c, const struct iovec *iov, int n)
     }
 }
 
+/* What it means that no bytes were got. */
+static long
+not_read(struct gw_conn *c, ssize_t got)
+{
+    c->may_read = false;
+    if (got == 0) {
+        c->peer_closed = false; /* seen: nothing more to find */
+        return GW_CONN_END;
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        return GW_CONN_WAIT;
+    }
+    c->peer_closed = false;
+    c->failed = true;
+    drop_out(c);
+    return GW_CONN_FAILED;
+}
+
 long
 gw_conn_read(struct gw_conn *c, char *into, size_t n)
 {
@@ -252,18 +331,34 @@ gw_conn_read(struct gw_conn *c, char *into, size_t n)
         c->may_read = (size_t)got == n;
         return (long)got;
     }
-    c->may_read = false;
-    if (got == 0) {
-        c->peer_closed = false; /* seen: nothing more to find */
-        return GW_CONN_END;
+    return not_read(c, got);
+}
+
+long
+gw_conn_splice(struct gw_conn *from, struct gw_conn *to, size_t n)
+{
+    struct gw_pipe *p;
+
+    assert(to->out_bytes == 0 && !to->shut);
+    if (from->no_splice || to->no_splice || to->no_write || to->dialing || to->failed ||
+        (p = gw_pipe_take(&to->loop->pipes)) == NULL) {
+        return GW_CONN_COPY;
     }
-    if (errno == EAGAIN || errno == EWOULDBLOCK) {
-        return GW_CONN_WAIT;
+    long got = gw_pipe_fill(p, from->fd, n < p->size ? n : p->size);
+    if (got > 0) {
+        to->pipe = p;
+        to->out_bytes = (size_t)got;
+        gw_conn_flush(to);
+        return got;
     }
-    c->peer_closed = false;
-    c->failed = true;
-    drop_out(c);
-    return GW_CONN_FAILED;
+    int error = errno;
+    gw_pipe_give(&to->loop->pipes, p);
+    if (got < 0 && is_refusal(error)) {
+        from->no_splice = true;
+        return GW_CONN_COPY;
+    }
+    errno = error;
+    return not_read(from, got);
 }
 
 static int

@@ -20,6 +20,7 @@
 #include "net/loop.h"
 
 struct gw_conn;
+struct gw_pipe;
 
 struct gw_conn_events {
     /* Bytes, or the end, may be there.  Read until gw_conn_read() says so, or leave it: then
@@ -35,21 +36,24 @@ struct gw_conn {
     struct event event;
     struct gw_loop *loop;
     const struct gw_conn_events *events;
-    struct gw_conn_out *out, *out_last; /* kept bytes, oldest first */
-    size_t out_bytes;
-    int fd; /* -1: closed */
+    struct gw_pipe *pipe;               /* the oldest of the kept bytes, spliced; NULL: none */
+    struct gw_conn_out *out, *out_last; /* the others, oldest first */
+    size_t out_bytes;                   /* of both */
+    int fd;                             /* -1: closed */
     bool dialing;
     bool may_read;    /* an edge said so, and no read has found the end of it */
     bool peer_closed; /* the peer's FIN was seen by the event */
     bool no_write;    /* the socket took no more; the next edge says when */
     bool failed;      /* a write failed: nothing is written any more */
     bool shut;        /* shutdown(SHUT_WR) once drained, or done */
+    bool no_splice;   /* the kernel has refused it */
 };
 
 enum gw_conn_got {
-    GW_CONN_END = 0,    /* the peer has sent all */
-    GW_CONN_WAIT = -1,  /* nothing now */
-    GW_CONN_FAILED = -2 /* reset, or worse */
+    GW_CONN_END = 0,     /* the peer has sent all */
+    GW_CONN_WAIT = -1,   /* nothing now */
+    GW_CONN_FAILED = -2, /* reset, or worse */
+    GW_CONN_COPY = -3,   /* gw_conn_splice(): not possible now, so read and write */
 };
 
 /* Takes the (connected) descriptor. */
@@ -82,6 +86,12 @@ void gw_conn_write(struct gw_conn *c, const struct iovec *iov, int n);
 /* Keeps a copy without writing: goes out together with the next gw_conn_write() or _flush(). */
 void gw_conn_cork(struct gw_conn *c, const void *bytes, size_t n);
 void gw_conn_flush(struct gw_conn *c);
+
+/* Moves up to n bytes from one connection to the other within the kernel.  What `to` does not take
+ * is kept for it (in a pipe), as gw_conn_write() does; nothing may be kept for it before.  Bytes
+ * taken from `from` (> 0), or enum gw_conn_got.  A short count does not mean that there are no
+ * more: gw_conn_may_read(from) stays true until the next call finds nothing. */
+long gw_conn_splice(struct gw_conn *from, struct gw_conn *to, size_t n);
 
 /* No more will be written: FIN once all kept bytes are out. */
 void gw_conn_shutdown(struct gw_conn *c);

@@ -60,6 +60,7 @@ gw_loop_free(struct gw_loop *l)
     }
     event_free(l->tick);
     event_base_free(l->base);
+    gw_pipes_close(&l->pipes);
     free(l->scratch - GW_SCRATCH_FRONT);
     free(l);
 }

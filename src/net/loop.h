@@ -11,10 +11,13 @@
 #include <event2/event.h>
 
 #include "base/wheel.h"
+#include "net/pipe.h"
 
 #define GW_SCRATCH_SIZE ((size_t)64 * 1024)
 /* In front of what is read, so that a message can go on with another head than it came with. */
 #define GW_SCRATCH_FRONT ((size_t)4 * 1024)
+/* Moved for one connection at a time; then it is the others' turn. */
+#define GW_TURN_BYTES ((size_t)1024 * 1024)
 
 struct gw_loop {
     struct event_base *base;
@@ -24,6 +27,7 @@ struct gw_loop {
     uint64_t now_us;         /* mono; as of the running callback */
     uint64_t wall_offset_ms; /* wall clock less mono, as of the last tick */
     char *scratch;           /* GW_SCRATCH_SIZE bytes, and GW_SCRATCH_FRONT before them */
+    struct gw_pipes pipes;
 };
 
 /* One thread only: the base has no locks. */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "net/pipe.h"
 
 #define FOLDER_MODE 0750
 /* Beside the clients' connections: as many to backends, and the house's own. */
@@ -102,7 +103,8 @@ void
 gw_privilege_open_files(const struct gw_settings *s)
 {
     struct rlimit limit;
-    rlim_t want = (rlim_t)s->limits.connections * 2 + OWN_FILES;
+    rlim_t pipes = (rlim_t)s->n_workers * (GW_PIPES_LENT + GW_PIPES_SPARE) * 2;
+    rlim_t want = (rlim_t)s->limits.connections * 2 + pipes + OWN_FILES;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want) {
         return;

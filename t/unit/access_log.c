@@ -91,7 +91,7 @@ test_a_full_line(void **state)
     req->info.verb = GW_STR("list");
     req->info.workspace = GW_STR("ws");
     req->decision = (struct gw_decision){
-        .route = "extensions",
+        .route = GW_ROUTE_EXTENSIONS,
         .extension = GW_STR("devops"),
         .authentication = "jwt-cached",
         .allowed = GW_DENIED,
