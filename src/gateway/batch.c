@@ -54,8 +54,10 @@ static struct gw_piece *
 compile_one(const struct gw_view *view, const struct gw_change *c, struct gw_diag *diag)
 {
     struct gw_diag own = {0};
-    struct gw_piece *piece =
-        view->compile(c->object->kind, c->object->json, NULL, diag == NULL ? &own : diag);
+    json_t *json = gw_object_json(c->object);
+    struct gw_piece *piece = view->compile(c->object->kind, json, NULL, diag == NULL ? &own : diag);
+
+    json_decref(json);
 
     for (size_t i = 0; i < own.n; i++) {
         bool bad = own.findings[i].severity == GW_ERROR;

@@ -114,9 +114,9 @@ gw_paths_add(struct gw_paths *files, const char *path)
 
 /* False when the object is in this reading already: who wins would be chance. */
 static bool
-note_seen(const struct reading *r, const struct gw_object *o)
+note_seen(const struct reading *r, const struct gw_object *o, const json_t *json)
 {
-    struct gw_place at = gw_yaml_place(r->source, o->json);
+    struct gw_place at = gw_yaml_place(r->source, json);
     struct gw_buf here = {0};
 
     if (r->seen == NULL) {
@@ -144,7 +144,7 @@ read_object(const struct reading *r, json_t *json)
         return;
     }
     struct gw_object *o = gw_object_new(json, r->source, r->diag);
-    if (o != NULL && !note_seen(r, o)) {
+    if (o != NULL && !note_seen(r, o, json)) {
         gw_object_unref(o);
     } else if (o != NULL) {
         gw_objects_add(r->list, o);

@@ -157,7 +157,7 @@ put(struct gw_known *k, struct gw_object *o, struct gw_changes *out)
         e->orphan = false;
         k->orphans--;
     }
-    if (e->o == NULL || !json_equal(e->o->json, o->json)) {
+    if (e->o == NULL || !gw_object_equal(e->o, o)) {
         gw_object_unref(e->o);
         e->o = gw_object_ref(o);
         gw_changes_add(out, o->key, o, o->revision);

@@ -210,7 +210,7 @@ merge(struct gw_watch *w)
             }
             (void)gw_map_put(w->objects, gw_str_of(o->key), gw_object_ref(o));
             const struct gw_object *old = gw_map_get(before, gw_str_of(o->key));
-            if (old == NULL || !json_equal(old->json, o->json)) {
+            if (old == NULL || !gw_object_equal(old, o)) {
                 changes[n++] = (struct gw_change){.key = o->key, .object = o};
             }
         }
