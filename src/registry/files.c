@@ -181,20 +181,26 @@ read_document(const struct reading *r, json_t *json)
     }
 }
 
+static void
+read_documents(void *arg, const struct gw_yaml *yaml)
+{
+    struct reading *r = arg;
+
+    r->source = yaml;
+    for (size_t i = 0; i < yaml->n_docs; i++) {
+        read_document(r, yaml->docs[i]);
+    }
+}
+
 bool
 gw_objects_read_file(struct gw_objects *list, const char *file, struct gw_map *seen,
                      struct gw_diag *diag)
 {
     size_t errors = diag->errors;
-    struct gw_yaml yaml = {0};
+    struct reading r = {.list = list, .seen = seen, .diag = diag};
 
     /* what could be read is checked all the same: all errors at once */
-    (void)gw_yaml_read_file(&yaml, file, diag);
-    struct reading r = {.list = list, .source = &yaml, .seen = seen, .diag = diag};
-    for (size_t i = 0; i < yaml.n_docs; i++) {
-        read_document(&r, yaml.docs[i]);
-    }
-    gw_yaml_fini(&yaml);
+    (void)gw_yaml_each(file, read_documents, &r, diag);
     return diag->errors == errors;
 }
 

@@ -192,7 +192,7 @@ merge(struct gw_watch *w)
     struct gw_str key;
     void *value;
 
-    w->objects = gw_map_new();
+    w->objects = gw_map_of_values();
     for (size_t i = 0; i < w->n; i++) {
         most += w->sources[i]->objects.n;
     }
@@ -306,7 +306,7 @@ gw_watch_open(const char *const *paths, struct event_base *base, gw_watch_change
     for (size_t i = 0; i < n; i++) {
         w->paths[i] = gw_mem_strdup(paths[i]);
     }
-    w->objects = gw_map_new();
+    w->objects = gw_map_of_values();
     w->timer = event_new(base, -1, 0, on_timer, w);
     assert(w->timer != NULL);
     w->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
