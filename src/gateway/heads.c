@@ -68,26 +68,14 @@ filter_of(const struct gw_req *req, const struct gw_headers *h, const struct gw_
                            .connection_names = gw_headers_has(h, GW_H_CONNECTION) && names_more(h)};
 }
 
-/* "X_Forwarded_For" is another header to us, but the same variable to a CGI or WSGI backend. */
+/* "X_Forwarded_For" is another header to us, but the same variable to a CGI or WSGI backend; and
+ * "Transfer_Encoding" there says how the body is framed. */
 static bool
 folds_to_ours(struct gw_str name)
 {
-    char folded[32];
-    bool odd = false;
+    enum gw_header_id id = gw_header_id_folded(name);
 
-    if (name.n >= sizeof(folded)) {
-        return false; /* longer than any of ours */
-    }
-    for (size_t i = 0; i < name.n; i++) {
-        bool fold = name.p[i] == '_' || name.p[i] == '.';
-
-        folded[i] = name.p[i];
-        if (fold) {
-            folded[i] = '-';
-            odd = true;
-        }
-    }
-    return odd && is_ours(gw_header_id((struct gw_str){folded, name.n}));
+    return id != GW_H_OTHER && (is_ours(id) || gw_header_is_hop(id));
 }
 
 static bool

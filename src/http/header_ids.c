@@ -137,6 +137,20 @@ gw_header_id(struct gw_str name)
     return id != GW_H_OTHER && is_name(name, id) ? id : GW_H_OTHER;
 }
 
+enum gw_header_id
+gw_header_id_folded(struct gw_str name)
+{
+    char folded[LONGEST];
+
+    if (name.n > LONGEST) {
+        return GW_H_OTHER;
+    }
+    for (size_t i = 0; i < name.n; i++) {
+        folded[i] = (char)(name.p[i] == '_' || name.p[i] == '.' ? '-' : name.p[i]);
+    }
+    return gw_header_id((struct gw_str){folded, name.n});
+}
+
 const char *
 gw_header_name(enum gw_header_id id)
 {

@@ -169,7 +169,7 @@ gw_header_may_trail(const struct gw_header *h)
         {"x-rewrite-", 10},
     };
 
-    if (h->id != GW_H_OTHER || gw_header_is_identity(h->name)) {
+    if (gw_header_id_folded(h->name) != GW_H_OTHER || gw_header_is_identity(h->name)) {
         return false;
     }
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {

@@ -75,6 +75,9 @@ struct gw_headers {
 enum gw_header_id gw_header_id(struct gw_str name);
 const char *gw_header_name(enum gw_header_id id); /* lower case */
 
+/* The same to a backend that takes '_' and '.' for '-' (CGI, WSGI): "Content_Length". */
+enum gw_header_id gw_header_id_folded(struct gw_str name);
+
 static inline bool
 gw_headers_has(const struct gw_headers *h, enum gw_header_id id)
 {

@@ -100,6 +100,19 @@ coding_rules(struct gw_parser *p, const struct found *f)
     return fail(p, GW_ERR_BAD_FRAMING, "Transfer-Encoding is not exactly \"chunked\"");
 }
 
+/* llhttp takes a space behind the number, and no tab.  What it would not read, a head that comes in
+ * one piece may not say either. */
+static bool
+tab_follows(struct gw_str value)
+{
+    const char *s = value.p + value.n;
+
+    while (*s == ' ') {
+        s++;
+    }
+    return *s == '\t';
+}
+
 /* Reads what the head says of the body's length into p->head; llhttp must have read the same. */
 static bool
 framing(struct gw_parser *p, const struct found *f)
@@ -117,8 +130,11 @@ framing(struct gw_parser *p, const struct found *f)
     }
     if (f->n_length == 1) {
         if (!gw_str_u64(f->length->value, &h->length) ||
-            (!p->plain && h->length != p->http.content_length)) {
+            (p->plain ? tab_follows(f->length->value) : h->length != p->http.content_length)) {
             return fail(p, GW_ERR_BAD_FRAMING, "Content-Length is not one decimal number");
+        }
+        if (h->length > INT64_MAX) { /* to many a backend that is a negative number, or none */
+            return fail(p, GW_ERR_BAD_FRAMING, "Content-Length is larger than 2^63 - 1");
         }
         /* Nothing is a body of no bytes too: one question less for all who ask. */
         h->body = h->length > 0 ? GW_BODY_LENGTH : GW_BODY_NONE;

@@ -67,9 +67,13 @@ flush(struct out *out)
 }
 
 static void
-end_line(struct out *out)
+add_line(struct out *out, const json_t *json)
 {
+    char *line = json_dumps(json, JSON_COMPACT);
+
+    gw_buf_puts(&out->buf, line == NULL ? "null" : line);
     gw_buf_puts(&out->buf, "\n");
+    free(line);
     if (out->buf.n >= CHUNK) {
         flush(out);
     }
@@ -82,15 +86,10 @@ write_body(struct out *out, const struct gw_snapshot *s)
                               "revision", (json_int_t)s->revision, "saved_ms",
                               (json_int_t)s->saved_ms, "objects", (json_int_t)s->objects.n);
 
-    char *line = json_dumps(about, JSON_COMPACT);
-
-    gw_buf_puts(&out->buf, line == NULL ? "null" : line);
-    free(line);
+    add_line(out, about);
     json_decref(about);
-    end_line(out);
     for (size_t i = 0; i < s->objects.n && out->ok; i++) {
-        gw_object_write(s->objects.items[i], &out->buf);
-        end_line(out);
+        add_line(out, s->objects.items[i]->json);
     }
     flush(out);
 }
