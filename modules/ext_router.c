@@ -92,11 +92,54 @@ set_destination(struct gw_req *req, const struct gw_ext_route *r, struct gw_str 
     to->target = prepend.n == 0 && rest.n > 0 ? with_query(req, rest) : join(req, prepend, rest);
 }
 
-/* The same path as policy sees it: below the extension, decoded. */
+/* The same path as policy sees it: below the extension, decoded.  slashes: GW_PATH_* that are
+ * slashes to this reader, should there be any. */
 static struct gw_str
-decoded_rest(const struct gw_req *req, struct gw_str rest)
+decoded_rest(const struct gw_req *req, struct gw_str rest, unsigned slashes)
 {
+    if (req->target.odd != 0) {
+        rest = gw_path_reading(req->arena, rest, slashes);
+    }
     return gw_str_find(rest, '%') == rest.n ? rest : gw_path_decode(req->arena, rest);
+}
+
+/* A backend that decodes a path before it splits it would find a resource of another tenant in
+ * "/x%2Fworkspaces%2Fb", or none in "/workspaces/a%2Fx": where the readings of the path are not
+ * of the same resource in the same place, there is nothing that policy could decide on. */
+static bool
+is_one_resource(struct gw_req *req, const struct gw_ext_spec *spec, struct gw_str rest)
+{
+    static const unsigned readers[] = {GW_PATH_ENCODED_SLASH,
+                                       GW_PATH_ENCODED_SLASH | GW_PATH_DOUBLE_ENCODED_SLASH};
+    struct gw_request_info ours = {0};
+    bool found = gw_ext_permissions_match(&spec->permissions, decoded_rest(req, rest, 0), &ours);
+
+    for (size_t i = 0; i < sizeof(readers) / sizeof(readers[0]); i++) {
+        struct gw_request_info its = {0};
+        struct gw_str path = decoded_rest(req, rest, readers[i]);
+
+        if (gw_ext_permissions_match(&spec->permissions, path, &its) != found ||
+            !gw_str_eq(its.api_group, ours.api_group) || !gw_str_eq(its.resource, ours.resource) ||
+            !gw_str_eq(its.cluster, ours.cluster) || !gw_str_eq(its.workspace, ours.workspace) ||
+            !gw_str_eq(its.ns, ours.ns)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+allow_path(struct gw_req *req, const struct gw_ext_spec *spec, struct gw_str rest)
+{
+    if (!gw_relax_allow(req, (unsigned)spec->allow_paths)) {
+        return false;
+    }
+    if (spec->permissions.n > 0 && !is_one_resource(req, spec, rest)) {
+        req->err = GW_ERR_BAD_PATH;
+        req->detail = "an encoded slash that decides which resource is asked for";
+        return false;
+    }
+    return true;
 }
 
 static void
@@ -104,7 +147,7 @@ find_resource(struct gw_req *req, const struct gw_ext_spec *spec, struct gw_str 
 {
     struct gw_str watch = GW_STR_NONE;
 
-    if (!gw_ext_permissions_match(&spec->permissions, decoded_rest(req, rest), &req->info)) {
+    if (!gw_ext_permissions_match(&spec->permissions, decoded_rest(req, rest, 0), &req->info)) {
         return; /* as request_info has it: a non-resource request */
     }
     bool watches = req->target.has_query &&
@@ -126,7 +169,9 @@ find(struct gw_req *req, const void *conf)
             req->world, gw_str_find(name, '%') == name.n ? name : gw_path_decode(req->arena, name));
     }
     if (r == NULL) {
-        req->err = GW_ERR_NO_EXTENSION;
+        if (req->target.odd == 0 || gw_relax_allow(req, 0)) { /* no extension allows nothing */
+            req->err = GW_ERR_NO_EXTENSION;
+        }
         return GW_FAIL;
     }
     const struct gw_ext_spec *spec = &r->service->of.service;
@@ -135,6 +180,9 @@ find(struct gw_req *req, const void *conf)
     req->decision.extension = r->service->name;
     if (!spec->enabled) {
         req->err = GW_ERR_EXTENSION_DISABLED;
+        return GW_FAIL;
+    }
+    if (req->target.odd != 0 && !allow_path(req, spec, rest)) {
         return GW_FAIL;
     }
     if (rest.n == 0 && (gw_str_eq(req->head->method, GW_STR("GET")) ||

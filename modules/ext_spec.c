@@ -51,6 +51,9 @@ static const struct gw_setting path_rows[] = {
              "get it back."},
     {.name = "prepend", .set = gw_set_text, .at = FROM(strip_prefix, prepend), .initial = "\"\"",
      .example = "/base", .help = "Put before the path."},
+    {.name = "allow", .set = gw_set_word_set, .at = FROM(strip_prefix, allow_paths),
+     .words = gw_path_camel_words, .initial = "[]", .example = "[encodedSlash]",
+     .help = "Paths that are let through although they can be read in two ways."},
     {0},
 };
 
@@ -318,6 +321,11 @@ compile_service(const json_t *json, struct gw_loader *l)
         gw_ext_permissions_compile(&f->spec.permissions, l, json_object_get(spec, "permissions")) &&
         good;
     gw_ext_later_warn(spec, l->source, l->diag);
+    if (f->spec.allow_paths != 0) {
+        gw_diag_warn(l->diag, gw_yaml_key_place(l->source, json_object_get(spec, "path"), "allow"),
+                     "spec.path.allow: the backend gets paths that can be read in two ways; be "
+                     "sure that it reads them as docs/howto/paths.md says");
+    }
     if (f->spec.identity == GW_EXT_IDENTITY_ASSERTION) {
         gw_diag_warn(l->diag, gw_yaml_key_place(l->source, spec, "identity"),
                      "spec.identity: assertion is not in effect in this version; the backend is "

@@ -30,6 +30,7 @@ struct gw_ext_spec {
     struct gw_list endpoints;   /* of struct gw_ext_static */
     struct gw_list permissions; /* of struct gw_ext_permission, sorted */
     bool strip_prefix;
+    int allow_paths;     /* GW_PATH_*, as bits */
     const char *prepend; /* "" or "/base" */
     struct gw_balancer balancer;
     long long connections; /* per endpoint and worker; 0: no limit */

@@ -5,9 +5,14 @@
 static enum gw_verdict
 find(struct gw_req *req, const void *conf)
 {
+    struct gw_str path = req->target.path;
+
     (void)conf;
-    const char *problem = gw_request_rules_read(req->arena, req->head->method, req->target.path,
-                                                req->target.query, &req->info);
+    if (req->target.odd != 0) {
+        path = gw_path_reading(req->arena, path, 0);
+    }
+    const char *problem =
+        gw_request_rules_read(req->arena, req->head->method, path, req->target.query, &req->info);
 
     return problem == NULL ? GW_NEXT : gw_req_fail(req, GW_ERR_BAD_TARGET, "%s", problem);
 }

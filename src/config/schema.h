@@ -49,7 +49,7 @@ struct gw_setting {
     unsigned flags;
     const struct gw_setting *rows; /* of gw_set_section and gw_set_list: ends with {0} */
     size_t row_size;               /* of gw_set_list: the size of one element */
-    const char *const *words;      /* of gw_set_word: NULL-terminated; the field is an int index */
+    const char *const *words;      /* of gw_set_word, gw_set_word_set: NULL-terminated */
     const char *type;              /* of a parser of one's own, for the reference: "an address" */
 };
 
@@ -61,6 +61,7 @@ gw_set_fn gw_set_percent;   /* long long 0..100: "50%" */
 gw_set_fn gw_set_text;      /* const char *, NUL-terminated */
 gw_set_fn gw_set_text_list; /* const char *const *, NULL-terminated; one text is a list of one */
 gw_set_fn gw_set_word;      /* int, the index in row->words */
+gw_set_fn gw_set_word_set;  /* int, a bit for each of row->words that is in the list */
 gw_set_fn gw_set_section;   /* a struct in place, read by row->rows */
 gw_set_fn gw_set_list;      /* struct gw_list: an array of structs read by row->rows */
 gw_set_fn gw_set_json;      /* json_t *, borrowed reference kept until the arena is freed */

@@ -33,9 +33,11 @@ gw_docs_put_type(struct gw_buf *out, const struct gw_setting *row)
         gw_buf_puts(out, row->type);
         return;
     }
-    if (row->set == gw_set_word) {
+    if (row->set == gw_set_word || row->set == gw_set_word_set) {
+        const char *first = row->set == gw_set_word ? "one of " : "a list of ";
+
         for (size_t i = 0; row->words[i] != NULL; i++) {
-            gw_buf_printf(out, "%s%s", i == 0 ? "one of " : ", ", row->words[i]);
+            gw_buf_printf(out, "%s%s", i == 0 ? first : ", ", row->words[i]);
         }
         return;
     }

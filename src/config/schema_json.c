@@ -76,6 +76,10 @@ form_of(const struct gw_setting *row)
         return json_pack("{s:[o, {s:s, s:o}]}", "anyOf", of_type("string"), "type", "array",
                          "items", of_type("string"));
     }
+    if (row->set == gw_set_word_set) {
+        return json_pack("{s:[o, {s:s, s:o}]}", "anyOf", one_of_words(row->words), "type", "array",
+                         "items", one_of_words(row->words));
+    }
     return row->set == gw_set_word ? one_of_words(row->words) : json_object();
 }
 

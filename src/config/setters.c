@@ -241,17 +241,16 @@ gw_set_text_list(struct gw_loader *l, void *field, const json_t *value,
     return good;
 }
 
-bool
-gw_set_word(struct gw_loader *l, void *field, const json_t *value, const struct gw_setting *row,
-            const char *path)
+/* The word's index, or -1 after an error. */
+static int
+find_word(struct gw_loader *l, const json_t *value, const struct gw_setting *row, const char *path)
 {
     struct gw_buf text = {0};
 
     for (int i = 0; row->words[i] != NULL; i++) {
         if (json_is_string(value) && gw_str_eq(text_of(value), gw_str_of(row->words[i]))) {
             gw_buf_fini(&text);
-            *(int *)field = i;
-            return true;
+            return i;
         }
         gw_buf_printf(&text, "%s%s", i > 0 ? ", " : "", row->words[i]);
     }
@@ -260,7 +259,41 @@ gw_set_word(struct gw_loader *l, void *field, const json_t *value, const struct 
                     gw_schema_got(l, value), near != NULL ? " (did you mean \"" : "",
                     near != NULL ? near : "", near != NULL ? "\"?)" : "");
     gw_buf_fini(&text);
-    return false;
+    return -1;
+}
+
+bool
+gw_set_word(struct gw_loader *l, void *field, const json_t *value, const struct gw_setting *row,
+            const char *path)
+{
+    int i = find_word(l, value, row, path);
+
+    if (i >= 0) {
+        *(int *)field = i;
+    }
+    return i >= 0;
+}
+
+bool
+gw_set_word_set(struct gw_loader *l, void *field, const json_t *value, const struct gw_setting *row,
+                const char *path)
+{
+    bool is_list = json_is_array(value);
+    size_t n = is_list ? json_array_size(value) : 1;
+    int set = 0;
+    bool good = true;
+
+    for (size_t k = 0; k < n; k++) {
+        const char *at = is_list ? gw_arena_printf(l->arena, "%s[%zu]", path, k) : path;
+        int i = find_word(l, is_list ? json_array_get(value, k) : value, row, at);
+
+        good = good && i >= 0;
+        set |= i >= 0 ? 1 << i : 0;
+    }
+    if (good) {
+        *(int *)field = set;
+    }
+    return good;
 }
 
 static void

@@ -1,6 +1,7 @@
 #include "gateway/explain.h"
 
 #include "base/clock.h"
+#include "gateway/relax.h"
 
 #define ANONYMOUS GW_STR("system:anonymous")
 
@@ -197,13 +198,16 @@ read_attrs(struct gw_request_info *info, const json_t *attrs)
 /* As live requests are checked before any step; CONNECT and TRACE are asked about like any other
  * method and refused at the end, so that the permission can be told. */
 static bool
-check_target(struct gw_req *req)
+check_target(struct gw_req *req, const struct gw_conf *c)
 {
     const char *why = NULL;
 
     req->err = gw_target_split(GW_STR("GET"), req->head->target, &req->target);
     if (req->err == GW_ERR_OK && !gw_str_eq(req->target.path, GW_STR("*"))) {
         req->err = gw_path_check(req->target.path, &why);
+        if (req->err != GW_ERR_OK) {
+            req->err = gw_relax_path(req, c, &why);
+        }
     }
     req->detail = why;
     if (req->target.authority.n > 0) {
@@ -240,7 +244,7 @@ route(struct gw_req *req, const struct gw_conf *c)
 static void
 walk_url(struct gw_req *req, const struct gw_conf *c)
 {
-    if (!check_target(req)) {
+    if (!check_target(req, c)) {
         req->decision.route = GW_N_ROUTES;
         req->decision.end = "refused";
         return;

@@ -13,6 +13,7 @@
 
 #include "gateway/balance.h"
 #include "gateway/exchange.h"
+#include "gateway/intake.h"
 #include "gateway/reply.h"
 
 static void try_next(struct gw_exchange *x);
@@ -396,8 +397,7 @@ find_destination(struct gw_req *req)
 static enum gw_verdict
 answer_options(struct gw_req *req)
 {
-    gw_edits_add(req, &req->down, GW_STR("Allow"),
-                 GW_STR("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+    gw_edits_add(req, &req->down, GW_STR("Allow"), GW_METHODS);
     return gw_req_reply(req, 204, GW_STR_NONE, GW_STR_NONE);
 }
 
@@ -408,6 +408,10 @@ gw_forward_step(struct gw_req *req, const void *conf)
     req->decision.decided_us = gw_world_loop(req->world)->now_us - req->decision.start_us;
     if (gw_str_eq(req->target.path, GW_STR("*"))) {
         return answer_options(req);
+    }
+    if (req->target.odd != 0 && !req->odd_allowed) { /* no step has decided: it is refused */
+        (void)gw_relax_allow(req, 0);
+        return GW_FAIL;
     }
     if (!find_destination(req)) {
         return gw_req_fail(req, GW_ERR_NO_ROUTE, "nothing is served at this path");

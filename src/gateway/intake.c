@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "gateway/conf.h"
+#include "gateway/relax.h"
 #include "gateway/session_private.h"
 #include "gateway/worlds.h"
 
@@ -183,12 +184,16 @@ check_target(struct gw_req *req)
     }
     if (err == GW_ERR_OK) {
         err = gw_path_check(req->target.path, &why);
+        if (err != GW_ERR_OK) {
+            err = gw_relax_path(req, req->snapshot, &why);
+        }
         req->detail = why;
     }
     if (err == GW_ERR_OK && gw_str_eq(req->head->method, GW_STR("TRACE"))) {
         /* It would send the caller's credentials back into a page's hands (RFC 9110, 9.3.8). */
         err = GW_ERR_BAD_METHOD;
         req->detail = "TRACE is not served";
+        gw_edits_add(req, &req->down, GW_STR("Allow"), GW_METHODS);
     }
     return err;
 }

@@ -11,6 +11,9 @@
 
 struct gw_session;
 
+/* What Allow says of the gateway as a whole. */
+#define GW_METHODS GW_STR("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+
 /* Never NULL; req->err says when it is refused.  parsed: the head is whole; else the parser's
  * error is the request's. */
 struct gw_req *gw_intake(struct gw_session *s, bool parsed);

@@ -132,6 +132,7 @@ struct gw_req {
     struct gw_str request_id;
     bool client_tls;
     bool peer_trusted; /* the peer is one of trusted_proxies */
+    bool odd_allowed;  /* what target.odd says has been allowed (relax.h) */
 
     struct gw_request_info info;
     struct gw_subject subject;
@@ -172,6 +173,10 @@ enum gw_verdict gw_req_fail(struct gw_req *req, enum gw_err err, const char *fmt
 /* Makes an own reply: body is borrowed (arena or static).  Returns GW_REPLY. */
 enum gw_verdict gw_req_reply(struct gw_req *req, unsigned status, struct gw_str content_type,
                              struct gw_str body);
+
+/* For the find step of a route that may allow odd paths (relax.h): it allows these GW_PATH_*.
+ * False when the path takes more: req->err says so. */
+bool gw_relax_allow(struct gw_req *req, unsigned allowed);
 
 void gw_edits_remove(struct gw_req *req, struct gw_edits *e, struct gw_str name);
 void gw_edits_add(struct gw_req *req, struct gw_edits *e, struct gw_str name, struct gw_str value);

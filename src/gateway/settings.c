@@ -53,6 +53,9 @@ static const struct gw_setting core_rows[] = {
      .help = "First path segments that belong to ks-core."},
     {.name = "preserve_host", .set = gw_set_bool, .at = AT(core.preserve_host), .initial = "true",
      .help = "Whether ks-core and the console see the Host that the client sent; if not, their own."},
+    {.name = "allow_paths", .set = gw_set_word_set, .at = AT(core.allow_paths), .words = gw_path_words, .initial = "[]",
+     .example = "[encoded_slash]",
+     .help = "Paths that are let through to ks-core and the console although they can be read in two ways; not below `/api`, `/apis`, `/kapi` and `/kapis`."},
     {0},
 };
 
@@ -317,6 +320,17 @@ measure_paths(struct gw_settings *s, struct gw_loader *l)
     }
 }
 
+static void
+warn_paths(const struct gw_settings *s, struct gw_loader *l, const json_t *root)
+{
+    if (s->core.allow_paths != 0) {
+        gw_diag_warn(l->diag, gw_yaml_place(l->source, at(root, "core", "allow_paths")),
+                     "core.allow_paths: ks-core and the console get paths that can be read in two "
+                     "ways; be sure that they split a path before they decode it, and merge no "
+                     "slashes that policy has not");
+    }
+}
+
 bool
 gw_settings_finish(struct gw_settings *s, struct gw_loader *l, const json_t *root)
 {
@@ -333,6 +347,7 @@ gw_settings_finish(struct gw_settings *s, struct gw_loader *l, const json_t *roo
     parse_trusted(s, l, root);
     check_mode(s, l, root);
     measure_paths(s, l);
+    warn_paths(s, l, root);
     place_snapshot(s, l);
     s->parse = (struct gw_parse_limits){.head_bytes = (size_t)s->limits.head,
                                         .target_bytes = (size_t)s->limits.target,

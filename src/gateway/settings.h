@@ -21,6 +21,7 @@ struct gw_settings {
         const char *console;      /* NULL: 404 */
         const char *const *paths; /* first segments that belong to the core */
         bool preserve_host;
+        int allow_paths; /* GW_PATH_*, as bits */
     } core;
     struct gw_registry_settings registry;
     const char *const *trusted_proxies; /* addresses and CIDR blocks */

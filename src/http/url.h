@@ -15,6 +15,7 @@ struct gw_target_parts {
     struct gw_str query;     /* raw, without '?' */
     bool has_query;
     bool absolute;
+    unsigned char odd; /* GW_PATH_* that the path needs and nobody has allowed yet, or has */
 };
 
 /* GW_ERR_OK, BAD_TARGET (fragment, 8-bit, control, bad form), NOT_IMPLEMENTED (CONNECT). */
@@ -27,6 +28,26 @@ enum gw_err gw_target_split(struct gw_str method, struct gw_str target,
  * broken %-escapes, and what becomes one of these when it is decoded again (%252F, %252%66).
  * "*" is fine.  *why: which, for people. */
 enum gw_err gw_path_check(struct gw_str path, const char **why);
+
+/* What of this a route may allow, since its backend is known to read it in one way only.  Dot
+ * segments, backslashes and control bytes are never allowed. */
+enum {
+    GW_PATH_ENCODED_SLASH = 1 << 0,        /* %2F: part of its segment */
+    GW_PATH_DOUBLE_ENCODED_SLASH = 1 << 1, /* %252F: the same */
+    GW_PATH_EMPTY_SEGMENTS = 1 << 2,       /* "//": as if it were one slash */
+};
+extern const char *const gw_path_words[];       /* their names, in that order; NULL ends them */
+extern const char *const gw_path_camel_words[]; /* as objects spell them */
+
+/* For a path that gw_path_check() has refused: is it fine if that is allowed?  Up to and with
+ * the slash behind its first strict_segments nothing is.  *odd: what of it the path needs. */
+enum gw_err gw_path_check_relaxed(struct gw_str path, unsigned allowed, unsigned strict_segments,
+                                  unsigned *odd, const char **why);
+
+/* The path as policy reads it, still encoded: runs of slashes are one; of the encoded slashes
+ * those in `slashes` are slashes, and the others stand, after one decoding, as "%2F" or "%252F"
+ * in their segment.  Owned by the arena. */
+struct gw_str gw_path_reading(struct gw_arena *a, struct gw_str path, unsigned slashes);
 
 /* Percent-decoded copy in the arena; the input itself when there is nothing to decode.
  * GW_STR_NONE for a broken escape. */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "gateway/conf.h"
+#include "gateway/relax.h"
 #include "http/url.h"
 #include "server/cli_util.h"
 
@@ -58,6 +59,16 @@ print_json(const struct gw_cli *c, const struct gw_plan *plan, enum gw_output fo
     return code;
 }
 
+/* As the gateway would, short of asking an extension. */
+static bool
+refused(const struct gw_conf *conf, const struct gw_target_parts *target, const char **why)
+{
+    struct gw_req req = {.target = *target};
+
+    return gw_path_check(target->path, why) != GW_ERR_OK &&
+           gw_relax_path(&req, conf, why) != GW_ERR_OK;
+}
+
 int
 gw_cli_plan(const struct gw_cli *c)
 {
@@ -83,14 +94,17 @@ gw_cli_plan(const struct gw_cli *c)
         return GW_EXIT_USAGE;
     }
     if (rest.n == 0 || (host.n > 0 && !gw_host_ok(host)) ||
-        gw_target_split(GW_STR("GET"), rest, &target) != GW_ERR_OK ||
-        gw_path_check(target.path, &why) != GW_ERR_OK) {
+        gw_target_split(GW_STR("GET"), rest, &target) != GW_ERR_OK) {
         return gw_cli_fail(c, "%.*s%.*s would be refused: %s", GW_STR_ARG(host), GW_STR_ARG(rest),
                            why);
     }
     conf = gw_conf_load(c->config, &diag);
     code = gw_cli_findings(&diag);
-    if (conf != NULL) {
+    if (conf != NULL && refused(conf, &target, &why)) {
+        code = gw_cli_fail(c, "%.*s%.*s would be refused: %s", GW_STR_ARG(host), GW_STR_ARG(rest),
+                           why);
+        gw_conf_unref(conf);
+    } else if (conf != NULL) {
         const struct gw_plan *plan = gw_conf_route(conf, host, target.path);
 
         code = format == GW_OUTPUT_TABLE ? print_table(c, plan) : print_json(c, plan, format);

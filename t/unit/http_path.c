@@ -112,6 +112,117 @@ paths_that_mean_one_thing(void **state)
     }
 }
 
+/* clang-format off */
+#define S GW_PATH_ENCODED_SLASH
+#define D GW_PATH_DOUBLE_ENCODED_SLASH
+#define E GW_PATH_EMPTY_SEGMENTS
+static const struct {
+    const char *path;
+    unsigned allowed, strict, odd;
+    const char *why;     /* the beginning of it; NULL: fine */
+    const char *reading; /* of policy, decoded; when it is fine */
+} relaxed[] = {
+    {"/r/a%2Fb",          S, 1, S, NULL, "/r/a%2Fb"},
+    {"/r/a%2fb/c%2Fd",    S, 1, S, NULL, "/r/a%2Fb/c%2Fd"},
+    {"/r/a%20b%2fc",      S, 1, S, NULL, "/r/a b%2Fc"},
+    {"/r/a%2F",           S, 1, S, NULL, "/r/a%2F"},
+    {"/r/a%2Fb",          D | E, 1, 0, "an encoded slash", NULL},
+    {"/r/a%252Fb",        D, 1, D, NULL, "/r/a%252Fb"},
+    {"/r/a%252fb",        S, 1, 0, "a doubly encoded", NULL},
+    {"/r/a%252fb%2fc",    S | D, 1, S | D, NULL, "/r/a%252Fb%2Fc"},
+    {"/r/a//b",           E, 1, E, NULL, "/r/a/b"},
+    {"/r/a///b//",        E, 1, E, NULL, "/r/a/b/"},
+    {"/r/a//b",           S, 1, 0, "an empty segment", NULL},
+    {"/r/a%2F%2Fb",       S, 1, 0, "an empty segment", NULL},
+    {"/r/a/%2Fb",         S, 1, 0, "an empty segment", NULL},
+    {"/r/a%2F/b",         S, 1, 0, "an empty segment", NULL},
+    {"/r/a%2F/b",         S | E, 1, S | E, NULL, "/r/a%2F/b"},
+    /* what routes is strict, up to and with its slash */
+    {"/r%2Fx/a",          S, 1, 0, "an encoded slash", NULL},
+    {"/%2Fr/a",           S, 1, 0, "an encoded slash", NULL},
+    {"//r/a",             E, 1, 0, "an empty segment", NULL},
+    {"/r//a",             E, 1, 0, "an empty segment", NULL},
+    {"/r/%2Fa",           S | E, 1, 0, "an empty segment", NULL},
+    {"/e/x%2Fy/a",        S, 2, 0, "an encoded slash", NULL},
+    {"/e//x/a",           E, 2, 0, "an empty segment", NULL},
+    {"/e/x//a",           E, 2, 0, "an empty segment", NULL},
+    {"/e/x/a//b",         E, 2, E, NULL, "/e/x/a/b"},
+    {"/e/x%2F",           S, 2, 0, "an encoded slash", NULL},
+    /* never */
+    {"/r/..%2Fb",         S | D | E, 1, 0, "a dot segment", NULL},
+    {"/r/a%2F..",         S | D | E, 1, 0, "a dot segment", NULL},
+    {"/r/a%2F..%2Fb",     S | D | E, 1, 0, "a dot segment", NULL},
+    {"/r/a%2F%2e%2E%2Fb", S | D | E, 1, 0, "a dot segment", NULL},
+    {"/r/a%2F.;x%2Fb",    S | D | E, 1, 0, "a dot segment", NULL},
+    {"/r/a%252F..%252Fb", S | D | E, 1, 0, "a dot segment", NULL},
+    {"/r/a%252F%2e./b",   S | D | E, 1, 0, "a dot segment", NULL},
+    {"/r/a%252F%252e%252e", S | D | E, 1, 0, "a doubly encoded", NULL},
+    {"/r/a//../b",        S | D | E, 1, 0, "a dot segment", NULL},
+    {"/r/a/.//b",         S | D | E, 1, 0, "a dot segment", NULL},
+    {"/r/a%5Cb",          S | D | E, 1, 0, "an encoded backslash", NULL},
+    {"/r/a\\b",           S | D | E, 1, 0, "a backslash", NULL},
+    {"/r/a%2F%00",        S | D | E, 1, 0, "an encoded control byte", NULL},
+    {"/r/a%25252Fb",      S | D | E, 1, 0, "a doubly encoded", NULL},
+    {"/r/a%25%32%66b",    S | D | E, 1, 0, "a doubly encoded", NULL},
+    {"/r/a%%2F",          S | D | E, 1, 0, "a % that", NULL},
+    {"/r/a%2%2F",         S | D | E, 1, 0, "a % that", NULL},
+    {"/r/a%c0%af",        S | D | E, 1, 0, "an overlong UTF-8", NULL},
+};
+/* clang-format on */
+
+static void
+paths_that_a_route_allows(void **state)
+{
+    struct gw_arena *a = gw_arena_new();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(relaxed) / sizeof(relaxed[0]); i++) {
+        struct gw_str path = gw_str_of(relaxed[i].path);
+        const char *why = NULL;
+        unsigned odd = 0;
+
+        print_message("# %s\n", relaxed[i].path);
+        enum gw_err err =
+            gw_path_check_relaxed(path, relaxed[i].allowed, relaxed[i].strict, &odd, &why);
+        assert_int_equal(err, relaxed[i].why == NULL ? GW_ERR_OK : GW_ERR_BAD_PATH);
+        if (relaxed[i].why != NULL) {
+            assert_memory_equal(why, relaxed[i].why, strlen(relaxed[i].why));
+            continue;
+        }
+        assert_int_equal(odd, relaxed[i].odd);
+        struct gw_str read = gw_path_decode(a, gw_path_reading(a, path, 0));
+        assert_int_equal(read.n, strlen(relaxed[i].reading));
+        assert_memory_equal(read.p, relaxed[i].reading, read.n);
+    }
+    gw_arena_free(a);
+}
+
+/* Nothing is left of them for a reader to whom they are slashes. */
+static void
+other_readings(void **state)
+{
+    static const struct {
+        const char *path, *once, *twice;
+    } rows[] = {
+        {"/a%2Fb%252Fc", "/a/b%252Fc", "/a/b/c"},
+        {"/a%2f/b", "/a/b", "/a/b"},
+        {"%2F%2F%2F", "/", "/"},
+        {"%252F%252F", "%252F%252F", "/"},
+    };
+    struct gw_arena *a = gw_arena_new();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct gw_str path = gw_str_of(rows[i].path);
+        struct gw_str once = gw_path_decode(a, gw_path_reading(a, path, S));
+        struct gw_str twice = gw_path_decode(a, gw_path_reading(a, path, S | D));
+
+        assert_true(gw_str_eq(once, gw_str_of(rows[i].once)));
+        assert_true(gw_str_eq(twice, gw_str_of(rows[i].twice)));
+    }
+    gw_arena_free(a);
+}
+
 static void
 decoding(void **state)
 {
@@ -160,6 +271,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths_that_mean_one_thing),
+        cmocka_unit_test(paths_that_a_route_allows),
+        cmocka_unit_test(other_readings),
         cmocka_unit_test(decoding),
         cmocka_unit_test(prefixes),
     };
