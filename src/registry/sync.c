@@ -25,8 +25,10 @@ struct gw_sync {
     struct gw_settle *settle;
     gw_sync_batch_fn *batch;
     void *owner;
-    bool given;  /* the owner got its first batch */
-    bool listed; /* by the store, in this life */
+    bool given;      /* the owner got its first batch */
+    bool listed;     /* by the store, in this life */
+    size_t shadowed; /* objects of the store that a file has, too */
+    bool counted;    /* they were since the last change */
     struct gw_sync_status status;
 };
 
@@ -109,6 +111,7 @@ give(struct gw_sync *s, struct gw_changes *changes)
 {
     if (changes->n > 0) {
         mark_dirty(s);
+        s->counted = false;
     }
     hide_shadowed(s, changes);
     if (!s->given) {
@@ -194,6 +197,7 @@ on_files(void *owner, const struct gw_change *changes, size_t n)
     struct gw_sync *s = owner;
     struct gw_changes out = {0};
 
+    s->counted = false;
     for (size_t i = 0; i < n; i++) {
         struct gw_object *o = changes[i].object;
 
@@ -306,18 +310,35 @@ gw_sync_close(struct gw_sync *s)
     free_sync(s);
 }
 
-void
-gw_sync_status(const struct gw_sync *s, struct gw_sync_status *out)
+/* Asked for ten times a second, so only after a change, and by a walk over the smaller side. */
+static void
+count_shadowed(struct gw_sync *s)
 {
     struct gw_object *o;
     size_t at = 0;
 
+    s->counted = true;
+    s->shadowed = 0;
+    if (gw_watch_count(s->watch) < gw_known_count(s->known)) {
+        while (gw_watch_next(s->watch, &at, &o)) {
+            s->shadowed += gw_known_get(s->known, o->key) != NULL;
+        }
+    } else {
+        while (gw_known_next(s->known, &at, &o)) {
+            s->shadowed += gw_watch_get(s->watch, o->key) != NULL;
+        }
+    }
+}
+
+void
+gw_sync_status(struct gw_sync *s, struct gw_sync_status *out)
+{
+    if (!s->counted) {
+        count_shadowed(s);
+    }
     *out = s->status;
     out->revision = gw_known_revision(s->known);
-    out->objects = gw_known_count(s->known);
-    while (gw_watch_next(s->watch, &at, &o)) {
-        out->objects += gw_known_get(s->known, o->key) == NULL;
-    }
+    out->objects = gw_known_count(s->known) + gw_watch_count(s->watch) - s->shadowed;
 }
 
 struct gw_object *

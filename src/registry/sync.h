@@ -48,7 +48,7 @@ struct gw_sync *gw_sync_open(const struct gw_registry_settings *s, struct event_
                              gw_sync_batch_fn *batch, void *owner, struct gw_diag *diag);
 void gw_sync_close(struct gw_sync *s); /* writes the snapshot */
 
-void gw_sync_status(const struct gw_sync *s, struct gw_sync_status *out);
+void gw_sync_status(struct gw_sync *s, struct gw_sync_status *out);
 
 /* Reads from memory.  get: a new reference, or NULL.  list: calls each in key order. */
 struct gw_object *gw_sync_get(struct gw_sync *s, const char *key);

@@ -120,21 +120,27 @@ find_source(const struct gw_watch *w, const char *path)
     return NULL;
 }
 
-/* True when it may still be being written: look again soon. */
-static bool
-look_at(struct source *s, bool patient)
+/* What a look at the sources has found. */
+struct found {
+    bool news;  /* something was read, or is gone */
+    bool again; /* something may still be being written: look again soon */
+};
+
+static void
+look_at(struct source *s, bool patient, struct found *found)
 {
     struct stat st;
 
     if (stat(s->path, &st) != 0 || is_as_before(&st, &s->st)) {
-        return false;
+        return;
     }
     if (patient && !is_settled(&st)) {
-        return true;
+        found->again = true;
+        return;
     }
     s->st = st;
     read_source(s);
-    return false;
+    found->news = true;
 }
 
 static void
@@ -227,12 +233,24 @@ merge(struct gw_watch *w)
     gw_map_free(before, free_object);
 }
 
+/* Their order counts, too: of two objects the first one wins. */
+static bool
+same_sources(struct source *const *a, size_t n_a, struct source *const *b, size_t n_b)
+{
+    bool same = n_a == n_b;
+
+    for (size_t i = 0; same && i < n_a; i++) {
+        same = a[i] == b[i];
+    }
+    return same;
+}
+
 /* patient: files may be in the middle of being written. */
 static void
 scan(struct gw_watch *w, bool patient)
 {
     struct gw_paths files = {0};
-    bool again = false;
+    struct found found = {0};
 
     expand(w, &files);
     struct source **now = gw_mem_alloc((files.n + 1) * sizeof(struct source *));
@@ -247,14 +265,17 @@ scan(struct gw_watch *w, bool patient)
         if (!s->listed) { /* a file may be named twice */
             s->listed = true;
             now[n++] = s;
-            again = look_at(s, patient) || again;
+            look_at(s, patient, &found);
         }
     }
     struct source **old = w->sources;
     size_t n_old = w->n;
     w->sources = now;
     w->n = n;
-    merge(w);
+    found.news = found.news || !same_sources(old, n_old, now, n);
+    if (found.news) {
+        merge(w);
+    }
     for (size_t i = 0; i < n_old; i++) {
         if (!old[i]->listed) {
             gw_log_info("registry: %s is gone, and its %zu objects", old[i]->path,
@@ -267,7 +288,7 @@ scan(struct gw_watch *w, bool patient)
     }
     free(old);
     gw_paths_fini(&files);
-    set_timer(w, again ? SETTLE_MS : LOOK_MS);
+    set_timer(w, found.again ? SETTLE_MS : LOOK_MS);
 }
 
 static void
