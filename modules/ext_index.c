@@ -123,6 +123,8 @@ new_route(struct gw_world *world, const struct extension *x)
         add_endpoint(r, fixed[i].url, fixed[i].weight, r->n_endpoints);
     }
     unsigned n_static = r->n_endpoints;
+    r->max_connections = gw_world_share(world, spec->connections);
+    r->max_pending = gw_world_share(world, spec->pending);
     for (const struct backend *b = x->backends; b != NULL; b = b->next) {
         const struct gw_ext_backend *spec_of = &b->piece->of.backend;
 

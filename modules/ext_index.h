@@ -17,6 +17,7 @@ struct gw_ext_route {
     struct gw_endpoint **endpoints;     /* a reference each */
     unsigned *weights;                  /* one each; NULL: all alike */
     unsigned n_endpoints;
+    unsigned max_connections, max_pending; /* this worker's shares */
     long long *turns; /* of the policy round_robin, one each; NULL: of another */
 };
 

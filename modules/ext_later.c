@@ -127,9 +127,9 @@ gw_ext_later_warn(const json_t *spec, const struct gw_yaml *source, struct gw_di
     static const struct {
         const char *section, *name; /* section NULL: of the spec itself */
     } later[] = {
-        {NULL, "service"},      {NULL, "directives"}, {NULL, "healthCheck"}, {NULL, "outlier"},
-        {NULL, "versions"},     {NULL, "tls"},        {NULL, "workspaces"},  {"limits", "pending"},
-        {"limits", "requests"}, {"retry", "budget"},
+        {NULL, "service"},    {NULL, "directives"},   {NULL, "healthCheck"},
+        {NULL, "outlier"},    {NULL, "versions"},     {NULL, "tls"},
+        {NULL, "workspaces"}, {"limits", "requests"}, {"retry", "budget"},
     };
 
     for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {

@@ -32,7 +32,7 @@ struct gw_ext_later {
         const char *rate, *per;
         long long burst;
     } requests;
-    long long pending, retry_budget;
+    long long retry_budget;
     struct gw_list versions; /* of struct gw_ext_version */
     json_t *directives;
     const char *const *workspaces;

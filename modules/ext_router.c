@@ -80,7 +80,9 @@ set_destination(struct gw_req *req, const struct gw_ext_route *r, struct gw_str 
     to->first_byte_ms = spec->first_byte_ms;
     to->idle_ms = spec->idle_ms;
     to->tunnel_idle_ms = spec->tunnel_idle_ms;
-    to->max_connections = (unsigned)spec->connections;
+    to->pending_ms = spec->pending_ms;
+    to->max_connections = r->max_connections;
+    to->max_pending = r->max_pending;
     to->tries = (unsigned)spec->attempts;
     if (!spec->strip_prefix) {
         to->target = prepend.n == 0 ? GW_STR_NONE : join(req, prepend, req->target.path);

@@ -58,10 +58,11 @@ static const struct gw_setting path_rows[] = {
 };
 
 static const struct gw_setting limit_rows[] = {
-    {.name = "connections", .set = gw_set_int, .at = 0, .initial = "0", .min = 0, .max = 1000000,
-     .help = "To one endpoint, of each worker; 0: the config's."},
-    {.name = "pending", .set = gw_set_int, .at = LATER(pending) - SPEC(connections), .min = 0,
-     .max = 1000000, .help = "Requests that wait for a connection."},
+    {.name = "connections", .set = gw_set_int, .at = 0, .initial = "256", .min = 0, .max = 1000000,
+     .help = "To one endpoint, of which each worker has its share; 0: the config's."},
+    {.name = "pending", .set = gw_set_int, .at = FROM(connections, pending), .initial = "128",
+     .min = 0, .max = 1000000,
+     .help = "Requests that wait for a connection to one endpoint, shared likewise; 0: none."},
     {.name = "requests", .set = gw_set_section, .at = LATER(requests) - SPEC(connections),
      .rows = gw_ext_requests_rows, .help = "How many requests are let through."},
     {0},
@@ -70,6 +71,9 @@ static const struct gw_setting limit_rows[] = {
 static const struct gw_setting timeout_rows[] = {
     {.name = "connect", .set = gw_set_duration, .at = FROM(connect_ms, connect_ms),
      .initial = "0", .max = 600000, .help = "Until a connection is made; 0: the config's."},
+    {.name = "pending", .set = gw_set_duration, .at = FROM(connect_ms, pending_ms),
+     .initial = "0", .max = 600000,
+     .help = "While all connections are in use, until one is free; 0: the config's."},
     {.name = "firstByte", .set = gw_set_duration, .at = FROM(connect_ms, first_byte_ms),
      .initial = "0", .max = 86400000, .help = "Until the answer begins; 0: the config's."},
     {.name = "idle", .set = gw_set_duration, .at = FROM(connect_ms, idle_ms), .initial = "0",

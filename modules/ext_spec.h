@@ -33,9 +33,9 @@ struct gw_ext_spec {
     int allow_paths;     /* GW_PATH_*, as bits */
     const char *prepend; /* "" or "/base" */
     struct gw_balancer balancer;
-    long long connections; /* per endpoint and worker; 0: no limit */
-    long long connect_ms, first_byte_ms, idle_ms, tunnel_idle_ms; /* 0: the config's */
-    long long attempts;                                           /* further ones */
+    long long connections, pending; /* per endpoint; 0: the config's; none */
+    long long connect_ms, pending_ms, first_byte_ms, idle_ms, tunnel_idle_ms; /* 0: the config's */
+    long long attempts;                                                       /* further ones */
 };
 
 /* An Endpoint's spec. */

@@ -225,6 +225,7 @@ write_workers(struct gw_buf *out, struct gw_world *const *worlds, size_t n)
         {STAT(retries), "ksgate_backend_retries_total", "Requests tried again."},
         {STAT(spliced), "ksgate_spliced_bytes_total",
          "Bytes that went from one socket to another without being copied."},
+        {STAT(pending_total), "ksgate_backend_pending_total", "Requests that had to wait."},
     };
     static const struct {
         size_t at;
@@ -236,6 +237,7 @@ write_workers(struct gw_buf *out, struct gw_world *const *worlds, size_t n)
         {STAT(tunnels), "ksgate_tunnels", "Tunnels now."},
         {STAT(backend_connections), "ksgate_backend_connections", "Backend connections now."},
         {STAT(backend_idle), "ksgate_backend_connections_idle", "Of these, in pools."},
+        {STAT(pending), "ksgate_backend_pending", "Requests that wait for a backend connection."},
     };
 #undef STAT
     family(out, "ksgate_workers", "gauge", "Worker threads.");

@@ -60,6 +60,8 @@
     X(EXTENSION_DISABLED,   503, "ServiceUnavailable",  "the extension is disabled")                        \
     X(NO_ENDPOINT,          503, "ServiceUnavailable",  "the extension has no endpoint")                    \
     X(REGISTRY_UNAVAILABLE, 503, "ServiceUnavailable",  "the registry can't be reached; nothing was changed") \
+    X(PENDING_FULL,         503, "ServiceUnavailable",  "as many requests wait for the backend as limits.pending allows") \
+    X(PENDING_TIMEOUT,      503, "ServiceUnavailable",  "no connection to the backend became free in time (timeouts.pending)") \
     X(OVERLOADED,           503, "ServiceUnavailable",  "a limit of connections is reached")                \
     X(DRAINING,             503, "ServiceUnavailable",  "the gateway is shutting down")                     \
     X(UPSTREAM_TIMEOUT,     504, "Timeout",             "the backend did not answer in time")               \

@@ -22,7 +22,8 @@ struct gw_exchange {
     uint64_t tried; /* a bit for each endpoint of the request's list */
     unsigned tries_left;
     unsigned interim;
-    long long first_byte_ms, idle_ms, connect_ms, tunnel_idle_ms;
+    struct gw_waiter *waiter; /* forward's, for a turn at a full endpoint; arena; or NULL */
+    long long first_byte_ms, idle_ms, connect_ms, tunnel_idle_ms, pending_ms;
     char *stash; /* answer bytes that could not be used yet; arena */
     size_t stash_n, stash_size;
     char *rest; /* the same, in the scratch buffer of this callback */

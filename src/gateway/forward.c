@@ -14,9 +14,18 @@
 #include "gateway/balance.h"
 #include "gateway/exchange.h"
 #include "gateway/intake.h"
+#include "gateway/pending.h"
 #include "gateway/reply.h"
 
+/* A turn to come. */
+struct wait {
+    struct gw_waiter place; /* first */
+    struct gw_exchange *x;
+    struct gw_endpoint *endpoint;
+};
+
 static void try_next(struct gw_exchange *x);
+static void take_connection(struct gw_exchange *x, struct gw_endpoint *e);
 static const struct gw_backend_events backend_events;
 
 /* -- leaving ---------------------------------------------------------------------------------- */
@@ -35,6 +44,9 @@ gw_exchange_release(struct gw_exchange *x, bool reusable)
     gw_wheel_cancel(&x->timer);
     x->backend = NULL;
     if (b == NULL) {
+        if (x->waiter != NULL) {
+            gw_pending_leave(x->waiter);
+        }
         return;
     }
     if (reusable) {
@@ -279,37 +291,99 @@ on_drained(void *owner)
 static const struct gw_backend_events backend_events = {
     .ready = on_ready, .failed = on_failed, .readable = on_readable, .drained = on_drained};
 
-/* Takes a connection to the next endpoint.  False when there is none left; err then says why. */
+static void
+on_turn(struct gw_waiter *w)
+{
+    struct wait *wait = (struct wait *)w;
+
+    take_connection(wait->x, wait->endpoint);
+    if (wait->x->backend->ready) {
+        send_request(wait->x);
+    }
+}
+
+static void
+on_late(struct gw_waiter *w)
+{
+    struct wait *wait = (struct wait *)w;
+
+    fail(wait->x, GW_ERR_PENDING_TIMEOUT, NULL);
+}
+
+static void
+take_connection(struct gw_exchange *x, struct gw_endpoint *e)
+{
+    struct gw_req *req = x->req;
+
+    req->decision.tries++;
+    x->head_sent = false;
+    x->backend = gw_backend_take(e, &backend_events, x, x->connect_ms, req->decision.tries > 1);
+}
+
+/* The endpoint has as many requests as it may: this one waits for its turn. */
+static void
+wait_for(struct gw_exchange *x, struct gw_endpoint *e)
+{
+    struct wait *wait = (struct wait *)x->waiter;
+
+    if (wait == NULL) {
+        wait = gw_arena_alloc(x->req->arena, sizeof(*wait));
+        *wait = (struct wait){.place = {.turn = on_turn, .late = on_late}, .x = x};
+        x->waiter = &wait->place;
+    }
+    wait->endpoint = e;
+    gw_pending_wait(&wait->place, e, x->req->to.max_connections, x->pending_ms);
+}
+
+/* The index of the next endpoint; n_endpoints: none is left. */
+static unsigned
+choose(const struct gw_exchange *x)
+{
+    const struct gw_req *req = x->req;
+    const struct gw_destination *to = &req->to;
+
+    if (to->n_endpoints == 1 && x->tried == 0) {
+        return 0;
+    }
+    return gw_balance_choose(to, x->tried,
+                             gw_balance_key(to->balancer, &req->head->headers, req->client_ip),
+                             gw_world_now_ms(req->world));
+}
+
+/* Takes a connection to the next endpoint, or a place in its queue.  False when there is neither;
+ * err then says why. */
 static bool
 take_endpoint(struct gw_exchange *x)
 {
     struct gw_req *req = x->req;
-    const struct gw_destination *to = &req->to;
-    unsigned i = 0;
+    unsigned max = req->to.max_connections;
+    unsigned i;
 
-    if (to->n_endpoints > 1 || x->tried != 0) {
-        uint64_t key = gw_balance_key(to->balancer, &req->head->headers, req->client_ip);
+    req->err = GW_ERR_UPSTREAM_CONNECT;
+    while ((i = choose(x)) < req->to.n_endpoints) {
+        struct gw_endpoint *e = req->to.endpoints[i];
+        bool must_wait = max > 0 && gw_pending_must_wait(e, max);
 
-        i = gw_balance_choose(to, x->tried, key, gw_world_now_ms(req->world));
+        if (i < 64) {
+            x->tried |= (uint64_t)1 << i;
+        }
+        req->decision.endpoint = gw_endpoint_url(e);
+        if (!must_wait) {
+            req->err = GW_ERR_OK;
+            take_connection(x, e);
+            return true;
+        }
+        if (e->n_pending < req->to.max_pending) {
+            req->err = GW_ERR_OK;
+            wait_for(x, e);
+            return true;
+        }
+        req->err = GW_ERR_PENDING_FULL;
+        if (i >= 64) {
+            break; /* it can't be marked as tried, and would be chosen for ever */
+        }
     }
-    if (i >= req->to.n_endpoints) {
-        req->err = GW_ERR_UPSTREAM_CONNECT;
-        return false;
-    }
-    struct gw_endpoint *e = req->to.endpoints[i];
-    if (i < 64) {
-        x->tried |= (uint64_t)1 << i;
-    }
-    if (req->to.max_connections > 0 && e->busy >= req->to.max_connections) {
-        req->err = GW_ERR_OVERLOADED;
-        req->detail = "the backend has as many requests as its limits.connections allows";
-        return false;
-    }
-    req->decision.tries++;
-    req->decision.endpoint = gw_endpoint_url(e);
-    x->head_sent = false;
-    x->backend = gw_backend_take(e, &backend_events, x, x->connect_ms, req->decision.tries > 1);
-    return true;
+    return false;
 }
 
 static void
@@ -317,7 +391,7 @@ try_next(struct gw_exchange *x)
 {
     if (!take_endpoint(x)) {
         fail(x, x->req->err, NULL);
-    } else if (x->backend->ready) {
+    } else if (x->backend != NULL && x->backend->ready) {
         send_request(x);
     }
 }
@@ -333,6 +407,7 @@ exchange_new(struct gw_req *req)
 {
     struct gw_exchange *x = gw_arena_alloc(req->arena, sizeof(*x));
     const struct gw_conf *conf = req->snapshot;
+    const struct gw_limits *limits = &conf->settings.limits;
     const struct gw_timeouts *t = &conf->settings.timeouts;
 
     x->req = req;
@@ -343,6 +418,10 @@ exchange_new(struct gw_req *req)
     x->first_byte_ms = or_default(req->to.first_byte_ms, t->first_byte);
     x->idle_ms = or_default(req->to.idle_ms, t->backend_idle);
     x->tunnel_idle_ms = or_default(req->to.tunnel_idle_ms, t->tunnel_idle);
+    x->pending_ms = or_default(req->to.pending_ms, t->pending);
+    if (req->to.max_connections == 0 && limits->backend_connections > 0) {
+        req->to.max_connections = gw_world_share(req->world, limits->backend_connections);
+    }
     /* Another endpoint costs nothing to ask while nothing was sent; repeating what was sent is
      * the destination's choice. */
     x->tries_left = req->to.tries > 0         ? req->to.tries
@@ -390,7 +469,9 @@ find_destination(struct gw_req *req)
     req->to.endpoints = list;
     req->to.n_endpoints = 1;
     req->to.preserve_host = conf->settings.core.preserve_host;
-    req->to.max_connections = (unsigned)conf->settings.limits.backend_connections;
+    if (conf->settings.limits.backend_connections > 0) {
+        req->to.max_pending = gw_world_share(req->world, conf->settings.limits.backend_pending);
+    }
     return true;
 }
 
@@ -421,7 +502,7 @@ gw_forward_step(struct gw_req *req, const void *conf)
         return GW_FAIL;
     }
     req->pending = (struct gw_pending){.cancel = cancel, .arg = x};
-    if (x->backend->ready) {
+    if (x->backend != NULL && x->backend->ready) {
         x->in_step = true;
         send_request(x);
         x->in_step = false;

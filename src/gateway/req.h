@@ -100,7 +100,9 @@ struct gw_destination {
     bool map_back;      /* Location, Set-Cookie Path, Refresh get the prefix again */
     bool preserve_host; /* send the client's Host instead of the backend's */
     long long connect_ms, first_byte_ms, idle_ms, tunnel_idle_ms; /* 0: the config's */
-    unsigned max_connections; /* per endpoint and worker; 0: no limit */
+    unsigned max_connections; /* per endpoint and worker; 0: the config's */
+    unsigned max_pending;     /* of requests that wait for one */
+    long long pending_ms;     /* for how long; 0: the config's */
     unsigned tries;           /* further tries of what may be repeated */
 };
 

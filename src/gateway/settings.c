@@ -75,7 +75,9 @@ static const struct gw_setting limit_rows[] = {
     {.name = "pool", .set = gw_set_int, .at = AT(limits.pool), .min = 0, .max = 65536, .initial = "128",
      .help = "Idle connections kept for each backend, in each worker."},
     {.name = "backend_connections", .set = gw_set_int, .at = AT(limits.backend_connections), .min = 0, .max = 1000000, .initial = "0",
-     .help = "Most connections to one backend, in each worker; 0: no limit.  More answers 503."},
+     .help = "Most connections to one backend, of which each worker has its share; 0: no limit.  Further requests wait for one."},
+    {.name = "backend_pending", .set = gw_set_int, .at = AT(limits.backend_pending), .min = 0, .max = 1000000, .initial = "128",
+     .help = "Most requests that wait for a connection to one backend, of which each worker has its share; 0: none waits.  More answers 503."},
     {0},
 };
 
@@ -90,6 +92,8 @@ static const struct gw_setting timeout_rows[] = {
      .help = "How long an answer may make no progress for a client that has closed its sending side."},
     {.name = "connect", .set = gw_set_duration, .at = AT(timeouts.connect), .min = 10, .max = HOUR, .initial = "3s",
      .help = "Longest time to connect to a backend, name lookup included."},
+    {.name = "pending", .set = gw_set_duration, .at = AT(timeouts.pending), .min = 10, .max = HOUR, .initial = "5s",
+     .help = "How long a request waits for a connection to a backend that has as many as it may.  Longer answers 503."},
     {.name = "first_byte", .set = gw_set_duration, .at = AT(timeouts.first_byte), .min = 10, .max = 24 * HOUR, .initial = "60s",
      .help = "From the end of the request to the first byte of the backend's answer.  Longer answers 504."},
     {.name = "backend_idle", .set = gw_set_duration, .at = AT(timeouts.backend_idle), .min = 10, .max = 24 * HOUR, .initial = "10m",

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "gateway/balance.h"
 #include "gateway/conf.h"
+#include "gateway/pending.h"
 
 /* How long an address found by name is used before the name is asked for again, and until when
  * nobody waits for the answer to that: a name server that is gone stops no request. */
@@ -72,6 +73,13 @@ close_backend(struct gw_backend *b)
     free(b);
 }
 
+static void
+drop_idle(struct gw_backend *b)
+{
+    unlink_idle(b);
+    close_backend(b);
+}
+
 void
 gw_endpoint_free(struct gw_endpoint *e)
 {
@@ -80,13 +88,13 @@ gw_endpoint_free(struct gw_endpoint *e)
         struct gw_backend *b = e->idle;
 
         assert(b->prev == NULL);
-        unlink_idle(b);
+        drop_idle(b);
         assert(e->idle != b);
-        close_backend(b);
     }
     if (e->lookup != NULL) {
         evdns_getaddrinfo_cancel(e->lookup);
     }
+    gw_pending_fini(e);
     free(e->text);
     free(e);
 }
@@ -98,6 +106,9 @@ leave(struct gw_backend *b)
     struct gw_endpoint *e = b->endpoint;
 
     e->busy--;
+    if (e->n_pending > 0) {
+        gw_pending_call(e);
+    }
     b->owner = NULL;
     b->events = NULL;
 }
@@ -149,8 +160,7 @@ on_readable(struct gw_conn *c)
         return;
     }
     /* Idle: the backend has closed it, or sends what nobody asked for.  Not usable any more. */
-    unlink_idle(b);
-    close_backend(b);
+    drop_idle(b);
 }
 
 static void
@@ -399,6 +409,9 @@ gw_backend_take(struct gw_endpoint *e, const struct gw_backend_events *events, v
     e->refs++;
     e->busy++;
     if (b == NULL) {
+        if (fresh && e->idle_last != NULL) {
+            drop_idle(e->idle_last);
+        }
         b = fresh_one(e);
         begin(b, connect_ms);
         ask = age_of_addresses(e) >= LOOKUP_FRESH_MS;
@@ -416,8 +429,7 @@ on_idle_timeout(struct gw_timer *t)
 {
     struct gw_backend *b = (struct gw_backend *)((char *)t - offsetof(struct gw_backend, timer));
 
-    unlink_idle(b);
-    close_backend(b);
+    drop_idle(b);
 }
 
 void

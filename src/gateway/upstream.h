@@ -17,6 +17,7 @@
 #define GW_ENDPOINT_ADDRESSES 8
 
 struct gw_backend;
+struct gw_queue;
 
 struct gw_endpoint {
     struct gw_world *world;
@@ -25,7 +26,8 @@ struct gw_endpoint {
     unsigned refs;
     unsigned busy, open; /* connections in use; all */
     unsigned n_idle;
-    unsigned n_pending;           /* requests that wait for a connection */
+    unsigned n_pending;           /* requests that wait for a connection, in: */
+    struct gw_queue *queue;       /* pending.c's; NULL: nobody ever waited */
     bool down;                    /* health's: nothing new goes there while others are up */
     uint64_t up_since_ms;         /* mono; made, or no longer down, at: its slow start begins */
     uint64_t hash;                /* gw_balance_hash() of text */
@@ -71,8 +73,9 @@ struct gw_endpoint *gw_endpoint_new(struct gw_world *w, struct gw_str text,
 void gw_endpoint_free(struct gw_endpoint *e); /* closes what is idle; nothing may be in use */
 void gw_endpoint_ref(struct gw_endpoint *e);
 
-/* A pooled connection, ->ready at once (unless `fresh`), or one that is being made: then
- * events->ready or ->failed comes later, within connect_ms.  Counts a reference of e. */
+/* A pooled connection, ->ready at once, or one that is being made: then events->ready or ->failed
+ * comes later, within connect_ms.  fresh: never a pooled one; the new one takes the place of the
+ * oldest of these, so that no more are open than were.  Counts a reference of e. */
 struct gw_backend *gw_backend_take(struct gw_endpoint *e, const struct gw_backend_events *events,
                                    void *owner, long long connect_ms, bool fresh);
 

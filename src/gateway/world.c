@@ -230,6 +230,14 @@ gw_world_all(const struct gw_world *w, size_t *n)
     return w->all;
 }
 
+unsigned
+gw_world_share(const struct gw_world *w, long long limit)
+{
+    long long n = w->n_all == 0 ? 1 : (long long)w->n_all;
+
+    return (unsigned)((limit + n - 1) / n);
+}
+
 struct gw_loop *
 gw_world_loop(struct gw_world *w)
 {

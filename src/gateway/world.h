@@ -64,12 +64,17 @@ struct gw_world_stats {
     atomic_ullong reuses, retries;
     atomic_llong backend_connections, backend_idle; /* now */
     atomic_ullong spliced;                          /* bytes that no one has copied */
+    atomic_llong pending;                           /* requests that wait for one, now */
+    atomic_ullong pending_total;
 };
 struct gw_world_stats *gw_world_stats(struct gw_world *w);
 
 struct gw_wheel *gw_world_wheel(struct gw_world *w);
 uint64_t gw_world_now_ms(const struct gw_world *w); /* mono, of this loop turn */
 unsigned gw_world_id(const struct gw_world *w);     /* 0.. */
+
+/* This worker's part of a limit that all share: rounded up, so that none has nothing; 0 stays 0. */
+unsigned gw_world_share(const struct gw_world *w, long long limit);
 
 /* All worlds of the server (for sums over workers), including this one.  Readers of another
  * world's state read single-writer counters with atomic loads only. */
