@@ -53,7 +53,9 @@ for my $name (@columns) {
         });
         $proxies{$name} = {stage => $stage, port => $gw->port, gateway => $gw};
     } else {
-        my $peer = Gateway::Peers->can($name)->($stage->port) or note("$name is not installed");
+        my $peer = Gateway::Peers->can($name)->($stage->port);
+        die "$name is not installed, but CI compares with it\n" if !$peer && $ENV{KSGATE_CI};
+        note("$name is not installed") if !$peer;
         $proxies{$name} = {stage => $stage, %$peer} if $peer;
     }
 }
