@@ -137,7 +137,7 @@ new_route(struct gw_world *world, const struct extension *x)
     if (spec->balancer.policy == GW_POLICY_ROUND_ROBIN && r->n_endpoints > 0) {
         r->turns = gw_mem_alloc(r->n_endpoints * sizeof(*r->turns));
         /* Not all workers, after each change, with the same one. */
-        r->turns[gw_hash((struct gw_str){(const char *)&r, sizeof(r)}) % r->n_endpoints] = 1;
+        r->turns[(uintptr_t)r / sizeof(*r) % r->n_endpoints] = 1;
     }
     return r;
 }

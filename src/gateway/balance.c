@@ -348,27 +348,29 @@ cookie(const struct gw_headers *h, struct gw_str name)
     return value;
 }
 
+static struct gw_str
+hashed_part(const struct gw_balancer *b, const struct gw_headers *h, struct gw_str client_ip)
+{
+    const struct gw_header *field = NULL;
+
+    switch (b->hash_by) {
+    case GW_HASH_HEADER:
+        field = gw_headers_find(h, b->hash_name);
+        return field == NULL ? GW_STR_NONE : field->value;
+    case GW_HASH_COOKIE:
+        return cookie(h, b->hash_name);
+    case GW_HASH_IP:
+        return client_ip;
+    }
+    return GW_STR_NONE;
+}
+
 uint64_t
 gw_balance_key(const struct gw_balancer *b, const struct gw_headers *h, struct gw_str client_ip)
 {
-    struct gw_str value = GW_STR_NONE;
-
     if (b == NULL || b->policy != GW_POLICY_HASH) {
         return 0;
     }
-    switch (b->hash_by) {
-    case GW_HASH_HEADER: {
-        const struct gw_header *field = gw_headers_find(h, b->hash_name);
-
-        value = field == NULL ? GW_STR_NONE : field->value;
-        break;
-    }
-    case GW_HASH_COOKIE:
-        value = cookie(h, b->hash_name);
-        break;
-    case GW_HASH_IP:
-        value = client_ip;
-        break;
-    }
+    struct gw_str value = hashed_part(b, h, client_ip);
     return value.n == 0 ? 0 : gw_balance_hash(value) | 1; /* 0 means none */
 }

@@ -72,8 +72,8 @@ gw_relax_allow(struct gw_req *req, unsigned allowed)
                                         "an empty segment (//)"};
     unsigned refused = req->target.odd & ~allowed;
 
-    for (unsigned i = 0; refused != 0; i++, refused >>= 1) {
-        if ((refused & 1) != 0) {
+    for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if ((refused >> i & 1) != 0) {
             req->err = GW_ERR_BAD_PATH;
             req->detail = names[i];
             return false;

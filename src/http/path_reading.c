@@ -60,8 +60,11 @@ resolve(struct gw_str path, size_t prefix, unsigned allowed, char *to, size_t *n
     memcpy(to, path.p, prefix);
     for (const char *p = path.p + prefix; p < end;) {
         unsigned kind = slash_at(p, end) & allowed;
-        char c = kind != 0 ? '/' : *p;
+        char c = *p;
 
+        if (kind != 0) {
+            c = '/';
+        }
         found |= kind;
         p += kind != 0 ? slash_length(kind) : 1;
         if (c == '/' && at > prefix && to[at - 1] == '/' &&
@@ -114,7 +117,11 @@ gw_path_reading(struct gw_arena *a, struct gw_str path, unsigned slashes)
             p += slash_length(kind);
             continue;
         }
-        char c = kind != 0 ? '/' : *p;
+        char c = *p;
+
+        if (kind != 0) {
+            c = '/';
+        }
         p += kind != 0 ? slash_length(kind) : 1;
         if (!(c == '/' && to > text && to[-1] == '/')) {
             *to++ = c;

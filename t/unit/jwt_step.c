@@ -90,6 +90,7 @@ authenticate(struct gw_req *req)
     return gw_mod_jwt.on[GW_ACCESS](req, conf);
 }
 
+/* NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding) */
 static const struct {
     enum gw_route_kind route;
     const char *authorization, *second, *kubesphere;

@@ -26,7 +26,7 @@ static int refuse_in, refuse_out; /* what the kernel is to say, or 0 */
 
 /* The kernel's, unless the test wants it to refuse. */
 ssize_t
-splice(int in, loff_t *in_at, int out, loff_t *out_at, size_t n, unsigned flags)
+splice(int in, loff_t *offin, int out, loff_t *offout, size_t n, unsigned flags)
 {
     int error = fcntl(in, F_GETPIPE_SZ) < 0 ? refuse_in : refuse_out;
 
@@ -34,7 +34,7 @@ splice(int in, loff_t *in_at, int out, loff_t *out_at, size_t n, unsigned flags)
         errno = error;
         return -1;
     }
-    return syscall(SYS_splice, in, in_at, out, out_at, n, flags);
+    return syscall(SYS_splice, in, offin, out, offout, n, flags);
 }
 
 struct end {
