@@ -11,20 +11,23 @@
 
 #include "base/mem.h"
 
-#define FEWEST_SLOTS 16
+#define FEWEST 16 /* places */
+#define FREE   0
 
-struct slot {
-    uint64_t hash;
-    char *key; /* owned */
-    size_t key_n;
-    void *value; /* NULL: the slot is free */
+struct entry {
+    const char *key;
+    void *value;
+    uint32_t key_n, hash;
 };
 
-/* Open addressing, linear probing, a power of two of slots, at most three quarters full. */
+/* The entries stand side by side; a table of their numbers finds them: open addressing, linear
+ * probing, a power of two of places, at most three quarters full. */
 struct gw_map {
-    struct slot *slots;
-    size_t mask; /* slots - 1 */
-    size_t n;
+    struct entry *entries;
+    uint32_t *places; /* FREE, or an entry's number + 1 */
+    size_t mask;      /* places - 1 */
+    size_t n, size;   /* entries */
+    bool owns_keys;
 };
 
 static unsigned char secret[XXH3_SECRET_DEFAULT_SIZE];
@@ -47,20 +50,40 @@ gw_hash(struct gw_str s)
     return XXH3_64bits_withSecret(s.n == 0 ? "" : s.p, s.n, secret, sizeof(secret));
 }
 
-static struct slot *
-new_slots(size_t n)
+static struct gw_map *
+map_new(bool owns_keys)
 {
-    return gw_mem_alloc(n * sizeof(struct slot));
+    struct gw_map *m = gw_mem_alloc(sizeof(*m));
+
+    m->places = gw_mem_alloc(FEWEST * sizeof(*m->places));
+    m->mask = FEWEST - 1;
+    m->owns_keys = owns_keys;
+    return m;
 }
 
 struct gw_map *
 gw_map_new(void)
 {
-    struct gw_map *m = gw_mem_alloc(sizeof(*m));
+    return map_new(true);
+}
 
-    m->slots = new_slots(FEWEST_SLOTS);
-    m->mask = FEWEST_SLOTS - 1;
-    return m;
+struct gw_map *
+gw_map_of_values(void)
+{
+    return map_new(false);
+}
+
+static void
+free_key(const struct gw_map *m, struct entry *e)
+{
+    union {
+        const char *given;
+        char *own;
+    } key = {e->key};
+
+    if (m->owns_keys) {
+        free(key.own);
+    }
 }
 
 void
@@ -69,75 +92,113 @@ gw_map_free(struct gw_map *m, void (*free_value)(void *))
     if (m == NULL) {
         return;
     }
-    for (size_t i = 0; i <= m->mask; i++) {
-        if (m->slots[i].value != NULL) {
-            free(m->slots[i].key);
-            if (free_value != NULL) {
-                free_value(m->slots[i].value);
-            }
+    for (size_t i = 0; i < m->n; i++) {
+        free_key(m, &m->entries[i]);
+        if (free_value != NULL) {
+            free_value(m->entries[i].value);
         }
     }
-    free(m->slots);
+    free(m->entries);
+    free(m->places);
     free(m);
 }
 
-/* The slot that holds the key, or the free one where it would go. */
-static struct slot *
-find(const struct gw_map *m, struct gw_str key, uint64_t hash)
+/* The place that holds the key's entry, or the free one where it would go. */
+static uint32_t *
+find(const struct gw_map *m, struct gw_str key, uint32_t hash)
 {
-    size_t at = (size_t)hash & m->mask;
+    size_t at = hash & m->mask;
 
-    while (m->slots[at].value != NULL) {
-        struct slot *s = &m->slots[at];
+    while (m->places[at] != FREE) {
+        const struct entry *e = &m->entries[m->places[at] - 1];
 
-        if (s->hash == hash && gw_str_eq((struct gw_str){s->key, s->key_n}, key)) {
-            return s;
+        if (e->hash == hash && gw_str_eq((struct gw_str){e->key, e->key_n}, key)) {
+            break;
         }
         at = (at + 1) & m->mask;
     }
-    return &m->slots[at];
+    return &m->places[at];
+}
+
+/* The place of the entry with this number, which is in the map. */
+static uint32_t *
+place_of(const struct gw_map *m, size_t number)
+{
+    size_t at = m->entries[number].hash & m->mask;
+
+    while (m->places[at] != number + 1) {
+        at = (at + 1) & m->mask;
+    }
+    return &m->places[at];
 }
 
 static void
-grow(struct gw_map *m)
+grow_places(struct gw_map *m)
 {
-    struct slot *old = m->slots;
-    size_t n_old = m->mask + 1;
+    m->mask = m->mask * 2 + 1;
+    free(m->places);
+    m->places = gw_mem_alloc((m->mask + 1) * sizeof(*m->places));
+    for (size_t i = 0; i < m->n; i++) {
+        size_t at = m->entries[i].hash & m->mask;
 
-    m->slots = new_slots(n_old * 2);
-    m->mask = n_old * 2 - 1;
-    for (size_t i = 0; i < n_old; i++) {
-        if (old[i].value != NULL) {
-            *find(m, (struct gw_str){old[i].key, old[i].key_n}, old[i].hash) = old[i];
+        while (m->places[at] != FREE) {
+            at = (at + 1) & m->mask;
         }
+        m->places[at] = (uint32_t)i + 1;
     }
-    free(old);
+}
+
+/* By half: a table of 100 000 that is doubled would be half empty. */
+static void
+grow_entries(struct gw_map *m)
+{
+    m->size = m->size < FEWEST ? FEWEST : m->size + m->size / 2;
+    assert(m->size < UINT32_MAX);
+    m->entries = gw_mem_resize(m->entries, m->size * sizeof(*m->entries));
 }
 
 void *
 gw_map_get(const struct gw_map *m, struct gw_str key)
 {
-    return find(m, key, gw_hash(key))->value;
+    uint32_t place = *find(m, key, (uint32_t)gw_hash(key));
+
+    return place == FREE ? NULL : m->entries[place - 1].value;
+}
+
+static void *
+replace(struct gw_map *m, struct entry *e, struct gw_str key, void *value)
+{
+    void *before = e->value;
+
+    e->value = value;
+    if (!m->owns_keys) {
+        e->key = key.p;
+    }
+    return before;
 }
 
 void *
 gw_map_put(struct gw_map *m, struct gw_str key, void *value)
 {
-    uint64_t hash = gw_hash(key);
-    struct slot *s = find(m, key, hash);
-    void *before = s->value;
+    uint32_t hash = (uint32_t)gw_hash(key);
+    uint32_t *place = find(m, key, hash);
 
-    assert(value != NULL);
-    if (before != NULL) {
-        s->value = value;
-        return before;
+    assert(value != NULL && key.n <= UINT32_MAX);
+    if (*place != FREE) {
+        return replace(m, &m->entries[*place - 1], key, value);
     }
     if ((m->n + 1) * 4 > (m->mask + 1) * 3) {
-        grow(m);
-        s = find(m, key, hash);
+        grow_places(m);
+        place = find(m, key, hash);
     }
-    *s = (struct slot){.hash = hash, .key = gw_mem_strndup(key), .key_n = key.n, .value = value};
-    m->n++;
+    if (m->n == m->size) {
+        grow_entries(m);
+    }
+    m->entries[m->n] = (struct entry){.key = m->owns_keys ? gw_mem_strndup(key) : key.p,
+                                      .value = value,
+                                      .key_n = (uint32_t)key.n,
+                                      .hash = hash};
+    *place = (uint32_t)++m->n;
     return NULL;
 }
 
@@ -146,28 +207,33 @@ gw_map_put(struct gw_map *m, struct gw_str key, void *value)
 static void
 close_gap(struct gw_map *m, size_t gap)
 {
-    for (size_t at = (gap + 1) & m->mask; m->slots[at].value != NULL; at = (at + 1) & m->mask) {
-        size_t home = (size_t)m->slots[at].hash & m->mask;
+    for (size_t at = (gap + 1) & m->mask; m->places[at] != FREE; at = (at + 1) & m->mask) {
+        size_t home = m->entries[m->places[at] - 1].hash & m->mask;
 
         if (((at - home) & m->mask) >= ((at - gap) & m->mask)) {
-            m->slots[gap] = m->slots[at];
+            m->places[gap] = m->places[at];
             gap = at;
         }
     }
-    m->slots[gap] = (struct slot){0};
+    m->places[gap] = FREE;
 }
 
 void *
 gw_map_take(struct gw_map *m, struct gw_str key)
 {
-    struct slot *s = find(m, key, gw_hash(key));
-    void *value = s->value;
+    uint32_t *place = find(m, key, (uint32_t)gw_hash(key));
 
-    if (value == NULL) {
+    if (*place == FREE) {
         return NULL;
     }
-    free(s->key);
-    close_gap(m, (size_t)(s - m->slots));
+    size_t number = *place - 1;
+    void *value = m->entries[number].value;
+    free_key(m, &m->entries[number]);
+    close_gap(m, (size_t)(place - m->places));
+    if (number != m->n - 1) { /* the last one fills its room */
+        *place_of(m, m->n - 1) = (uint32_t)number + 1;
+        m->entries[number] = m->entries[m->n - 1];
+    }
     m->n--;
     return value;
 }
@@ -181,19 +247,16 @@ gw_map_count(const struct gw_map *m)
 bool
 gw_map_next(const struct gw_map *m, size_t *at, struct gw_str *key, void **value)
 {
-    while (*at <= m->mask) {
-        const struct slot *s = &m->slots[(*at)++];
-
-        if (s->value == NULL) {
-            continue;
-        }
-        if (key != NULL) {
-            *key = (struct gw_str){s->key, s->key_n};
-        }
-        if (value != NULL) {
-            *value = s->value;
-        }
-        return true;
+    if (*at >= m->n) {
+        return false;
     }
-    return false;
+    const struct entry *e = &m->entries[(*at)++];
+
+    if (key != NULL) {
+        *key = (struct gw_str){e->key, e->key_n};
+    }
+    if (value != NULL) {
+        *value = e->value;
+    }
+    return true;
 }

@@ -1,8 +1,8 @@
 /*
  * map.h - text to pointer.
  *
- * Keys are copied.  Hashed by XXH3 with a secret drawn at start, so that a client
- * can't choose names that collide.  One thread at a time.
+ * Hashed by XXH3 with a secret drawn at start, so that a client can't choose names that
+ * collide.  One thread at a time.  An entry takes about 40 bytes, and its key.
  */
 #ifndef GW_BASE_MAP_H
 #define GW_BASE_MAP_H
@@ -13,7 +13,11 @@
 
 struct gw_map;
 
-struct gw_map *gw_map_new(void);
+struct gw_map *gw_map_new(void); /* keys are copied */
+
+/* Keys are borrowed: they are part of the values.  Each must last until its entry is taken out, or
+ * is put again with another value, whose key then stands in its place. */
+struct gw_map *gw_map_of_values(void);
 
 /* Calls free_value (may be NULL) on each value. */
 void gw_map_free(struct gw_map *m, void (*free_value)(void *));

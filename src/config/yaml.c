@@ -18,6 +18,8 @@ struct reader {
     struct gw_map *anchors; /* of this document; name to json_t, counted */
     struct gw_alias alias;
     struct gw_str text;
+    gw_yaml_each_fn *each; /* or NULL */
+    void *arg;
     bool stopped; /* after an error that nothing can be read behind */
 };
 
@@ -294,6 +296,18 @@ is_empty(const yaml_event_t *e)
 }
 
 static void
+forget_documents(struct reader *r)
+{
+    struct gw_yaml *y = r->y;
+
+    while (y->n_docs > 0) {
+        json_decref(y->docs[--y->n_docs]);
+    }
+    gw_places_free(y->places);
+    y->places = r->alias.places = gw_places_new();
+}
+
+static void
 read_document(struct reader *r)
 {
     struct gw_yaml *y = r->y;
@@ -312,6 +326,10 @@ read_document(struct reader *r)
     if (doc != NULL) {
         y->docs = gw_mem_resize(y->docs, (y->n_docs + 1) * sizeof(json_t *));
         y->docs[y->n_docs++] = doc;
+    }
+    if (doc != NULL && r->each != NULL) {
+        r->each(r->arg, y);
+        forget_documents(r);
     }
 }
 
@@ -333,11 +351,12 @@ read_stream(struct reader *r)
 }
 
 bool
-gw_yaml_read(struct gw_yaml *y, const char *file, struct gw_str text, struct gw_diag *diag)
+gw_yaml_read_each(struct gw_yaml *y, const char *file, struct gw_str text, gw_yaml_each_fn *each,
+                  void *arg, struct gw_diag *diag)
 {
     size_t errors = diag->errors;
     struct gw_buf joined = {0};
-    struct reader r = {.y = y, .diag = diag};
+    struct reader r = {.y = y, .diag = diag, .each = each, .arg = arg};
 
     *y = (struct gw_yaml){.file = gw_mem_strdup(file), .places = gw_places_new()};
     r.text = gw_surrogates_join(text, &joined);
@@ -351,6 +370,12 @@ gw_yaml_read(struct gw_yaml *y, const char *file, struct gw_str text, struct gw_
     yaml_parser_delete(&r.parser);
     gw_buf_fini(&joined);
     return diag->errors == errors;
+}
+
+bool
+gw_yaml_read(struct gw_yaml *y, const char *file, struct gw_str text, struct gw_diag *diag)
+{
+    return gw_yaml_read_each(y, file, text, NULL, NULL, diag);
 }
 
 void

@@ -25,8 +25,17 @@ struct gw_yaml {
  * that more can be checked, and must be given to gw_yaml_fini() as well. */
 bool gw_yaml_read(struct gw_yaml *y, const char *file, struct gw_str text, struct gw_diag *diag);
 
+/* With each and arg as gw_yaml_each() has them, or NULL. */
+typedef void gw_yaml_each_fn(void *arg, const struct gw_yaml *y);
+bool gw_yaml_read_each(struct gw_yaml *y, const char *file, struct gw_str text,
+                       gw_yaml_each_fn *each, void *arg, struct gw_diag *diag);
+
 /* Reads a whole file ("-": standard input), 64 MiB at most, then as above. */
 bool gw_yaml_read_file(struct gw_yaml *y, const char *file, struct gw_diag *diag);
+
+/* The same, but one document after the other: each() gets them by themselves, and they are gone
+ * after it, so that a file of many thousands is never in memory as a whole. */
+bool gw_yaml_each(const char *file, gw_yaml_each_fn *each, void *arg, struct gw_diag *diag);
 
 void gw_yaml_fini(struct gw_yaml *y);
 

@@ -29,8 +29,9 @@ read_all(int fd, struct gw_buf *text)
     }
 }
 
-bool
-gw_yaml_read_file(struct gw_yaml *y, const char *file, struct gw_diag *diag)
+static bool
+read_file(struct gw_yaml *y, const char *file, gw_yaml_each_fn *each, void *arg,
+          struct gw_diag *diag)
 {
     bool from_stdin = strcmp(file, "-") == 0;
     const char *name = from_stdin ? "standard input" : file;
@@ -45,7 +46,7 @@ gw_yaml_read_file(struct gw_yaml *y, const char *file, struct gw_diag *diag)
         return false;
     }
     if (read_all(fd, &text)) {
-        good = gw_yaml_read(y, name, gw_buf_text(&text), diag);
+        good = gw_yaml_read_each(y, name, gw_buf_text(&text), each, arg, diag);
     } else if (errno == EFBIG) {
         gw_diag_error(diag, at, "it is larger than %zu MiB", LARGEST >> 20);
     } else {
@@ -55,5 +56,21 @@ gw_yaml_read_file(struct gw_yaml *y, const char *file, struct gw_diag *diag)
         (void)close(fd);
     }
     gw_buf_fini(&text);
+    return good;
+}
+
+bool
+gw_yaml_read_file(struct gw_yaml *y, const char *file, struct gw_diag *diag)
+{
+    return read_file(y, file, NULL, NULL, diag);
+}
+
+bool
+gw_yaml_each(const char *file, gw_yaml_each_fn *each, void *arg, struct gw_diag *diag)
+{
+    struct gw_yaml y;
+    bool good = read_file(&y, file, each, arg, diag);
+
+    gw_yaml_fini(&y);
     return good;
 }

@@ -54,8 +54,10 @@ static struct gw_piece *
 compile_one(const struct gw_view *view, const struct gw_change *c, struct gw_diag *diag)
 {
     struct gw_diag own = {0};
-    struct gw_piece *piece =
-        view->compile(c->object->kind, c->object->json, NULL, diag == NULL ? &own : diag);
+    json_t *json = gw_object_json(c->object);
+    struct gw_piece *piece = view->compile(c->object->kind, json, NULL, diag == NULL ? &own : diag);
+
+    json_decref(json);
 
     for (size_t i = 0; i < own.n; i++) {
         bool bad = own.findings[i].severity == GW_ERROR;
@@ -74,11 +76,12 @@ compile_change(struct gw_batch *b, size_t *size, const struct gw_change *c, stru
         for (const struct gw_view *const *v = (*m)->views; v != NULL && *v != NULL; v++) {
             if (view_wants(*v, c->key)) {
                 add_item(b, size,
-                         (struct gw_batch_item){
-                             .view = *v,
-                             .key = gw_mem_strdup(c->key),
-                             .piece = c->object == NULL ? NULL : compile_one(*v, c, diag),
-                         });
+                         c->object == NULL
+                             ? (struct gw_batch_item){.view = *v, .key = gw_mem_strdup(c->key)}
+                             : (struct gw_batch_item){.view = *v,
+                                                      .key = c->object->key,
+                                                      .piece = compile_one(*v, c, diag),
+                                                      .object = gw_object_ref(c->object)});
             }
         }
     }
@@ -107,6 +110,21 @@ gw_batch_ref(struct gw_batch *b)
     return b;
 }
 
+static void
+free_item(struct gw_batch_item *item)
+{
+    union {
+        const char *given;
+        char *own;
+    } key = {item->key};
+
+    gw_piece_unref(item->piece);
+    if (item->object == NULL) {
+        free(key.own);
+    }
+    gw_object_unref(item->object);
+}
+
 void
 gw_batch_unref(struct gw_batch *b)
 {
@@ -114,8 +132,7 @@ gw_batch_unref(struct gw_batch *b)
         return;
     }
     for (size_t i = 0; i < b->n; i++) {
-        free(b->items[i].key);
-        gw_piece_unref(b->items[i].piece);
+        free_item(&b->items[i]);
     }
     free(b->items);
     free(b);

@@ -18,8 +18,9 @@ struct gw_batch {
     size_t n;
     struct gw_batch_item {
         const struct gw_view *view;
-        char *key;
-        struct gw_piece *piece; /* NULL: gone */
+        const char *key;
+        struct gw_piece *piece;   /* NULL: gone */
+        struct gw_object *object; /* a reference, whose key it is; NULL: the key is a copy */
     } * items;
 };
 

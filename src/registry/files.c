@@ -114,9 +114,9 @@ gw_paths_add(struct gw_paths *files, const char *path)
 
 /* False when the object is in this reading already: who wins would be chance. */
 static bool
-note_seen(const struct reading *r, const struct gw_object *o)
+note_seen(const struct reading *r, const struct gw_object *o, const json_t *json)
 {
-    struct gw_place at = gw_yaml_place(r->source, o->json);
+    struct gw_place at = gw_yaml_place(r->source, json);
     struct gw_buf here = {0};
 
     if (r->seen == NULL) {
@@ -144,7 +144,7 @@ read_object(const struct reading *r, json_t *json)
         return;
     }
     struct gw_object *o = gw_object_new(json, r->source, r->diag);
-    if (o != NULL && !note_seen(r, o)) {
+    if (o != NULL && !note_seen(r, o, json)) {
         gw_object_unref(o);
     } else if (o != NULL) {
         gw_objects_add(r->list, o);
@@ -181,20 +181,26 @@ read_document(const struct reading *r, json_t *json)
     }
 }
 
+static void
+read_documents(void *arg, const struct gw_yaml *yaml)
+{
+    struct reading *r = arg;
+
+    r->source = yaml;
+    for (size_t i = 0; i < yaml->n_docs; i++) {
+        read_document(r, yaml->docs[i]);
+    }
+}
+
 bool
 gw_objects_read_file(struct gw_objects *list, const char *file, struct gw_map *seen,
                      struct gw_diag *diag)
 {
     size_t errors = diag->errors;
-    struct gw_yaml yaml = {0};
+    struct reading r = {.list = list, .seen = seen, .diag = diag};
 
     /* what could be read is checked all the same: all errors at once */
-    (void)gw_yaml_read_file(&yaml, file, diag);
-    struct reading r = {.list = list, .source = &yaml, .seen = seen, .diag = diag};
-    for (size_t i = 0; i < yaml.n_docs; i++) {
-        read_document(&r, yaml.docs[i]);
-    }
-    gw_yaml_fini(&yaml);
+    (void)gw_yaml_each(file, read_documents, &r, diag);
     return diag->errors == errors;
 }
 

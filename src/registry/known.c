@@ -36,7 +36,7 @@ gw_known_new(void)
 {
     struct gw_known *k = gw_mem_alloc(sizeof(*k));
 
-    k->entries = gw_map_new();
+    k->entries = gw_map_of_values();
     return k;
 }
 
@@ -151,15 +151,17 @@ put(struct gw_known *k, struct gw_object *o, struct gw_changes *out)
 
     if (e == NULL) {
         e = gw_mem_alloc(sizeof(*e));
-        (void)gw_map_put(k->entries, gw_str_of(o->key), e);
     }
     if (e->orphan) {
         e->orphan = false;
         k->orphans--;
     }
-    if (e->o == NULL || !json_equal(e->o->json, o->json)) {
-        gw_object_unref(e->o);
+    if (e->o == NULL || !gw_object_equal(e->o, o)) {
+        struct gw_object *before = e->o;
+
         e->o = gw_object_ref(o);
+        (void)gw_map_put(k->entries, gw_str_of(o->key), e); /* the key is the new object's */
+        gw_object_unref(before);
         gw_changes_add(out, o->key, o, o->revision);
     }
     return e;

@@ -34,20 +34,53 @@ text_or(const json_t *object, const char *name, const char *otherwise)
     return text == NULL ? otherwise : text;
 }
 
-/* The object around JSON that has been checked. */
+/* Compact JSON with sorted keys, without what the kind says already. */
+static char *
+text_of(json_t *json)
+{
+    json_t *rest = json_copy(json);
+
+    (void)json_object_del(rest, "apiVersion");
+    (void)json_object_del(rest, "kind");
+    char *text = json_dumps(rest, JSON_COMPACT | JSON_SORT_KEYS);
+    json_decref(rest);
+    assert(text != NULL); /* it was made by a parser, so it has no loops and is UTF-8 */
+    return text;
+}
+
+static char *
+put(char **at, const char *text, size_t n)
+{
+    char *copy = memcpy(*at, text, n + 1);
+
+    *at += n + 1;
+    return copy;
+}
+
+/* The object of JSON that has been checked. */
 static struct gw_object *
 make(json_t *json, const struct gw_kind *kind)
 {
-    struct gw_object *o = gw_mem_alloc(sizeof(*o));
     const json_t *metadata = json_object_get(json, "metadata");
+    const char *name = text_or(metadata, "name", "");
+    const char *ns = text_or(metadata, "namespace", "");
+    char *key = gw_object_key(kind, gw_str_of(ns), gw_str_of(name));
+    char *text = text_of(json);
+    size_t n_key = strlen(key);
+    size_t n_text = strlen(text);
+    struct gw_object *o = gw_mem_alloc(sizeof(*o) + n_key + 1 + strlen(ns) + 1 + n_text + 1);
+    char *at = o->key;
 
     atomic_init(&o->refs, 1);
     o->kind = kind;
-    o->json = json_incref(json);
-    o->name = text_or(metadata, "name", "");
-    o->ns = text_or(metadata, "namespace", "");
-    o->key = gw_object_key(kind, gw_str_of(o->ns), gw_str_of(o->name));
+    (void)put(&at, key, n_key);
+    o->name = at - 1 - strlen(name); /* the key ends with it */
+    o->ns = put(&at, ns, strlen(ns));
+    o->json = put(&at, text, n_text);
+    o->json_bytes = (unsigned)n_text;
     (void)gw_str_u64(gw_str_of(text_or(metadata, "resourceVersion", "")), &o->revision);
+    free(key);
+    free(text);
     return o;
 }
 
@@ -87,25 +120,36 @@ gw_object_unref(struct gw_object *o)
     if (o == NULL || atomic_fetch_sub_explicit(&o->refs, 1, memory_order_acq_rel) != 1) {
         return;
     }
-    json_decref(o->json);
-    free(o->key);
     free(o);
 }
 
-const char *
-gw_object_label(const struct gw_object *o, const char *name)
+bool
+gw_object_equal(const struct gw_object *a, const struct gw_object *b)
 {
-    const json_t *labels = json_object_get(json_object_get(o->json, "metadata"), "labels");
-
-    return text_or(labels, name, "");
+    return a->json_bytes == b->json_bytes && memcmp(a->json, b->json, a->json_bytes) == 0 &&
+           strcmp(a->key, b->key) == 0;
 }
 
-const char *
-gw_object_annotation(const struct gw_object *o, const char *name)
+void
+gw_object_write(const struct gw_object *o, struct gw_buf *out)
 {
-    const json_t *metadata = json_object_get(o->json, "metadata");
+    const struct gw_kind *k = o->kind;
 
-    return text_or(json_object_get(metadata, "annotations"), name, "");
+    gw_buf_printf(out, "{\"apiVersion\":\"%s%s%s\",\"kind\":\"%s\",", k->group,
+                  k->group[0] == '\0' ? "" : "/", k->version, k->kind);
+    gw_buf_add(out, o->json + 1, o->json_bytes - 1); /* there always is metadata */
+}
+
+json_t *
+gw_object_json(const struct gw_object *o)
+{
+    struct gw_buf text = {0};
+
+    gw_object_write(o, &text);
+    json_t *json = json_loadb(text.p, text.n, 0, NULL);
+    gw_buf_fini(&text);
+    assert(json != NULL); /* it was written by jansson */
+    return json;
 }
 
 /* One value as compact JSON with sorted keys. */
@@ -124,8 +168,8 @@ char *
 gw_object_bare(const struct gw_object *o)
 {
     struct gw_buf out = {0};
-    json_t *rest = json_copy(o->json);
-    json_t *metadata = json_copy(json_object_get(o->json, "metadata"));
+    json_t *rest = gw_object_json(o);
+    json_t *metadata = json_incref(json_object_get(rest, "metadata"));
 
     (void)json_object_del(metadata, "uid");
     (void)json_object_del(metadata, "creationTimestamp");

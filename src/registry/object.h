@@ -32,20 +32,31 @@ const struct gw_kind *gw_kind_find(struct gw_str group, struct gw_str kind);
 const struct gw_kind *gw_kind_by_plural(struct gw_str group, struct gw_str version,
                                         struct gw_str plural);
 
+/* There may be 100 000 of them, so each is one piece of memory and holds its JSON as text: a tree
+ * of values is some fifteen times as large. */
 struct gw_object {
     atomic_uint refs;
-    const struct gw_kind *kind; /* a row of gw_kinds */
-    char *key;                  /* "group/kind/namespace/name" */
-    const char *ns, *name;      /* borrowed from json; ns "" when cluster-scoped */
+    unsigned json_bytes;
     uint64_t revision;          /* its resourceVersion; 0: not stored yet */
-    json_t *json;               /* whole object; never changed once made */
+    const struct gw_kind *kind; /* a row of gw_kinds */
+    const char *ns, *name;      /* ns "" when cluster-scoped */
+    const char *json; /* compact, keys sorted, without apiVersion and kind, which `kind` knows */
+    char key[];       /* "group/kind/namespace/name" */
 };
 
-/* Makes an object of JSON from outside; takes its own reference to json and deep-copies what
- * it must change.  Checks: apiVersion and kind known, metadata.name (RFC 1123 subdomain; RBAC
- * names may hold more, as Kubernetes' path segments), namespace present exactly when the kind
- * is namespaced, labels and annotations maps of text, depth 32 and 1 MiB at most, and what
- * registered validators of the kind say.  NULL: see diag.  source gives places; may be NULL. */
+/* The whole object, made anew: the caller's, who may change it. */
+json_t *gw_object_json(const struct gw_object *o);
+/* The same as a line of compact JSON behind what is in out. */
+void gw_object_write(const struct gw_object *o, struct gw_buf *out);
+
+/* Is it the same object with the same content? */
+bool gw_object_equal(const struct gw_object *a, const struct gw_object *b);
+
+/* Makes an object of JSON from outside; json stays the caller's.  Checks: apiVersion and kind
+ * known, metadata.name (RFC 1123 subdomain; RBAC names may hold more, as Kubernetes' path
+ * segments), namespace present exactly when the kind is namespaced, labels and annotations maps of
+ * text, depth 32 and 1 MiB at most, and what registered validators of the kind say.  NULL: see
+ * diag.  source gives places; may be NULL. */
 struct gw_object *gw_object_new(json_t *json, const struct gw_yaml *source, struct gw_diag *diag);
 
 /* The same without the registered validators: for what a store or a snapshot holds.  A stored
@@ -72,10 +83,6 @@ void gw_object_uid(char out[37]);
 typedef void gw_object_check_fn(const struct gw_kind *kind, const json_t *json,
                                 const struct gw_yaml *source, struct gw_diag *diag);
 void gw_object_on_check(gw_object_check_fn *fn);
-
-/* Borrowed texts; "" when absent or not text. */
-const char *gw_object_label(const struct gw_object *o, const char *name);
-const char *gw_object_annotation(const struct gw_object *o, const char *name);
 
 /* A change, in the order of revisions. */
 struct gw_change {

@@ -67,13 +67,9 @@ flush(struct out *out)
 }
 
 static void
-add_line(struct out *out, const json_t *json)
+end_line(struct out *out)
 {
-    char *line = json_dumps(json, JSON_COMPACT);
-
-    gw_buf_puts(&out->buf, line == NULL ? "null" : line);
     gw_buf_puts(&out->buf, "\n");
-    free(line);
     if (out->buf.n >= CHUNK) {
         flush(out);
     }
@@ -86,10 +82,15 @@ write_body(struct out *out, const struct gw_snapshot *s)
                               "revision", (json_int_t)s->revision, "saved_ms",
                               (json_int_t)s->saved_ms, "objects", (json_int_t)s->objects.n);
 
-    add_line(out, about);
+    char *line = json_dumps(about, JSON_COMPACT);
+
+    gw_buf_puts(&out->buf, line == NULL ? "null" : line);
+    free(line);
     json_decref(about);
+    end_line(out);
     for (size_t i = 0; i < s->objects.n && out->ok; i++) {
-        add_line(out, s->objects.items[i]->json);
+        gw_object_write(s->objects.items[i], &out->buf);
+        end_line(out);
     }
     flush(out);
 }

@@ -198,7 +198,7 @@ merge(struct gw_watch *w)
     struct gw_str key;
     void *value;
 
-    w->objects = gw_map_new();
+    w->objects = gw_map_of_values();
     for (size_t i = 0; i < w->n; i++) {
         most += w->sources[i]->objects.n;
     }
@@ -216,7 +216,7 @@ merge(struct gw_watch *w)
             }
             (void)gw_map_put(w->objects, gw_str_of(o->key), gw_object_ref(o));
             const struct gw_object *old = gw_map_get(before, gw_str_of(o->key));
-            if (old == NULL || !json_equal(old->json, o->json)) {
+            if (old == NULL || !gw_object_equal(old, o)) {
                 changes[n++] = (struct gw_change){.key = o->key, .object = o};
             }
         }
@@ -327,7 +327,7 @@ gw_watch_open(const char *const *paths, struct event_base *base, gw_watch_change
     for (size_t i = 0; i < n; i++) {
         w->paths[i] = gw_mem_strdup(paths[i]);
     }
-    w->objects = gw_map_new();
+    w->objects = gw_map_of_values();
     w->timer = event_new(base, -1, 0, on_timer, w);
     assert(w->timer != NULL);
     w->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);

@@ -85,19 +85,27 @@ extension_key(struct gw_str extension)
 static bool
 same_content(const struct gw_object *a, const struct gw_object *b)
 {
-    return json_equal(json_object_get(a->json, "spec"), json_object_get(b->json, "spec"));
+    json_t *x = gw_object_json(a);
+    json_t *y = gw_object_json(b);
+    bool same = json_equal(json_object_get(x, "spec"), json_object_get(y, "spec"));
+
+    json_decref(x);
+    json_decref(y);
+    return same;
 }
 
 /* An Endpoint may have been written by hand, and then says itself whose it is. */
 static bool
 is_of(const struct gw_object *endpoint, const char *key_of_extension)
 {
-    const json_t *spec = json_object_get(endpoint->json, "spec");
+    json_t *json = gw_object_json(endpoint);
+    const json_t *spec = json_object_get(json, "spec");
     const char *name = json_string_value(json_object_get(spec, "extension"));
     char *key = extension_key(gw_str_of(name));
     bool same = strcmp(key, key_of_extension) == 0;
 
     free(key);
+    json_decref(json);
     return same;
 }
 

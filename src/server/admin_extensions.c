@@ -48,7 +48,8 @@ endpoint_json(const json_t *spec, const char *source, const char *name)
 static json_t *
 extension_json(const struct gw_object *o)
 {
-    const json_t *spec = json_object_get(o->json, "spec");
+    json_t *json = gw_object_json(o);
+    const json_t *spec = json_object_get(json, "spec");
     const json_t *enabled = json_object_get(spec, "enabled");
     const char *access = json_string_value(json_object_get(spec, "access"));
     json_t *endpoints = json_array();
@@ -59,15 +60,20 @@ extension_json(const struct gw_object *o)
     {
         (void)json_array_append_new(endpoints, endpoint_json(endpoint, "spec", NULL));
     }
-    return json_pack("{s:s, s:b, s:s, s:o}", "name", o->name, "enabled", !json_is_false(enabled),
-                     "access", access == NULL ? "authorized" : access, "endpoints", endpoints);
+    json_t *out =
+        json_pack("{s:s, s:b, s:s, s:o}", "name", o->name, "enabled", !json_is_false(enabled),
+                  "access", access == NULL ? "authorized" : access, "endpoints", endpoints);
+
+    json_decref(json);
+    return out;
 }
 
 /* Endpoints whose extension is not there, or not asked for, stay unseen. */
 static void
 add_endpoint(const json_t *extensions, const struct gw_object *o)
 {
-    const json_t *spec = json_object_get(o->json, "spec");
+    json_t *json = gw_object_json(o);
+    const json_t *spec = json_object_get(json, "spec");
     const char *name = json_string_value(json_object_get(spec, "extension"));
     const json_t *extension = name == NULL ? NULL : json_object_get(extensions, name);
 
@@ -75,6 +81,7 @@ add_endpoint(const json_t *extensions, const struct gw_object *o)
         (void)json_array_append_new(json_object_get(extension, "endpoints"),
                                     endpoint_json(spec, "registered", o->name));
     }
+    json_decref(json);
 }
 
 static enum gw_verdict

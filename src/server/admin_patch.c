@@ -121,7 +121,10 @@ merge_and_write(struct gw_errand *e, struct gw_admin_call *call)
     if (e->result != GW_STORE_OK) {
         return gw_errand_refuse(e, call);
     }
-    json = gw_admin_merge(e->object->json, e->patch);
+    json_t *now = gw_object_json(e->object);
+
+    json = gw_admin_merge(now, e->patch);
+    json_decref(now);
     v = gw_admin_object(call, json, &patched);
     json_decref(json);
     if (v != GW_NEXT) {

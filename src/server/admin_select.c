@@ -10,13 +10,12 @@ field_of(const struct gw_object *o, struct gw_str name)
 
 /* The label's value; p is NULL when it is not there. */
 static struct gw_str
-label_of(const struct gw_object *o, struct gw_str name)
+label_of(json_t *object, struct gw_str name)
 {
-    json_t *labels = json_object_get(json_object_get(o->json, "metadata"), "labels");
     const char *key;
     json_t *value;
 
-    json_object_foreach(labels, key, value)
+    json_object_foreach(json_object_get(json_object_get(object, "metadata"), "labels"), key, value)
     {
         if (gw_str_eq(name, gw_str_of(key))) {
             return gw_str_of(json_string_value(value));
@@ -26,10 +25,8 @@ label_of(const struct gw_object *o, struct gw_str name)
 }
 
 static bool
-holds(const struct gw_select_term *t, const struct gw_object *o)
+says(const struct gw_select_term *t, struct gw_str is)
 {
-    struct gw_str is = t->field ? field_of(o, t->name) : label_of(o, t->name);
-
     switch (t->how) {
     case GW_SELECT_IS:
         return is.p != NULL && gw_str_eq(is, t->value);
@@ -41,6 +38,19 @@ holds(const struct gw_select_term *t, const struct gw_object *o)
         return is.p == NULL;
     }
     return false;
+}
+
+static bool
+holds(const struct gw_select_term *t, const struct gw_object *o)
+{
+    if (t->field) {
+        return says(t, field_of(o, t->name));
+    }
+    json_t *json = gw_object_json(o);
+    bool yes = says(t, label_of(json, t->name));
+
+    json_decref(json);
+    return yes;
 }
 
 /* "a=b", "a==b", "a!=b", "a", "!a"; false for anything else ("a in (b)"). */

@@ -115,24 +115,23 @@ gw_admin_written(void *arg, const struct gw_store_answer *answer)
     }
 }
 
-/* A dry run answers with the object as it would be: with the uid and age that it has.  Nothing is
- * shared with the other objects: jansson's counts don't order one thread's last look at a value
- * before another thread's free(). */
+/* A dry run answers with the object as it would be: with the uid and age that it has. */
 static void
 put_dry(struct gw_errand *e, struct gw_object *now)
 {
     static const char *const kept[] = {"uid", "creationTimestamp", "resourceVersion", NULL};
     struct gw_diag diag = {0};
-    json_t *json = json_deep_copy(e->object->json);
+    json_t *json = gw_object_json(e->object);
+    json_t *there = now == NULL ? NULL : gw_object_json(now);
     json_t *metadata = json_object_get(json, "metadata");
-    const json_t *old = now == NULL ? NULL : json_object_get(now->json, "metadata");
+    const json_t *old = json_object_get(there, "metadata");
 
     e->result = foresee(e, now);
     for (const char *const *k = kept; *k != NULL; k++) {
         json_t *value = json_object_get(old, *k);
 
         if (value != NULL) {
-            (void)json_object_set_new(metadata, *k, json_deep_copy(value));
+            (void)json_object_set(metadata, *k, value);
         }
     }
     now = gw_object_stored(json, &diag); /* it was valid, and still is */
@@ -140,6 +139,7 @@ put_dry(struct gw_errand *e, struct gw_object *now)
         gw_object_unref(e->object);
         e->object = now;
     }
+    json_decref(there);
     json_decref(json);
     gw_diag_fini(&diag);
     gw_errand_return(e);
@@ -148,10 +148,15 @@ put_dry(struct gw_errand *e, struct gw_object *now)
 long long
 gw_admin_lease_ms(const struct gw_object *o)
 {
-    const json_t *spec = json_object_get(o->json, "spec");
-    json_int_t seconds = json_integer_value(json_object_get(spec, "leaseSeconds"));
+    if (strcmp(o->kind->kind, "Endpoint") != 0) {
+        return 0;
+    }
+    json_t *json = gw_object_json(o);
+    json_int_t seconds =
+        json_integer_value(json_object_get(json_object_get(json, "spec"), "leaseSeconds"));
 
-    if (strcmp(o->kind->kind, "Endpoint") != 0 || seconds <= 0) {
+    json_decref(json);
+    if (seconds <= 0) {
         return 0;
     }
     return (seconds > GW_LEASE_SECONDS_MAX ? GW_LEASE_SECONDS_MAX : seconds) * 1000LL;
@@ -184,7 +189,7 @@ gw_admin_answer_put(struct gw_errand *e, struct gw_admin_call *call)
     if (e->result != GW_STORE_OK) {
         return gw_errand_refuse(e, call);
     }
-    return gw_admin_json(call->req, e->created ? 201 : 200, json_incref(e->object->json));
+    return gw_admin_json(call->req, e->created ? 201 : 200, gw_object_json(e->object));
 }
 
 struct gw_errand *

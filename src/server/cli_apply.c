@@ -65,8 +65,11 @@ apply_one(const struct gw_cli *c, const struct gw_client *client, const struct g
         gw_buf_reset(&problem);
     }
     if (status == 200 || status == 404) {
+        json_t *json = gw_object_json(o);
+
         gw_buf_puts(&target, dry_run ? "?dryRun=All" : "");
-        status = gw_cli_call(c, client, "PUT", target.p, o->json, &after, &problem);
+        status = gw_cli_call(c, client, "PUT", target.p, json, &after, &problem);
+        json_decref(json);
     }
     if (after != NULL) {
         say(out, o, outcome(status, before, after), dry_run);

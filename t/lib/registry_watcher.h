@@ -212,11 +212,24 @@ config_map(const char *name, const char *value)
     return o;
 }
 
+/* The object's JSON, borrowed until some more objects were looked at. */
+static inline const json_t *
+json_of(const struct gw_object *o)
+{
+    static json_t *last[16];
+    static unsigned n;
+    json_t **place = &last[n++ % 16];
+
+    json_decref(*place);
+    *place = gw_object_json(o);
+    return *place;
+}
+
 static inline const char *
 metadata(const struct gw_object *o, const char *name)
 {
     const char *text =
-        json_string_value(json_object_get(json_object_get(o->json, "metadata"), name));
+        json_string_value(json_object_get(json_object_get(json_of(o), "metadata"), name));
 
     return text == NULL ? "" : text;
 }
@@ -225,8 +238,9 @@ static inline const char *
 value_of(const struct gw_object *o)
 {
     const char *text =
-        o == NULL ? NULL
-                  : json_string_value(json_object_get(json_object_get(o->json, "data"), "value"));
+        o == NULL
+            ? NULL
+            : json_string_value(json_object_get(json_object_get(json_of(o), "data"), "value"));
 
     return text == NULL ? "" : text;
 }

@@ -166,13 +166,13 @@ case_content(void **state)
         /* replaced: still the same object */
         char *uid = gw_mem_strdup(metadata(stored, "uid"));
         char *created = gw_mem_strdup(metadata(stored, "creationTimestamp"));
-        json_t *json = json_deep_copy(o->json);
+        json_t *json = gw_object_json(o);
         (void)json_object_set_new(json, "more", json_true());
         struct gw_diag diag = {0};
         struct gw_object *changed = gw_object_new(json, NULL, &diag);
         assert_int_equal(put_with(&w, changed, GW_WHEN_PRESENT, 0, 0).answer.result, GW_STORE_OK);
         stored = watcher_get(&w, o->key);
-        assert_true(json_is_true(json_object_get(stored->json, "more")));
+        assert_true(json_is_true(json_object_get(json_of(stored), "more")));
         assert_string_equal(metadata(stored, "uid"), uid);
         assert_string_equal(metadata(stored, "creationTimestamp"), created);
         assert_int_equal(remove_with(&w, o->key, GW_WHEN_ANY, 0).answer.result, GW_STORE_OK);

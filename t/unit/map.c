@@ -124,6 +124,39 @@ test_free_calls_for_each_value(void **state)
     gw_map_free(m, free);
 }
 
+/* The keys are in the values: after a value was replaced, the key is that of the new one. */
+static void
+test_keys_of_values(void **state)
+{
+    struct gw_map *m = gw_map_of_values();
+    char *values[40];
+
+    (void)state;
+    for (size_t i = 0; i < 40; i++) {
+        values[i] = malloc(16);
+        assert_ptr_equal(gw_map_put(m, key_of(values[i], i), values[i]), NULL);
+    }
+    for (size_t i = 0; i < 40; i += 2) {
+        char *other = malloc(16);
+
+        assert_ptr_equal(gw_map_put(m, key_of(other, i), other), values[i]);
+        free(values[i]); /* and its key with it: the sanitizer sees who still looks at it */
+        values[i] = other;
+    }
+    for (size_t i = 0; i < 40; i += 3) {
+        assert_ptr_equal(gw_map_take(m, gw_str_of(values[i])), values[i]);
+        free(values[i]);
+        values[i] = NULL;
+    }
+    for (size_t i = 0; i < 40; i++) {
+        char text[16];
+
+        assert_ptr_equal(gw_map_get(m, key_of(text, i)), values[i]);
+    }
+    assert_int_equal(gw_map_count(m), 26);
+    gw_map_free(m, free);
+}
+
 static void
 test_hash(void **state)
 {
@@ -142,6 +175,7 @@ main(void)
         cmocka_unit_test(test_beside_an_array),
         cmocka_unit_test(test_walk_meets_each_once),
         cmocka_unit_test(test_free_calls_for_each_value),
+        cmocka_unit_test(test_keys_of_values),
         cmocka_unit_test(test_hash),
     };
 
