@@ -47,10 +47,10 @@ my $gw = gateway(core => $up->url, console => $up->url, workers => 2, config => 
         backend_idle => $short, pool_idle => $short, tunnel_idle => $short},
 });
 
-sub open_files {
+# Sockets alone: a worker keeps a few empty pipes for the next big bodies.
+sub open_sockets {
     my $pid = $gw->server_pid;
-    opendir my $dir, "/proc/$pid/fd" or die "fd: $!";
-    return scalar(() = readdir $dir);
+    return scalar grep { (readlink // '') =~ /^socket:/ } glob "/proc/$pid/fd/*";
 }
 
 sub pick { return $_[rand @_] }
@@ -68,7 +68,7 @@ my @requests = (
 );
 
 is $gw->request(GET => '/')->{body}, 'fine', 'all is well before';
-my $files = open_files();
+my $sockets = open_sockets();
 my $pid = $gw->server_pid;
 my $served = 0;
 my @open;
@@ -97,7 +97,7 @@ for my $round (1 .. $rounds) {
 }
 is $served, int($rounds / 20), 'who behaves is served meanwhile';
 $_->close for @open;
-ok eventually { open_files() <= $files + 1 }, 'nothing is left open';
+ok eventually { open_sockets() <= $sockets + 1 }, 'nothing is left open';
 is $gw->server_pid, $pid, 'the server is the same';
 is $gw->request(GET => '/')->{body}, 'fine', 'and all is well';
 

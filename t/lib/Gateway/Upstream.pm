@@ -58,7 +58,7 @@ sub start {
     $self->{process} = Gateway::Process->new(
         name => 'upstream',
         log => "$self->{dir}/stderr",
-        code => sub { $self->serve($listener) },
+        code => sub { close $self->{gate_in}; $self->serve($listener) }, # or who holds would outlive the test
         expected_end => 1,
     );
     close $listener;
