@@ -8,7 +8,7 @@ use Gateway;
 
 my $up = upstream { [200, {}, 'reached'] };
 my $gw = gateway(core => $up->url, console => $up->url, workers => 1, config => {
-    limits => {head => '8KiB', target => '1KiB', headers => 40, body => '10KiB'},
+    limits => {head => '8KiB', target => '1KiB', headers => 40, body => '10KiB', min_rate => 0},
     timeouts => {head => '300ms', body_idle => '300ms', idle => '1s', first_byte => '20s'},
 });
 

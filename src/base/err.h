@@ -40,6 +40,7 @@
     X(BAD_METHOD,           405, "MethodNotAllowed",    "this method is not allowed here")                  \
     X(HEAD_TIMEOUT,         408, "Timeout",             "the request head took too long (timeouts.head)")   \
     X(BODY_TIMEOUT,         408, "Timeout",             "the request body took too long (timeouts.body_idle)") \
+    X(BODY_TOO_SLOW,        408, "Timeout",             "the request body comes too slowly (limits.min_rate)") \
     X(CONFLICT,             409, "Conflict",            "the object was changed meanwhile")                 \
     X(EXISTS,               409, "AlreadyExists",       "the object exists already")                        \
     X(TOO_OLD,              410, "Expired",             "the resource version is too old")                  \
@@ -49,6 +50,7 @@
     X(BAD_MEDIA_TYPE,       415, "UnsupportedMediaType", "this media type is not understood")               \
     X(BAD_EXPECTATION,      417, "ExpectationFailed",   "only 100-continue can be expected")                \
     X(TOO_MANY_REQUESTS,    429, "TooManyRequests",     "too many requests")                                \
+    X(CLIENT_CONNECTIONS,   429, "TooManyRequests",     "the client has too many connections")              \
     X(HEAD_TOO_LARGE,       431, "RequestHeaderFieldsTooLarge", "the request head is larger than limits.head allows") \
     X(TOO_MANY_HEADERS,     431, "RequestHeaderFieldsTooLarge", "the request has more headers than limits.headers allows") \
     X(INTERNAL,             500, "InternalError",       "the gateway failed")                               \
@@ -67,6 +69,8 @@
     X(UPSTREAM_TIMEOUT,     504, "Timeout",             "the backend did not answer in time")               \
     X(BAD_VERSION,          505, "BadRequest",          "only HTTP/1.0 and HTTP/1.1 are spoken here")       \
     X(CLIENT_GONE,          499, "ClientClosed",        "the client closed the connection")                 \
+    X(CLIENT_TOO_SLOW,      499, "ClientClosed",        "the client takes its answer too slowly (timeouts.body_idle, limits.min_rate)") \
+    X(HALF_CLOSED,          499, "ClientClosed",        "the client has closed its sending side and the answer made no progress (timeouts.half_closed)") \
     X(RESPONSE_CUT,         502, "BadGateway",          "the backend's answer ended too early")
 /* clang-format on */
 

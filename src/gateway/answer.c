@@ -66,6 +66,9 @@ pass_interim(struct gw_exchange *x)
         gw_out_init(&out, req->arena, head->raw.n + 64);
         gw_heads_interim(head, &out);
         gw_conn_write(gw_session_conn(req->session), &(struct iovec){out.p, out.n}, 1);
+        if (head->status == 100) {
+            gw_session_continue(req->session);
+        }
     }
     return true;
 }
@@ -468,7 +471,7 @@ send_answer(struct gw_exchange *x)
     struct gw_out out;
 
     if (!x->body_sent && (x->complete || x->parser.head.status >= 300)) {
-        gw_session_no_keep_alive(s); /* refused: the rest of the body is not waited for */
+        gw_session_answered_early(s);
     }
     gw_out_init(&out, req->arena, x->parser.head.raw.n + 256);
     gw_heads_response(x, &out);

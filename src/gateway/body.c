@@ -19,12 +19,20 @@ finish(struct collect *c, enum gw_err err)
     c->done(c->req, err, (struct gw_str){c->p, c->n}, c->arg);
 }
 
+static void
+say_too_large(struct gw_req *req, size_t limit, uint64_t seen)
+{
+    req->detail = gw_arena_printf(req->arena, "limits.object is %zu bytes, and it has %llu", limit,
+                                  (unsigned long long)seen);
+}
+
 static bool
 on_bytes(void *arg, const struct iovec *iov, unsigned n, size_t bytes)
 {
     struct collect *c = arg;
 
     if (c->n + bytes > c->limit) {
+        say_too_large(c->req, c->limit, c->n + bytes);
         gw_session_body_stop(c->req->session);
         finish(c, GW_ERR_OBJECT_TOO_LARGE);
         return true;
@@ -75,6 +83,7 @@ allow_to_send(struct gw_req *req)
 
     if (req->head->expect_continue) {
         gw_conn_write(gw_session_conn(req->session), &iov, 1);
+        gw_session_continue(req->session);
     }
 }
 
@@ -87,6 +96,7 @@ gw_body_read(struct gw_req *req, gw_body_done_fn *done, void *arg)
     *c = (struct collect){
         .req = req, .done = done, .arg = arg, .limit = (size_t)conf->settings.limits.object};
     if (req->head->body == GW_BODY_LENGTH && req->head->length > c->limit) {
+        say_too_large(req, c->limit, req->head->length);
         gw_session_body_stop(req->session);
         done(req, GW_ERR_OBJECT_TOO_LARGE, GW_STR_NONE, arg);
         return;

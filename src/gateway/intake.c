@@ -226,6 +226,9 @@ check_body(struct gw_req *req, const struct gw_settings *set)
 {
     if (set->limits.body >= 0 && req->head->body == GW_BODY_LENGTH &&
         req->head->length > (uint64_t)set->limits.body) {
+        req->detail =
+            gw_arena_printf(req->arena, "limits.body is %lld bytes, and Content-Length %llu",
+                            set->limits.body, (unsigned long long)req->head->length);
         return GW_ERR_BODY_TOO_LARGE;
     }
     return GW_ERR_OK;

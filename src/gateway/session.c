@@ -8,14 +8,14 @@
 
 #include "base/mem.h"
 #include "gateway/conf.h"
+#include "gateway/guests.h"
 #include "gateway/intake.h"
+#include "gateway/pace.h"
 #include "gateway/session_private.h"
+#include "gateway/shed.h"
 #include "gateway/worlds.h"
 
 static const struct gw_conn_events conn_events;
-
-#define COUNT(s, field, n) \
-    atomic_fetch_add_explicit(&gw_world_stats((s)->all->world)->field, (n), memory_order_relaxed)
 
 static uint64_t
 now_ms(const struct gw_session *s)
@@ -29,12 +29,6 @@ timeouts(const struct gw_session *s)
     return &gw_world_conf(s->all->world)->settings.timeouts;
 }
 
-static void
-set_deadline(struct gw_session *s, long long in_ms)
-{
-    gw_wheel_set(&s->conn.loop->wheel, &s->timer, now_ms(s) + (uint64_t)in_ms);
-}
-
 /* -- the end ------------------------------------------------------------------------------- */
 
 static void
@@ -43,10 +37,7 @@ on_free(struct gw_timer *t)
     struct gw_session *s = gw_session_of_timer(t);
     struct gw_sessions *all = s->all;
 
-    *s->prev = s->next;
-    if (s->next != NULL) {
-        s->next->prev = s->prev;
-    }
+    gw_shed_remove(s);
     free(s->stash);
     free(s);
     all->count--;
@@ -55,17 +46,16 @@ on_free(struct gw_timer *t)
     }
 }
 
-/* Closed now, freed by the wheel: callers up the stack may still look at it. */
-static void
-end_session(struct gw_session *s, bool reset)
+void
+gw_session_end(struct gw_session *s, bool reset)
 {
     if (s->state == GW_SESSION_ENDED) {
         return;
     }
     if (s->state == GW_SESSION_IDLE) {
-        COUNT(s, idle, -1);
+        GW_SESSION_COUNT(s, idle, -1);
     }
-    COUNT(s, connections, -1);
+    GW_SESSION_COUNT(s, connections, -1);
     s->state = GW_SESSION_ENDED;
     gw_conn_close(&s->conn, reset);
     gw_arena_free(s->arena);
@@ -73,43 +63,14 @@ end_session(struct gw_session *s, bool reset)
     s->parser = NULL;
     s->timer.fire = on_free;
     gw_wheel_set(&s->conn.loop->wheel, &s->timer, now_ms(s));
-}
-
-/* The answer is out, or as good as: the client may still be sending, and closing now would
- * reset the connection and could destroy the answer on its way (RFC 9112, 9.6). */
-static void
-linger(struct gw_session *s)
-{
-    if (s->state == GW_SESSION_IDLE) {
-        COUNT(s, idle, -1);
+    if (s->counted) {
+        gw_guests_leave(s->address);
     }
-    s->state = GW_SESSION_LINGER;
-    s->lingered = 0;
-    gw_arena_free(s->arena);
-    s->arena = NULL;
-    s->parser = NULL;
-    gw_conn_shutdown(&s->conn);
-    set_deadline(s, s->conn.out_bytes > 0 ? timeouts(s)->body_idle : GW_LINGER_MS);
-    gw_conn_call_later(&s->conn);
-}
-
-static void
-read_lingering(struct gw_session *s)
-{
-    long got;
-
-    while ((got = gw_conn_read(&s->conn, s->conn.loop->scratch, GW_SCRATCH_SIZE)) > 0) {
-        s->lingered += (size_t)got;
-        if (s->lingered > GW_LINGER_BYTES) {
-            end_session(s, false);
-            return;
+    if (!s->trusted) {
+        s->all->clients--;
+        if (s->all->left != NULL) {
+            s->all->left(s->all);
         }
-        if (!gw_conn_may_read(&s->conn)) {
-            return;
-        }
-    }
-    if (got != GW_CONN_WAIT) {
-        end_session(s, false);
     }
 }
 
@@ -136,13 +97,16 @@ static void
 become_idle(struct gw_session *s)
 {
     s->state = GW_SESSION_IDLE;
-    COUNT(s, idle, 1);
+    s->touched_ms = now_ms(s);
+    gw_shed_is_idle(s);
+    GW_SESSION_COUNT(s, idle, 1);
     if (s->stash_at == s->stash_n && s->stash != NULL && !s->delivering) {
         free(s->stash); /* an idle connection owns no buffer */
         s->stash = NULL;
         s->stash_at = s->stash_n = s->stash_size = 0;
     }
-    set_deadline(s, s->conn.out_bytes > 0 ? timeouts(s)->body_idle : timeouts(s)->idle);
+    gw_session_deadline(s, s->conn.out_bytes > 0 ? gw_pace_taking(s, timeouts(s)->body_idle)
+                                                 : timeouts(s)->idle);
 }
 
 /* The next request may be there already.  It has to wait for the last answer to be taken. */
@@ -155,11 +119,18 @@ read_next(struct gw_session *s)
     }
 }
 
+void
+gw_session_next(struct gw_session *s)
+{
+    become_idle(s);
+    read_next(s);
+}
+
 static void
 begin_message(struct gw_session *s)
 {
     if (s->state == GW_SESSION_IDLE) {
-        COUNT(s, idle, -1);
+        GW_SESSION_COUNT(s, idle, -1);
     }
     s->state = GW_SESSION_HEAD;
     s->arena = gw_arena_new();
@@ -167,7 +138,7 @@ begin_message(struct gw_session *s)
     s->conf = gw_world_conf_take(s->all->world);
     gw_parser_start(s->parser, GW_PARSE_REQUEST, &s->conf->settings.parse);
     s->start_us = s->conn.loop->now_us;
-    set_deadline(s, s->conf->settings.timeouts.head);
+    gw_session_deadline(s, s->conf->settings.timeouts.head);
 }
 
 static void
@@ -175,28 +146,49 @@ give_up_message(struct gw_session *s)
 {
     gw_world_conf_give(s->all->world, s->conf);
     s->conf = NULL;
-    end_session(s, false);
+    gw_session_end(s, false);
+}
+
+/* Whatever it asks for. */
+static void
+refuse_guest(struct gw_session *s, struct gw_req *req)
+{
+    long long limit = gw_world_conf(s->all->world)->settings.limits.connections_per_client;
+
+    s->keep_alive = false;
+    req->err = GW_ERR_CLIENT_CONNECTIONS;
+    req->detail = gw_arena_printf(
+        req->arena, "limits.connections_per_client is %lld, and %.*s has more connections", limit,
+        GW_STR_ARG(req->peer_ip));
+    req->decision.end = "refused";
 }
 
 /* The head is there, or wrong: from here on the request has the word. */
-static void
-begin_request(struct gw_session *s, bool ok)
+void
+gw_session_begin(struct gw_session *s, bool ok)
 {
     s->state = GW_SESSION_BUSY;
     gw_wheel_cancel(&s->timer);
     if (s->half_closed) {
-        set_deadline(s, timeouts(s)->half_closed);
+        gw_session_deadline(s, timeouts(s)->half_closed);
     }
     s->sink_on = s->body_paused = s->tunneling = s->cut = false;
     s->drained = NULL;
     s->body_done = ok && s->parser->done;
     s->keep_alive = ok && s->parser->head.keep_alive && !s->all->draining;
     s->touched_ms = now_ms(s);
-    COUNT(s, requests, 1);
+    s->debt_ms = s->pending = 0;
+    s->awaits_100 = ok && s->parser->head.expect_continue && !s->body_done;
+    GW_SESSION_COUNT(s, requests, 1);
     struct gw_req *req = gw_intake(s, ok);
     s->req = req;
+    if (s->over) {
+        refuse_guest(s, req);
+    }
     if (req->err != GW_ERR_OK) {
-        s->keep_alive = s->keep_alive && s->body_done;
+        s->keep_alive =
+            s->keep_alive &&
+            (s->body_done || (req->err != GW_ERR_BODY_TOO_LARGE && gw_session_rest_is_small(s)));
         gw_req_refuse(req);
     } else {
         gw_req_run(req);
@@ -226,16 +218,16 @@ feed_head(struct gw_session *s, char *base, size_t n, bool from_stash)
             s->rest = base + used;
             s->rest_n = n - used;
         }
-        begin_request(s, true);
+        gw_session_begin(s, true);
         break;
     case GW_PARSE_ERROR:
-        begin_request(s, false);
+        gw_session_begin(s, false);
         break;
     }
     if (s->rest_n > 0 && s->state != GW_SESSION_ENDED) {
         /* The scratch buffer is about to be someone else's. */
         gw_session_put_aside(s, s->rest, s->rest_n);
-        if (s->state == GW_SESSION_IDLE) {
+        if (s->state == GW_SESSION_IDLE || s->state == GW_SESSION_REST) {
             gw_conn_call_later(&s->conn);
         }
     }
@@ -265,7 +257,7 @@ read_head(struct gw_session *s)
             if (s->state == GW_SESSION_HEAD) {
                 give_up_message(s);
             } else {
-                end_session(s, false);
+                gw_session_end(s, false);
             }
             return;
         }
@@ -298,10 +290,12 @@ void
 gw_session_request_over(struct gw_session *s, struct gw_req *req)
 {
     struct gw_world *w = s->all->world;
-    bool whole = s->body_done && s->keep_alive && !s->tunneling && !s->all->draining;
+    uint64_t rest = s->body_done || s->parser == NULL ? 0 : s->parser->body_left;
+    bool whole = s->keep_alive && !s->tunneling && !s->all->draining &&
+                 (s->body_done || gw_session_rest_is_small(s));
     bool over = is_over(s, req);
 
-    COUNT(s, requests, -1);
+    GW_SESSION_COUNT(s, requests, -1);
     s->req = NULL;
     s->sink_on = false;
     s->drained = NULL;
@@ -315,18 +309,18 @@ gw_session_request_over(struct gw_session *s, struct gw_req *req)
         return;
     }
     if (s->cut || s->conn.failed || over) {
-        end_session(s, s->cut);
+        gw_session_end(s, s->cut);
     } else if (!whole) {
-        linger(s);
+        gw_session_linger(s);
+    } else if (rest > 0) {
+        gw_session_skip_rest(s, (uint32_t)rest);
     } else {
-        become_idle(s);
-        read_next(s);
+        gw_session_next(s);
     }
 }
 
-/* The client has gone or is given up while its request runs. */
-static void
-abandon(struct gw_session *s, const char *why, bool reset)
+void
+gw_session_abandon(struct gw_session *s, enum gw_err err, const char *why, bool reset)
 {
     struct gw_req *req = s->req;
 
@@ -336,73 +330,9 @@ abandon(struct gw_session *s, const char *why, bool reset)
     if (req != NULL && req->waiting) {
         req->decision.end = why;
         if (req->err == GW_ERR_OK) {
-            req->err = GW_ERR_CLIENT_GONE;
+            req->err = err;
         }
         gw_req_abort(req);
-    }
-}
-
-/* -- deadlines ------------------------------------------------------------------------------ */
-
-static void
-refuse_late_head(struct gw_session *s)
-{
-    s->parser->err = GW_ERR_HEAD_TIMEOUT;
-    begin_request(s, false);
-}
-
-static void
-check_busy(struct gw_session *s)
-{
-    uint64_t idle = now_ms(s) - s->touched_ms;
-    uint64_t body = (uint64_t)timeouts(s)->body_idle;
-    uint64_t half = (uint64_t)timeouts(s)->half_closed;
-
-    if (s->tunneling) {
-        return; /* has its own deadline */
-    }
-    if (s->half_closed && idle >= half) {
-        abandon(s, "client_gone", false);
-    } else if (s->conn.out_bytes > 0 && idle >= body) {
-        abandon(s, "client_too_slow", true);
-    } else if (s->sink_on && !s->body_paused && !s->body_done && idle >= body) {
-        s->keep_alive = false;
-        s->sink_on = false;
-        s->sink.fail(s->sink.arg, GW_ERR_BODY_TIMEOUT);
-    } else if (s->half_closed || s->conn.out_bytes > 0 || (s->sink_on && !s->body_done)) {
-        uint64_t limit = s->half_closed && half < body ? half : body;
-
-        set_deadline(s, (long long)(idle >= limit ? 1000 : limit - idle));
-    }
-}
-
-static void
-on_timer(struct gw_timer *t)
-{
-    struct gw_session *s = gw_session_of_timer(t);
-
-    switch (s->state) {
-    case GW_SESSION_IDLE:
-    case GW_SESSION_LINGER:
-        end_session(s, s->conn.out_bytes > 0); /* the client must not take the rest for all */
-        break;
-    case GW_SESSION_HEAD:
-        refuse_late_head(s);
-        break;
-    case GW_SESSION_BUSY:
-        check_busy(s);
-        break;
-    case GW_SESSION_ENDED:
-        break;
-    }
-}
-
-void
-gw_session_touch(struct gw_session *s)
-{
-    s->touched_ms = now_ms(s);
-    if (!gw_wheel_is_set(&s->timer) && s->state == GW_SESSION_BUSY) {
-        set_deadline(s, timeouts(s)->body_idle);
     }
 }
 
@@ -425,12 +355,13 @@ look_at_client(struct gw_session *s)
             s->half_closed = true;
             s->keep_alive = s->keep_alive && s->stash_n > s->stash_at; /* pipelined before it */
             s->touched_ms = now_ms(s);
-            set_deadline(s, timeouts(s)->half_closed);
+            s->pending = (uint32_t)s->req->decision.bytes_out;
+            gw_session_deadline(s, timeouts(s)->half_closed);
         }
         return;
     }
     if (s->conn.failed || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
-        abandon(s, "client_gone", false);
+        gw_session_abandon(s, GW_ERR_CLIENT_GONE, "client_gone", false);
     }
 }
 
@@ -457,8 +388,11 @@ on_readable(struct gw_conn *c)
             look_at_client(s);
         }
         break;
+    case GW_SESSION_REST:
+        gw_session_read_rest(s);
+        break;
     case GW_SESSION_LINGER:
-        read_lingering(s);
+        gw_session_read_lingering(s);
         break;
     case GW_SESSION_ENDED:
         break;
@@ -470,10 +404,10 @@ on_drained(struct gw_conn *c)
 {
     struct gw_session *s = (struct gw_session *)c;
 
-    s->touched_ms = now_ms(s);
+    gw_pace_drained(s);
     switch (s->state) {
     case GW_SESSION_IDLE:
-        set_deadline(s, timeouts(s)->idle);
+        gw_session_deadline(s, timeouts(s)->idle);
         read_next(s);
         break;
     case GW_SESSION_BUSY:
@@ -481,8 +415,9 @@ on_drained(struct gw_conn *c)
             s->drained(s->drained_arg);
         }
         break;
+    case GW_SESSION_REST:
     case GW_SESSION_LINGER:
-        set_deadline(s, GW_LINGER_MS);
+        gw_session_deadline(s, timeouts(s)->linger);
         break;
     case GW_SESSION_HEAD:
     case GW_SESSION_ENDED:
@@ -510,6 +445,31 @@ note_peer(struct gw_session *s, const struct sockaddr_storage *peer)
     }
 }
 
+/* A client of too many connections is told so in answer to its request, and has not long to ask;
+ * one of twice as many is shut out. */
+static bool
+count_guest(struct gw_session *s)
+{
+    const struct gw_settings *set = &gw_world_conf(s->all->world)->settings;
+    long long limit = set->limits.connections_per_client;
+
+    if (limit == 0 || s->trusted || gw_settings_trusts(set, s->address)) {
+        return true;
+    }
+    long long n = gw_guests_enter(s->address);
+    s->counted = true;
+    s->over = n > limit;
+    if (s->over) {
+        GW_SESSION_COUNT(s, refused, 1);
+        gw_session_deadline(s, timeouts(s)->linger);
+    }
+    if (n > 2 * limit) {
+        gw_session_end(s, true);
+        return false;
+    }
+    return true;
+}
+
 void
 gw_session_open(struct gw_sessions *all, int fd, const struct sockaddr_storage *peer, bool trusted)
 {
@@ -518,18 +478,17 @@ gw_session_open(struct gw_sessions *all, int fd, const struct sockaddr_storage *
     s->all = all;
     s->trusted = trusted;
     note_peer(s, peer);
-    s->next = all->all;
-    s->prev = &all->all;
-    if (s->next != NULL) {
-        s->next->prev = &s->next;
-    }
-    all->all = s;
+    gw_shed_add(s);
     all->count++;
-    s->timer.fire = on_timer;
+    all->clients += !trusted;
+    s->timer.fire = gw_session_on_timer;
     gw_conn_open(&s->conn, gw_world_loop(all->world), fd, &conn_events);
-    COUNT(s, accepted, 1);
-    COUNT(s, connections, 1);
+    GW_SESSION_COUNT(s, accepted, 1);
+    GW_SESSION_COUNT(s, connections, 1);
     become_idle(s);
+    if (!count_guest(s)) {
+        return;
+    }
     /* Clients usually speak first, and at once: one read now saves a turn of the loop. */
     s->conn.may_read = true;
     read_head(s);
@@ -545,11 +504,11 @@ gw_sessions_drain(struct gw_sessions *all)
             continue;
         }
         if (s->conn.out_bytes > 0) {
-            linger(s);
+            gw_session_linger(s);
         } else if (s->requests == 0) {
-            set_deadline(s, GW_LINGER_MS); /* just come: its request is on its way */
+            gw_session_deadline(s, timeouts(s)->linger); /* just come: its request is on its way */
         } else {
-            end_session(s, false);
+            gw_session_end(s, false);
         }
     }
 }
@@ -559,12 +518,12 @@ gw_sessions_close(struct gw_sessions *all)
 {
     for (struct gw_session *s = all->all; s != NULL; s = s->next) {
         if (s->state == GW_SESSION_BUSY) {
-            abandon(s, "shutdown", true);
+            gw_session_abandon(s, GW_ERR_CLIENT_GONE, "shutdown", true);
         }
         if (s->state == GW_SESSION_HEAD) {
             give_up_message(s);
         }
-        end_session(s, false);
+        gw_session_end(s, false);
     }
     while (all->all != NULL) {
         struct gw_timer *t = &all->all->timer;

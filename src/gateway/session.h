@@ -19,10 +19,12 @@ struct gw_session;
 /* All sessions of one worker. */
 struct gw_sessions {
     struct gw_world *world;
-    struct gw_session *all;               /* linked list */
+    struct gw_session *all, *last;        /* linked list, see shed.h */
     bool draining;                        /* no further request on any connection */
-    void (*ended)(struct gw_sessions *s); /* a session has ended; or NULL */
-    size_t count;
+    void (*ended)(struct gw_sessions *s); /* a session's memory is gone; or NULL */
+    void (*left)(struct gw_sessions *s);  /* a client's connection is closed; or NULL */
+    size_t count;                         /* with those that are closed and not freed yet */
+    size_t clients;                       /* connections; without the admin socket's */
 };
 
 /* Takes an accepted descriptor.  trusted: it came over the admin socket. */
@@ -74,12 +76,18 @@ void gw_session_tunnel(struct gw_session *s, struct gw_conn *to, void (*readable
  * build the response head ask this for `Connection: close`. */
 bool gw_session_keep_alive(const struct gw_session *s);
 void gw_session_no_keep_alive(struct gw_session *s);
+/* The answer is there before the body was: what is missing of it is not waited for, unless it is
+ * little. */
+void gw_session_answered_early(struct gw_session *s);
 
 /* The answer can't be finished as it was begun: the connection is reset after the log steps, so
  * that the client can't take it for whole. */
 void gw_session_cut(struct gw_session *s);
 
-/* Restarts the deadline of a client that does not take what is written to it. */
+/* From now on the client keeps us waiting: for its body, or for room for its answer. */
 void gw_session_touch(struct gw_session *s);
+
+/* The client was told to send its body (100). */
+void gw_session_continue(struct gw_session *s);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "gateway/conf.h"
+#include "gateway/pace.h"
 #include "gateway/session_private.h"
 #include "gateway/worlds.h"
 
@@ -22,14 +23,24 @@ too_large(const struct gw_session *s)
     return limit >= 0 && s->req->decision.bytes_in > (uint64_t)limit;
 }
 
-/* So many bytes of the body have come.  False when that is one too many: the sink knows. */
+/* So many bytes of the body have come.  False when that is too many, or too late: the sink knows.
+ */
 static bool
 account(struct gw_session *s, size_t bytes)
 {
-    s->touched_ms = gw_loop_now_ms(s->conn.loop);
-    s->req->decision.bytes_in += bytes;
+    struct gw_req *req = s->req;
+
+    req->decision.bytes_in += bytes;
     if (too_large(s)) {
+        req->detail = gw_arena_printf(req->arena, "limits.body is %lld bytes, and %llu have come",
+                                      s->conf->settings.limits.body,
+                                      (unsigned long long)req->decision.bytes_in);
         body_failed(s, GW_ERR_BODY_TOO_LARGE);
+        return false;
+    }
+    if (!gw_pace_body(s, bytes)) {
+        req->detail = gw_pace_words(s);
+        body_failed(s, GW_ERR_BODY_TOO_SLOW);
         return false;
     }
     return true;
@@ -45,6 +56,7 @@ deliver(struct gw_session *s, char *bytes, size_t n, size_t *used)
     struct gw_req *req = s->req;
     enum gw_parse result = gw_parser_body(p, bytes, n, used);
 
+    s->awaits_100 = false;
     if (result == GW_PARSE_ERROR) {
         body_failed(s, p->err);
         return false;
@@ -215,7 +227,7 @@ void
 gw_session_body_stop(struct gw_session *s)
 {
     s->sink_on = false;
-    if (!s->body_done) {
+    if (!s->body_done && !gw_session_rest_is_small(s)) {
         s->keep_alive = false;
     }
 }
@@ -249,6 +261,12 @@ void
 gw_session_no_keep_alive(struct gw_session *s)
 {
     s->keep_alive = false;
+}
+
+void
+gw_session_answered_early(struct gw_session *s)
+{
+    s->keep_alive = s->keep_alive && (s->body_done || gw_session_rest_is_small(s));
 }
 
 void

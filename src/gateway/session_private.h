@@ -4,13 +4,21 @@
 
 #include "gateway/session.h"
 
-#define GW_LINGER_MS    2000
-#define GW_LINGER_BYTES ((size_t)1024 * 1024)
+/* Read and thrown away of a client that goes on sending after its last answer; more is left to
+ * the sockets until timeouts.linger is over. */
+#define GW_LINGER_BYTES 1048576u
+/* The rest of a body that nobody wants: to read that much is cheaper than a new connection. */
+#define GW_REST_BYTES 65536u
+
+/* Of the worker's counters, gw_world_stats(). */
+#define GW_SESSION_COUNT(s, field, n) \
+    atomic_fetch_add_explicit(&gw_world_stats((s)->all->world)->field, (n), memory_order_relaxed)
 
 enum gw_session_state {
     GW_SESSION_IDLE,   /* between requests */
     GW_SESSION_HEAD,   /* a head has begun */
     GW_SESSION_BUSY,   /* a request runs */
+    GW_SESSION_REST,   /* all is answered; the rest of the body is read, then comes the next */
     GW_SESSION_LINGER, /* all is answered; what the client still sends is thrown away */
     GW_SESSION_ENDED,  /* closed, about to be freed */
 };
@@ -27,8 +35,13 @@ struct gw_session {
     bool cut;         /* reset at the end */
     bool sink_on, body_paused, body_done, delivering;
     bool tunneling;
+    bool counted;              /* among the guests of its address */
+    bool over;                 /* one connection too many of its address: its request is refused */
+    bool awaits_100;           /* the client sends its body when it is told to go on */
     unsigned char address[16]; /* the peer's, IPv4 mapped */
     unsigned requests;
+    uint32_t debt_ms, pending; /* pace.h: what it owes; of its answer, when last looked at */
+    uint32_t lingered;         /* bytes thrown away; in GW_SESSION_REST: still to be */
     uint64_t start_us, touched_ms;
     struct gw_arena *arena;   /* of the message; the request's once it runs */
     struct gw_parser *parser; /* in the arena */
@@ -37,7 +50,7 @@ struct gw_session {
     char *stash; /* bytes that nobody could use yet; heap */
     size_t stash_at, stash_n, stash_size;
     char *rest; /* the same, still in the scratch buffer of this callback */
-    size_t rest_n, lingered;
+    size_t rest_n;
     struct gw_body_sink sink;
     void (*drained)(void *arg);
     void *drained_arg;
@@ -51,8 +64,33 @@ gw_session_of_timer(struct gw_timer *t)
     return (struct gw_session *)((char *)t - offsetof(struct gw_session, timer));
 }
 
+/* Closes it now; its memory is freed by the wheel: callers up the stack may still look at it. */
+void gw_session_end(struct gw_session *s, bool reset);
+
+/* The message's head is there, or wrong, or late: from here on the request has the word. */
+void gw_session_begin(struct gw_session *s, bool ok);
+
+/* The client has gone or is given up while its request runs. */
+void gw_session_abandon(struct gw_session *s, enum gw_err err, const char *why, bool reset);
+
+void gw_session_deadline(struct gw_session *s, long long in_ms);
+void gw_session_on_timer(struct gw_timer *t);
+
+/* The request is over: waits for the next one, or goes on with it. */
+void gw_session_next(struct gw_session *s);
+
+/* session_rest.c.  The connection ends, but not before the client had time to find its answer. */
+void gw_session_linger(struct gw_session *s);
+void gw_session_read_lingering(struct gw_session *s);
+/* So many bytes are still the last request's. */
+void gw_session_skip_rest(struct gw_session *s, uint32_t bytes);
+void gw_session_read_rest(struct gw_session *s);
+
 /* Keeps bytes that nobody can use yet. */
 void gw_session_put_aside(struct gw_session *s, const char *p, size_t n);
+
+/* The request's body has not all come, but what is missing is little, and on its way. */
+bool gw_session_rest_is_small(const struct gw_session *s);
 
 /* The client may have sent some of the body that the sink waits for. */
 void gw_session_read_body(struct gw_session *s);

@@ -28,12 +28,15 @@ struct gw_settings {
     struct gw_limits {
         long long head, target, headers, body, object; /* bytes, a count, -1: unlimited */
         long long connections;                         /* of the whole server */
+        long long connections_per_client;              /* 0: no limit */
+        long long min_rate;                            /* bytes per second; 0: none */
         long long pool;                /* idle connections kept per backend and worker */
         long long backend_connections; /* per backend; 0: no limit */
         long long backend_pending;     /* requests that wait for one, per backend */
     } limits;
     struct gw_timeouts {
         long long head, idle, body_idle, half_closed; /* ms; the client's side */
+        long long linger;
         long long connect, pending, first_byte, backend_idle, pool_idle,
             tunnel_idle; /* the backend's */
         long long drain; /* how long a stopping server waits for requests */

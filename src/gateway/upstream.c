@@ -99,6 +99,20 @@ gw_endpoint_free(struct gw_endpoint *e)
     free(e);
 }
 
+bool
+gw_endpoint_shed(struct gw_endpoint *e)
+{
+    struct gw_backend *b = e->idle_last;
+
+    if (b == NULL) {
+        return false;
+    }
+    unlink_idle(b);
+    close_backend(b);
+    COUNT(e, backend_shed, 1);
+    return true;
+}
+
 /* The backend leaves its user; the endpoint may go with it. */
 static void
 leave(struct gw_backend *b)

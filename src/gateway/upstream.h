@@ -73,6 +73,9 @@ struct gw_endpoint *gw_endpoint_new(struct gw_world *w, struct gw_str text,
 void gw_endpoint_free(struct gw_endpoint *e); /* closes what is idle; nothing may be in use */
 void gw_endpoint_ref(struct gw_endpoint *e);
 
+/* Closes the one that has been idle for longest; false when none is. */
+bool gw_endpoint_shed(struct gw_endpoint *e);
+
 /* A pooled connection, ->ready at once, or one that is being made: then events->ready or ->failed
  * comes later, within connect_ms.  fresh: never a pooled one; the new one takes the place of the
  * oldest of these, so that no more are open than were.  Counts a reference of e. */

@@ -23,6 +23,7 @@ struct gw_world {
         void *index;
     } views[VIEWS_MAX];
     size_t n_views;
+    size_t shed_at;           /* in the next: where an idle connection was closed last */
     struct gw_map *endpoints; /* URL to struct gw_endpoint; each counted by its users */
     struct {
         const void *module;
@@ -177,6 +178,25 @@ gw_world_endpoint_release(struct gw_world *w, struct gw_endpoint *e)
         gw_map_take(w->endpoints, gw_str_of(e->text));
         gw_endpoint_free(e);
     }
+}
+
+bool
+gw_world_shed_backend(struct gw_world *w)
+{
+    void *e = NULL;
+
+    if (atomic_load_explicit(&w->stats.backend_idle, memory_order_relaxed) <= 0) {
+        return false;
+    }
+    for (int round = 0; round < 2; round++) { /* on from where it ended last time, then all */
+        while (gw_map_next(w->endpoints, &w->shed_at, NULL, &e)) {
+            if (gw_endpoint_shed(e)) {
+                return true;
+            }
+        }
+        w->shed_at = 0;
+    }
+    return false;
 }
 
 struct gw_str

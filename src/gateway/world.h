@@ -57,7 +57,11 @@ void *gw_world_state(struct gw_world *w, const void *module, size_t size);
 
 /* Counters of the worker itself: written by it alone (relaxed), read by anyone. */
 struct gw_world_stats {
-    atomic_ullong accepted, refused;    /* client connections */
+    atomic_ullong accepted, refused;    /* client connections; refused: too many of an address */
+    atomic_ullong shed, timed_out;      /* idle ones closed: to make room; by timeouts.idle */
+    atomic_ullong cut;                  /* did not take the end of an answer in time */
+    atomic_ullong full, out_of_files;   /* times that there was no room, or no descriptor */
+    atomic_ullong backend_shed;         /* idle ones to backends closed to make room */
     atomic_llong connections, idle;     /* client connections now; of them between requests */
     atomic_llong requests, tunnels;     /* now */
     atomic_ullong dials, dial_failures; /* to backends */
@@ -75,6 +79,9 @@ unsigned gw_world_id(const struct gw_world *w);     /* 0.. */
 
 /* This worker's part of a limit that all share: rounded up, so that none has nothing; 0 stays 0. */
 unsigned gw_world_share(const struct gw_world *w, long long limit);
+
+/* Closes one idle connection to a backend, of this worker's pools; false when there is none. */
+bool gw_world_shed_backend(struct gw_world *w);
 
 /* All worlds of the server (for sums over workers), including this one.  Readers of another
  * world's state read single-writer counters with atomic loads only. */

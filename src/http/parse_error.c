@@ -62,17 +62,41 @@ name_of(struct gw_str line)
     return (struct gw_str){line.p, n};
 }
 
-enum gw_parse
-gw_parse_fail_too_large(struct gw_parser *p, struct gw_str text, const char *what)
+/* The largest of the lines; *n: how many there are. */
+static struct gw_str
+largest_line(struct gw_str text, size_t *n)
 {
     struct gw_str largest = GW_STR_NONE;
 
-    for (struct gw_str rest = text; rest.n > 0;) {
-        struct gw_str line = gw_str_cut(&rest, '\n');
+    *n = 0;
+    while (text.n > 0) {
+        struct gw_str line = gw_str_cut(&text, '\n');
+
+        *n += line.n > 1; /* not the empty one */
         if (line.n > largest.n) {
             largest = line;
         }
     }
+    return largest;
+}
+
+void
+gw_parse_fail_too_many(struct gw_parser *p, struct gw_str lines)
+{
+    size_t n = 0;
+    struct gw_str largest = largest_line(lines, &n);
+
+    (void)gw_parse_fail(p, GW_ERR_TOO_MANY_HEADERS,
+                        "there are %zu headers, more than %u; the largest, \"%s\", has %zu bytes",
+                        n, p->limits->headers, gw_parse_name(name_of(largest)).text, largest.n);
+}
+
+enum gw_parse
+gw_parse_fail_too_large(struct gw_parser *p, struct gw_str text, const char *what)
+{
+    size_t n = 0;
+    struct gw_str largest = largest_line(text, &n);
+
     if (largest.n == 0) {
         return gw_parse_fail(p, GW_ERR_HEAD_TOO_LARGE, "%s is larger than %zu bytes", what,
                              p->limits->head_bytes);

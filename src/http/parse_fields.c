@@ -80,8 +80,7 @@ gw_parse_fields(struct gw_parser *p, struct gw_str lines, struct gw_headers *out
                         h == NULL ? GW_STR_NONE : h->name);
         }
         if (out->n == p->limits->headers) {
-            (void)gw_parse_fail(p, GW_ERR_TOO_MANY_HEADERS, "more than %u headers",
-                                p->limits->headers);
+            gw_parse_fail_too_many(p, lines);
             return false;
         }
         h = gw_parse_add_field(p, out);

@@ -17,6 +17,9 @@ enum gw_parse gw_parse_fail_llhttp(struct gw_parser *p, struct gw_str text, size
 /* The same for more than `limit` bytes of lines: names the largest line of them. */
 enum gw_parse gw_parse_fail_too_large(struct gw_parser *p, struct gw_str text, const char *what);
 
+/* The same for more lines than limits->headers. */
+void gw_parse_fail_too_many(struct gw_parser *p, struct gw_str lines);
+
 /* A header's name as it may stand in p->detail: cut, other bytes than a name's are '?'. */
 struct gw_parse_name {
     char text[48];

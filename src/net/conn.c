@@ -437,8 +437,14 @@ gw_conn_dial(struct gw_conn *c, struct gw_loop *l, const void *address, unsigned
 {
     const struct sockaddr *sa = address;
     const int on = 1;
-    int fd = socket(sa->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd;
 
+    if (l->room.dialing != NULL) {
+        l->room.dialing(l->room.owner);
+    }
+    do {
+        fd = socket(sa->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    } while (fd < 0 && gw_loop_made_room(l, errno));
     *c = (struct gw_conn){.loop = l, .fd = -1, .events = e};
     if (fd < 0) {
         return false;

@@ -18,11 +18,13 @@
 /* Connections taken in one turn: the others' requests must not wait for a flood of new ones. */
 #define TURN            64
 #define OUT_OF_FILES_MS 100
+#define LOG_EVERY_MS    10000
 
 struct gw_listener {
     struct gw_loop *loop;
     struct event *event;
     struct gw_timer retry;
+    uint64_t quiet_until_ms; /* what is wrong was said already */
     int fd;
     bool paused;
     void (*accepted)(void *owner, int fd, const struct sockaddr_storage *peer);
@@ -180,10 +182,15 @@ on_retry(struct gw_timer *t)
 static void
 wait_for_files(struct gw_listener *l)
 {
-    gw_log_warn("can't accept: %s; new connections wait (raise the limit of open files)",
-                strerror(errno));
+    uint64_t now = gw_loop_now_ms(l->loop);
+
+    if (now >= l->quiet_until_ms) {
+        gw_log_warn("can't accept: %s; new connections wait (raise the limit of open files)",
+                    strerror(errno));
+        l->quiet_until_ms = now + LOG_EVERY_MS;
+    }
     event_del(l->event);
-    gw_wheel_set(&l->loop->wheel, &l->retry, gw_loop_now_ms(l->loop) + OUT_OF_FILES_MS);
+    gw_wheel_set(&l->loop->wheel, &l->retry, now + OUT_OF_FILES_MS);
 }
 
 /* False when there is nothing more to accept now. */
@@ -197,6 +204,9 @@ accept_one(struct gw_listener *l)
     if (fd >= 0) {
         l->accepted(l->owner, fd, &peer);
         return true;
+    }
+    if (gw_loop_made_room(l->loop, errno)) {
+        return true; /* ask again */
     }
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
         wait_for_files(l);
@@ -245,6 +255,15 @@ gw_listener_resume(struct gw_listener *l)
     if (l->paused) {
         l->paused = false;
         event_add(l->event, NULL);
+    }
+}
+
+void
+gw_listener_retry(struct gw_listener *l)
+{
+    if (gw_wheel_is_set(&l->retry)) {
+        gw_wheel_cancel(&l->retry);
+        on_retry(&l->retry);
     }
 }
 

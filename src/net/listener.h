@@ -28,6 +28,9 @@ struct gw_listener *gw_listener_new(struct gw_loop *l, int fd,
 void gw_listener_pause(struct gw_listener *l);
 void gw_listener_resume(struct gw_listener *l);
 
+/* A descriptor has become free: no longer wait for one. */
+void gw_listener_retry(struct gw_listener *l);
+
 /* Accepts what is in the queue, then closes. */
 void gw_listener_close(struct gw_listener *l);
 

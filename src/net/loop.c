@@ -1,6 +1,7 @@
 #include "net/loop.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -10,6 +11,16 @@ void
 gw_loop_turn(struct gw_loop *l)
 {
     l->now_us = gw_clock_mono_us();
+}
+
+bool
+gw_loop_made_room(const struct gw_loop *l, int error)
+{
+    bool made =
+        (error == EMFILE || error == ENFILE) && l->room.make != NULL && l->room.make(l->room.owner);
+
+    errno = error; /* still what is to be said when nothing could be done */
+    return made;
 }
 
 static void

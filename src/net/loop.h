@@ -19,11 +19,19 @@
 /* Moved for one connection at a time; then it is the others' turn. */
 #define GW_TURN_BYTES ((size_t)1024 * 1024)
 
+/* What a loop's owner does about file descriptors.  Unset: nothing. */
+struct gw_loop_room {
+    void (*dialing)(void *owner); /* before each new connection to somewhere */
+    bool (*make)(void *owner);    /* none is left: closes what can be spared; false: nothing can */
+    void *owner;
+};
+
 struct gw_loop {
     struct event_base *base;
     struct evdns_base *dns; /* NULL until the first name is asked for */
     struct event *tick;
     struct gw_wheel wheel;
+    struct gw_loop_room room;
     uint64_t now_us;         /* mono; as of the running callback */
     uint64_t wall_offset_ms; /* wall clock less mono, as of the last tick */
     char *scratch;           /* GW_SCRATCH_SIZE bytes, and GW_SCRATCH_FRONT before them */
@@ -36,6 +44,9 @@ void gw_loop_free(struct gw_loop *l);
 
 /* Reads the clock; the first thing that a callback of the loop does. */
 void gw_loop_turn(struct gw_loop *l);
+
+/* After a call that failed with this errno: is it worth another try?  Leaves errno alone. */
+bool gw_loop_made_room(const struct gw_loop *l, int error);
 
 static inline uint64_t
 gw_loop_now_ms(const struct gw_loop *l)

@@ -55,6 +55,8 @@ gw_pipe_take(struct gw_pipes *all)
     } else if (all->pause > 0) {
         all->pause--;
         return NULL;
+    } else if (all->most != 0 && all->n_lent >= all->most) {
+        return NULL;
     } else if ((p = make()) == NULL) {
         all->pause = GW_PIPES_PAUSE;
         return NULL;

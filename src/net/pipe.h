@@ -32,6 +32,7 @@ struct gw_pipe {
 struct gw_pipes {
     struct gw_pipe *spare;
     unsigned n_spare, n_lent;
+    unsigned most;  /* of both, if not 0: where descriptors are few */
     unsigned pause; /* not asked for in so many more times */
 };
 

@@ -160,7 +160,9 @@ on_body(struct gw_req *req, enum gw_err err, struct gw_str body, void *arg)
 {
     struct gw_admin_call *call = arg;
     enum gw_verdict v = err == GW_ERR_OK ? call->then(call, body)
-                                         : gw_admin_refuse(call, err, "%s", gw_err_text(err));
+                                         : gw_admin_refuse(call, err, "%s%s%s", gw_err_text(err),
+                                                           req->detail == NULL ? "" : ": ",
+                                                           req->detail == NULL ? "" : req->detail);
 
     if (call->inside) { /* the step itself answers; it has not begun to wait */
         call->came = true;

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/admin_health.h"
+#include "server/descriptors.h"
 #include "server/worker.h"
 
 /* Between two looks at the registry's state, for readiness and metrics. */
@@ -485,12 +486,14 @@ open_loop(struct gw_control *c)
 static bool
 open_workers(struct gw_control *c)
 {
+    struct gw_descriptors may = gw_descriptors_prepare(&c->conf->settings);
+
     c->n_workers = c->conf->settings.n_workers;
     c->workers = gw_mem_alloc(c->n_workers * sizeof(*c->workers));
     c->worlds = gw_mem_alloc(c->n_workers * sizeof(struct gw_world *));
     c->live = gw_mem_alloc(c->n_workers * sizeof(*c->live));
     for (unsigned i = 0; i < c->n_workers; i++) {
-        gw_worker_init(&c->workers[i], i, c->conf, c->worlds, c->n_workers);
+        gw_worker_init(&c->workers[i], i, c->conf, may, c->worlds, c->n_workers);
         c->worlds[i] = c->workers[i].world;
     }
     for (unsigned i = 0; i < c->n_workers; i++) {

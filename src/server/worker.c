@@ -5,6 +5,17 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "gateway/shed.h"
+
+/* While it is full: how soon an idle client is noticed; how often the log is told. */
+#define LOOK_EVERY_MS 100
+#define LOG_EVERY_MS  10000
+
+static struct gw_worker *
+worker_of(struct gw_sessions *s)
+{
+    return (struct gw_worker *)((char *)s - offsetof(struct gw_worker, sessions));
+}
 
 static void
 check_drained(struct gw_worker *w)
@@ -17,36 +28,133 @@ check_drained(struct gw_worker *w)
     }
 }
 
-/* Room again: one session less. */
 static void
 on_session_ended(struct gw_sessions *s)
 {
-    struct gw_worker *w = (struct gw_worker *)((char *)s - offsetof(struct gw_worker, sessions));
+    check_drained(worker_of(s));
+}
 
-    if (w->full && s->count < w->max_sessions && !w->draining) {
-        w->full = false;
-        for (size_t i = 0; i < w->n_listeners; i++) {
-            gw_listener_resume(w->listeners[i]);
-        }
+static void
+count(atomic_ullong *counter)
+{
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+/* This worker's share of limits.connections, as of now, or of what open files allow. */
+static size_t
+most_clients(const struct gw_worker *w)
+{
+    const struct gw_settings *set = &gw_world_conf(w->world)->settings;
+    size_t mine = ((size_t)set->limits.connections + set->n_workers - 1) / set->n_workers;
+
+    return mine < w->files ? mine : w->files;
+}
+
+/* ---- full ---------------------------------------------------------------------------------- */
+
+static void
+open_doors(struct gw_worker *w)
+{
+    if (!w->full || w->draining) {
+        return;
     }
-    check_drained(w);
+    w->full = false;
+    gw_wheel_cancel(&w->look);
+    for (size_t i = 0; i < w->n_listeners; i++) {
+        gw_listener_resume(w->listeners[i]);
+    }
+}
+
+static void
+look_again(struct gw_worker *w)
+{
+    gw_wheel_set(&w->loop->wheel, &w->look, gw_loop_now_ms(w->loop) + LOOK_EVERY_MS);
+}
+
+static void
+on_look(struct gw_timer *t)
+{
+    struct gw_worker *w = (struct gw_worker *)((char *)t - offsetof(struct gw_worker, look));
+
+    if (w->sessions.clients < most_clients(w) || gw_shed_can(&w->sessions)) {
+        open_doors(w);
+    } else {
+        look_again(w);
+    }
+}
+
+/* Busy ones are never closed for others: those wait in the kernel's queue. */
+static void
+close_doors(struct gw_worker *w)
+{
+    w->full = true;
+    count(&gw_world_stats(w->world)->full);
+    if (gw_loop_now_ms(w->loop) >= w->quiet_until_ms) {
+        gw_log_warn("%s is reached (%zu in this worker, none of them idle): new connections wait",
+                    most_clients(w) < w->files ? "limits.connections" : "the limit of open files",
+                    w->sessions.clients);
+        w->quiet_until_ms = gw_loop_now_ms(w->loop) + LOG_EVERY_MS;
+    }
+    for (size_t i = 0; i < w->n_listeners; i++) {
+        gw_listener_pause(w->listeners[i]);
+    }
+    look_again(w);
+}
+
+static void
+on_client_left(struct gw_sessions *s)
+{
+    struct gw_worker *w = worker_of(s);
+
+    if (w->full && s->clients < most_clients(w)) {
+        open_doors(w);
+    }
+    for (size_t i = 0; i < w->n_listeners; i++) {
+        gw_listener_retry(w->listeners[i]);
+    }
 }
 
 static void
 on_accepted(void *owner, int fd, const struct sockaddr_storage *peer)
 {
     struct gw_worker *w = owner;
+    size_t most = most_clients(w);
 
     gw_session_open(&w->sessions, fd, peer, false);
-    if (w->sessions.count >= w->max_sessions && !w->full && !w->draining) {
-        w->full = true;
-        gw_log_warn("limits.connections is reached (%zu in this worker): new connections wait",
-                    w->sessions.count);
-        for (size_t i = 0; i < w->n_listeners; i++) {
-            gw_listener_pause(w->listeners[i]);
-        }
+    if (w->sessions.clients > most) {
+        (void)gw_shed_one(&w->sessions);
+    }
+    if (w->sessions.clients >= most && !w->full && !w->draining && !gw_shed_can(&w->sessions)) {
+        close_doors(w);
     }
 }
+
+/* ---- descriptors ---------------------------------------------------------------------------- */
+
+/* Clients leave as many descriptors for backends as they take themselves, and each uses one at a
+ * time: if there are more, some are idle in pools. */
+static void
+on_dialing(void *owner)
+{
+    struct gw_worker *w = owner;
+    long long n =
+        atomic_load_explicit(&gw_world_stats(w->world)->backend_connections, memory_order_relaxed);
+
+    if (n > (long long)w->files) {
+        (void)gw_world_shed_backend(w->world);
+    }
+}
+
+static bool
+make_room(void *owner)
+{
+    struct gw_worker *w = owner;
+
+    count(&gw_world_stats(w->world)->out_of_files);
+    return gw_world_shed_backend(w->world) || gw_shed_one(&w->sessions);
+}
+
+/* ---- the rest ------------------------------------------------------------------------------- */
 
 /* The administrator's door stays open when the house is full. */
 static void
@@ -69,8 +177,8 @@ on_mail(evutil_socket_t fd, short what, void *arg)
 }
 
 void
-gw_worker_init(struct gw_worker *w, unsigned id, struct gw_conf *conf, struct gw_world *const *all,
-               size_t n_all)
+gw_worker_init(struct gw_worker *w, unsigned id, struct gw_conf *conf, struct gw_descriptors may,
+               struct gw_world *const *all, size_t n_all)
 {
     *w = (struct gw_worker){.id = id};
     (void)snprintf(w->name, sizeof(w->name), "worker-%u", id);
@@ -79,8 +187,11 @@ gw_worker_init(struct gw_worker *w, unsigned id, struct gw_conf *conf, struct gw
     gw_world_use(w->world, conf);
     w->sessions.world = w->world;
     w->sessions.ended = on_session_ended;
-    w->max_sessions = ((size_t)conf->settings.limits.connections + conf->settings.n_workers - 1) /
-                      conf->settings.n_workers;
+    w->sessions.left = on_client_left;
+    w->files = may.clients;
+    w->loop->pipes.most = may.pipes;
+    w->look.fire = on_look;
+    w->loop->room = (struct gw_loop_room){.dialing = on_dialing, .make = make_room, .owner = w};
     w->mailbox = gw_mailbox_new();
     w->mail_event =
         event_new(w->loop->base, gw_mailbox_fd(w->mailbox), EV_READ | EV_PERSIST, on_mail, w);
@@ -153,6 +264,7 @@ gw_worker_stop(struct gw_worker *w)
 {
     w->draining = true;
     w->drained = NULL;
+    gw_wheel_cancel(&w->look);
     close_listeners(w);
     gw_sessions_close(&w->sessions);
     event_base_loopbreak(w->loop->base);

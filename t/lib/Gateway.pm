@@ -44,6 +44,7 @@ my $json = JSON::PP->new->canonical->allow_nonref;
 #   yaml            the whole configuration as text instead; ${DIR} and ${PORT} stand for ours
 #   workers         default 2
 #   env             environment of the process
+#   files           how many files it may have open (ulimit -n)
 #   start           0: only write the configuration; ->start later
 #   crash_ok        1: this test lets the server crash on purpose
 sub gateway {
@@ -147,7 +148,10 @@ sub admin_socket { return "$_[0]{dir}/admin.sock" }
 sub start {
     my ($self) = @_;
     $self->{process} = Gateway::Process->new(
-        command => [program(), 'serve', '-c', $self->file],
+        command => [
+            $self->{files} ? ('sh', '-c', 'ulimit -n "$0" && exec "$@"', $self->{files}) : (),
+            program(), 'serve', '-c', $self->file,
+        ],
         name => 'ksgate',
         log => "$self->{dir}/stderr",
         env => $self->{env},

@@ -1,0 +1,228 @@
+# Each limit of the configuration: what is answered, that the answer names it with its value and
+# what was seen, and where it is counted.
+use strict;
+use warnings;
+use IO::Select;
+use IO::Socket::INET;
+use Socket qw(SOL_SOCKET SO_RCVBUF);
+use Test::More;
+use lib 't/lib';
+use Gateway;
+use Gateway::Objects;
+use Gateway::Process qw(slow);
+
+my $up = upstream {
+    my ($r) = @_;
+    if ($r->{path} eq '/flood') {
+        $r->write("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n");
+        $r->write('x' x 1_000_000) for 1 .. 100;
+        return KEEP;
+    }
+    if ($r->{path} eq '/events') { # one, then silence
+        $r->write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n");
+        $r->hold;
+        $r->write("4\r\nlast\r\n0\r\n\r\n");
+        return KEEP;
+    }
+    $r->hold if $r->{path} eq '/hold';
+    return if $r->{path} eq '/never';
+    $r->read_body;
+    return [200, {}, 'reached'];
+} lazy => 1;
+
+my @gateway = (core => $up->url, console => $up->url, workers => 1);
+
+# A metric's value; by its labels, if there are any.
+sub metric {
+    my ($gw, $name) = @_;
+    my $text = $gw->admin(GET => '/-/metrics')->{body};
+    my ($value) = $text =~ /^\Q$name\E (\S+)$/m or die "there is no $name\n";
+    return $value;
+}
+
+sub error_count { return metric($_[0], qq(ksgate_errors_total{error="$_[1]"})) }
+
+# ---- Answered, one row each --------------------------------------------------------------------------
+
+{
+    my $gw = gateway(@gateway, config => {
+        limits => {head => '8KiB', target => '1KiB', headers => 40, body => '10KiB', object => '2KiB', min_rate => '1KiB'},
+        timeouts => {head => '300ms', body_idle => '800ms', first_byte => '300ms', half_closed => '300ms'},
+    });
+    my $get = "GET / HTTP/1.1\r\nHost: a\r\n";
+    my $post = "POST / HTTP/1.1\r\nHost: a\r\n";
+    my $chunked = "${post}Transfer-Encoding: chunked\r\n\r\n";
+    for (
+        # what, bytes, status, error, message
+        ['limits.head', "${get}X-Small: a\r\nX-Big: secret" . 'x' x 9000 . "\r\n\r\n", 431, 'head_too_large',
+            qr/limits\.head .*8192 bytes; its largest header "X-Big" has \d+/],
+        ['limits.headers', $get . 'X-Fat: secret' . 'x' x 500 . "\r\n" . join('', map { "X$_: y\r\n" } 1 .. 60) . "\r\n", 431, 'too_many_headers',
+            qr/limits\.headers .*there are 62 headers, more than 40; the largest, "X-Fat", has 514 bytes/],
+        ['limits.target', 'GET /' . 'x' x 2000 . " HTTP/1.1\r\nHost: a\r\n\r\n", 414, 'target_too_long', qr/limits\.target .*2001 bytes, more than 1024/],
+        ['limits.body, announced', "${post}Content-Length: 20000\r\n\r\n", 413, 'body_too_large', qr/limits\.body is 10240 bytes, and Content-Length 20000/],
+        ['limits.body, in chunks', $chunked . ("400\r\n" . 'x' x 1024 . "\r\n") x 20, 413, 'body_too_large', qr/limits\.body is 10240 bytes, and \d{5} have come/],
+        ['timeouts.head', "GET / HTTP/1.1\r\nHost:", 408, 'head_timeout', qr/timeouts\.head.*after 300 ms 21 bytes of it had come/],
+        ['timeouts.body_idle', "${post}Content-Length: 10\r\n\r\nabc", 408, 'body_timeout', qr/timeouts\.body_idle.*after 3 bytes nothing came for 800 ms/],
+        ['timeouts.first_byte', "GET /hold HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 504, 'upstream_timeout', qr/timeouts\.first_byte|in time/],
+    ) {
+        my ($what, $bytes, $status, $error, $message) = @$_;
+        my $before = error_count($gw, $error);
+        my ($got, $body) = $gw->raw($bytes, seconds => 5) =~ m{^HTTP/1\.1 (\d+).*?\r\n\r\n(.*)}s;
+        is $got, $status, "$what: $status";
+        my $json = eval { JSON::PP::decode_json($body) } // {message => "no JSON: '$body'"};
+        like $json->{message}, $message, 'and the answer says which limit, its value, and what was seen';
+        unlike $json->{message}, qr/secret/, 'but no value of a header';
+        is error_count($gw, $error), $before + 1, "counted as $error";
+    }
+    $up->release;
+    my $r = $gw->admin(PUT => path_of('x'), {metadata => {name => 'x'}, spec => {endpoints => [{url => 'http://127.0.0.1:1'}]}, apiVersion => 'x' x 3000});
+    is $r->{status}, 413, 'limits.object: 413';
+    like $r->{json}{message}, qr/limits\.object is 2048 bytes, and it has 3\d{3}/, 'and the answer says so';
+    is error_count($gw, 'object_too_large'), 1, 'counted as object_too_large';
+
+    # ---- Bodies that come in drops -----------------------------------------------------------------------
+
+    # The pauses are far below timeouts.body_idle; the rate is below limits.min_rate.
+    for (['by length' => "Content-Length: 10000\r\n\r\n", 'x'], ['in chunks' => "Transfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n"],
+        ['that is nothing but framing' => "Transfer-Encoding: chunked\r\n\r\n", '0']) {
+        my ($what, $rest, $drop) = @$_;
+        my $before = error_count($gw, 'body_too_slow');
+        my $c = $gw->connect;
+        $c->write("POST / HTTP/1.1\r\nHost: a\r\n$rest");
+        my $drops = 0;
+        until (IO::Select->new($c->sock)->can_read(0.05) || ++$drops > 200 * slow()) {
+            $c->write($drop);
+        }
+        my $r = eval { $c->response } // {status => "none: $@", json => {}};
+        is $r->{status}, 408, "a body in drops, $what: 408";
+        like $r->{json}{message} // '', qr/limits\.min_rate.*limits\.min_rate, which is 1024 bytes a second|timeouts\.body_idle/, 'which names the limit';
+        is error_count($gw, 'body_too_slow') + error_count($gw, 'body_timeout') > $before, 1, 'and is counted';
+    }
+    # One that is fast enough may pause.
+    my $c = $gw->connect;
+    $c->write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8192\r\n\r\n");
+    for (1 .. 8) {
+        select undef, undef, undef, 0.2; # the passing of time is what is tested
+        $c->write('x' x 1024);
+    }
+    is $c->response->{status}, 200, 'a body at more than limits.min_rate is waited for, for longer than timeouts.body_idle';
+    # A backend that does not read is not the client's fault.
+    $c->send_request(POST => '/hold', 'Content-Length' => 5);
+    $c->write('hello');
+    is $c->response->{status}, 504, 'a backend that is slow is a backend that is slow';
+    $up->release;
+
+    # ---- Readers that take nothing -------------------------------------------------------------------------
+
+    my $reader = IO::Socket::INET->new(PeerAddr => '127.0.0.1:' . $gw->port, Proto => 'tcp') or die $!;
+    setsockopt $reader, SOL_SOCKET, SO_RCVBUF, pack('i', 4096) or die $!;
+    syswrite $reader, "GET /flood HTTP/1.1\r\nHost: a\r\n\r\n";
+    my ($line) = $gw->access_log(1, sub { ($_->{path} // '') eq '/flood' });
+    is $line->{error}, 'client_too_slow', 'who does not take its answer is cut off';
+    is error_count($gw, 'client_too_slow'), 1, 'and counted';
+    is metric($gw, 'ksgate_requests_active'), 1, 'nothing of it is left';
+    close $reader;
+    # In drops: one byte every 50 ms is far below the rate, though there is never a pause.
+    $reader = IO::Socket::INET->new(PeerAddr => '127.0.0.1:' . $gw->port, Proto => 'tcp') or die $!;
+    setsockopt $reader, SOL_SOCKET, SO_RCVBUF, pack('i', 4096) or die $!;
+    syswrite $reader, "GET /flood?drops HTTP/1.1\r\nHost: a\r\n\r\n";
+    eventually { sysread $reader, my $byte, 1; select undef, undef, undef, 0.04; error_count($gw, 'client_too_slow') == 2 } 'the end of a reader in drops', 20;
+    pass 'who takes its answer in drops is cut off, too';
+
+    # ---- Idle is not slow --------------------------------------------------------------------------------
+
+    my $events = $gw->connect;
+    $events->send_request(GET => '/events');
+    is $events->head->{status}, 200, 'a stream of events';
+    $events->read_until(qr/first\r\n/);
+    select undef, undef, undef, 1.5; # longer than timeouts.body_idle
+    $up->release;
+    is $events->read_until(qr/0\r\n\r\n/), "4\r\nlast\r\n0\r\n\r\n", 'may be silent for as long as it likes';
+
+    # ---- Half-closed -------------------------------------------------------------------------------------
+
+    my $half = $gw->connect;
+    $half->send_request(GET => '/events?half');
+    $half->read_until(qr/first\r\n/);
+    $half->shutdown_write;
+    ($line) = $gw->access_log(1, sub { ($_->{path} // '') eq '/events' && ($_->{error} // '') eq 'half_closed' });
+    ok $line, 'timeouts.half_closed: an answer without progress ends for a client that has closed its side';
+    is error_count($gw, 'half_closed'), 1, 'and is counted';
+    $up->release;
+}
+
+# ---- Idle connections --------------------------------------------------------------------------------
+
+{
+    my $gw = gateway(@gateway, config => {timeouts => {idle => '200ms'}});
+    my $c = $gw->connect;
+    is $c->request(GET => '/')->{status}, 200, 'a connection';
+    ok $c->at_end, 'timeouts.idle: ends when nothing is asked';
+    cmp_ok metric($gw, 'ksgate_connections_timed_out_total'), '>=', 1, 'and is counted';
+}
+
+# ---- Connections of one client -------------------------------------------------------------------------
+
+{
+    my $gw = gateway(@gateway, workers => 2, config => {limits => {connections_per_client => 4}, timeouts => {linger => '500ms'}});
+    my @open = map { $gw->connect } 1 .. 4;
+    is $_->request(GET => '/')->{status}, 200, 'limits.connections_per_client: a client may have that many connections' for @open;
+    my $r = $gw->request(GET => '/');
+    is $r->{status}, 429, 'on one more it is told so';
+    like $r->{json}{message}, qr/limits\.connections_per_client is 4, and 127\.0\.0\.1 has more/, 'by name';
+    is $r->{headers}{connection}, 'close', 'and it ends';
+    is error_count($gw, 'client_connections'), 1, 'counted as an error';
+    my @more = map { $gw->connect } 1 .. 3;
+    eventually { metric($gw, 'ksgate_connections_refused_total') >= 4 } 'the refusals';
+    ok eval { $more[0]->at_end }, 'one that says nothing has not long to do so';
+    is $_->request(GET => '/')->{status}, 200, 'the first ones know nothing of this' for @open;
+    my @flood = map { $gw->connect } 1 .. 12;
+    is scalar(grep { eval { $_->at_end } // 1 } @flood), 12, 'none of a flood stays';
+    is $_->request(GET => '/')->{status}, 200, 'nor does it disturb the others' for @open;
+    $_->close for @open, @more, @flood;
+    eventually { metric($gw, 'ksgate_connections') <= 1 } 'the end of all';
+    is $gw->request(GET => '/')->{status}, 200, 'who has left may come again';
+    is $gw->admin(GET => '/-/healthz')->{status}, 200, 'the admin socket is nobody\'s address';
+    $gw->configure({limits => {connections_per_client => 4}, trusted_proxies => ['127.0.0.1']});
+    $gw->reload;
+    eventually { $gw->stderr =~ /was reloaded/ } 'the reload';
+    is scalar(grep { $_->request(GET => '/')->{status} == 200 } map { $gw->connect } 1 .. 10), 10, 'a trusted proxy has as many as it likes';
+}
+
+# ---- Connections -------------------------------------------------------------------------------------
+
+{
+    my $gw = gateway(@gateway, config => {limits => {connections => 16}});
+    my @idle = map { my $c = $gw->connect; $c->request(GET => '/'); $c } 1 .. 16;
+    my $busy = shift @idle; # the one that has been there for longest
+    $busy->send_request(GET => '/hold');
+    $up->wait_for($up->seen);
+    select undef, undef, undef, 0.6; # what has just become idle is spared
+    is $idle[0]->request(GET => '/')->{status}, 200, 'one of the idle ones asks again';
+    is $gw->request(GET => '/')->{status}, 200, 'limits.connections: a new client gets in while others are idle';
+    ok $idle[1]->at_end, 'the one that has been idle for longest had to go';
+    cmp_ok metric($gw, 'ksgate_connections_shed_total'), '>=', 1, 'which is counted';
+    is $idle[0]->request(GET => '/')->{status}, 200, 'not the one that came first';
+    $up->release;
+    is $busy->response->{body}, 'reached', 'nor one that is busy';
+
+    # Full of busy ones: new ones wait, and are served as soon as one has ended.
+    my @all = ($busy, $idle[0], map { $gw->connect } 1 .. 20);
+    $_->send_request(GET => '/hold') for @all;
+    eventually { metric($gw, 'ksgate_connections_full_total') >= 1 } 'a full house';
+    my $waits = $gw->connect;
+    $waits->send_request(GET => '/');
+    ok !IO::Select->new($waits->sock)->can_read(0.3), 'a new client waits while all are busy';
+    is $gw->admin(GET => '/-/healthz')->{status}, 200, 'the admin socket answers';
+    like $gw->stderr, qr/limits\.connections is reached/, 'the log says so';
+    $up->release(scalar @all);
+    is scalar(grep { ($_->response->{body} // '') eq 'reached' } @all), scalar @all, 'all are served in the end';
+    is $waits->response->{status}, 200, 'and who waited, too';
+    $gw->configure({limits => {connections => 1000}});
+    $gw->reload;
+    eventually { $gw->stderr =~ /was reloaded/ } 'the reload';
+    my @many = map { my $c = $gw->connect; $c->request(GET => '/'); $c } 1 .. 40;
+    is scalar(grep { $_->request(GET => '/')->{status} == 200 } @many), 40, 'a reload changes the limit';
+}
+
+done_testing;
