@@ -7,43 +7,43 @@
 #include "base/map.h"
 #include "base/mem.h"
 
-/* A backend that registered itself. */
-struct backend {
+/* A backend that registered itself: in its extension's list. */
+struct gw_ext_registered {
     struct gw_ext_piece *piece; /* a reference */
-    struct extension *extension;
-    struct backend *next, **prev;
-};
-
-struct extension {
-    char *name;
-    struct gw_ext_piece *service; /* a reference; NULL: only backends are there so far */
-    struct backend *backends;
-    struct gw_ext_route *route; /* a reference; NULL without a service */
+    struct gw_ext_registered *next;
 };
 
 struct index {
     struct gw_world *world;
-    struct gw_map *extensions; /* by name */
-    struct gw_map *backends;   /* by key */
+    struct gw_map *routes;     /* by name; a reference each */
+    struct gw_map *registered; /* by key; the routes own them */
 };
+
+static void
+free_registered(struct gw_ext_registered *b)
+{
+    gw_piece_unref(&b->piece->piece);
+    free(b);
+}
 
 void
 gw_ext_route_unref(struct gw_ext_route *r)
 {
-    union {
-        const struct gw_ext_piece *given;
-        struct gw_ext_piece *loose; /* only its count changes */
-    } service;
-
     if (r == NULL || --r->refs > 0) {
         return;
     }
     for (unsigned i = 0; i < r->n_endpoints; i++) {
         gw_world_endpoint_release(r->world, r->endpoints[i]);
     }
-    service.given = r->service;
-    gw_piece_unref(&service.loose->piece);
-    free(r->endpoints);
+    while (r->registered != NULL) {
+        struct gw_ext_registered *next = r->registered->next;
+
+        free_registered(r->registered);
+        r->registered = next;
+    }
+    if (r->piece != NULL) {
+        gw_piece_unref(&r->piece->piece);
+    }
     free(r->weights);
     free(r->turns);
     free(r);
@@ -72,8 +72,7 @@ add_endpoint(struct gw_ext_route *r, const char *url, long long weight, unsigned
     }
     e = gw_world_endpoint(r->world, gw_str_of(url), &why);
     if (e == NULL) { /* it was checked when the object was compiled */
-        gw_log_warn("extension %.*s: endpoint %s is not used: %s", GW_STR_ARG(r->service->name),
-                    url, why);
+        gw_log_warn("extension %.*s: endpoint %s is not used: %s", GW_STR_ARG(r->name), url, why);
         return;
     }
     if (has_endpoint(r, n_static, e)) {
@@ -82,17 +81,6 @@ add_endpoint(struct gw_ext_route *r, const char *url, long long weight, unsigned
     }
     r->weights[r->n_endpoints] = (unsigned)weight;
     r->endpoints[r->n_endpoints++] = e;
-}
-
-static size_t
-count_backends(const struct extension *x)
-{
-    size_t n = 0;
-
-    for (const struct backend *b = x->backends; b != NULL; b = b->next) {
-        n++;
-    }
-    return n;
 }
 
 static bool
@@ -106,124 +94,158 @@ all_alike(const struct gw_ext_route *r)
     return true;
 }
 
+/* Room for so many endpoints, and the name behind them. */
 static struct gw_ext_route *
-new_route(struct gw_world *world, const struct extension *x)
+empty_route(struct gw_world *world, struct gw_str name, size_t n_endpoints)
 {
-    const struct gw_ext_spec *spec = &x->service->of.service;
-    const struct gw_ext_static *fixed = spec->endpoints.items;
-    struct gw_ext_route *r = gw_mem_alloc(sizeof(*r));
-    size_t most = spec->endpoints.n + count_backends(x) + 1;
+    struct gw_str prefix = GW_STR(GW_EXT_PREFIX);
+    struct gw_ext_route *r = NULL;
+    size_t n = sizeof(*r) + n_endpoints * sizeof(*r->endpoints);
 
+    r = gw_mem_alloc(n + prefix.n + name.n);
+    char *text = (char *)r + n;
+    memcpy(text, prefix.p, prefix.n);
+    memcpy(text + prefix.n, name.p, name.n);
     r->refs = 1;
     r->world = world;
-    r->service = (struct gw_ext_piece *)gw_piece_ref(&x->service->piece);
-    r->endpoints = gw_mem_alloc(most * sizeof(struct gw_endpoint *));
-    r->weights = gw_mem_alloc(most * sizeof(*r->weights));
-    for (size_t i = 0; i < spec->endpoints.n; i++) {
-        add_endpoint(r, fixed[i].url, fixed[i].weight, r->n_endpoints);
+    r->name = (struct gw_str){text + prefix.n, name.n};
+    return r;
+}
+
+static void
+add_endpoints(struct gw_ext_route *r, const struct gw_ext_service *s)
+{
+    for (unsigned i = 0; i < s->n_endpoints; i++) {
+        add_endpoint(r, s->endpoints[i].url, s->endpoints[i].weight, r->n_endpoints);
     }
     unsigned n_static = r->n_endpoints;
-    r->max_connections = gw_world_share(world, spec->connections);
-    r->max_pending = gw_world_share(world, spec->pending);
-    for (const struct backend *b = x->backends; b != NULL; b = b->next) {
-        const struct gw_ext_backend *spec_of = &b->piece->of.backend;
+    for (const struct gw_ext_registered *b = r->registered; b != NULL; b = b->next) {
+        const struct gw_ext_backend *backend = &b->piece->of.backend;
 
-        add_endpoint(r, spec_of->url, spec_of->draining ? 0 : spec_of->weight, n_static);
+        add_endpoint(r, backend->url, backend->draining ? 0 : backend->weight, n_static);
     }
     if (all_alike(r)) {
         free(r->weights);
         r->weights = NULL;
     }
-    if (spec->balancer.policy == GW_POLICY_ROUND_ROBIN && r->n_endpoints > 0) {
+    if (s->spec->balancer.policy == GW_POLICY_ROUND_ROBIN && r->n_endpoints > 0) {
         r->turns = gw_mem_alloc(r->n_endpoints * sizeof(*r->turns));
         /* Not all workers, after each change, with the same one. */
         r->turns[(uintptr_t)r / sizeof(*r) % r->n_endpoints] = 1;
     }
+}
+
+/* piece: NULL without a service.  The route owns what is registered. */
+static struct gw_ext_route *
+new_route(struct gw_world *world, struct gw_str name, struct gw_ext_piece *piece,
+          struct gw_ext_registered *registered)
+{
+    size_t most = 0;
+
+    for (const struct gw_ext_registered *b = registered; b != NULL; b = b->next) {
+        most++;
+    }
+    if (piece == NULL) {
+        struct gw_ext_route *r = empty_route(world, name, 0);
+
+        r->registered = registered;
+        return r;
+    }
+    most += piece->of.service.n_endpoints;
+    struct gw_ext_route *r = empty_route(world, name, most);
+    const struct gw_ext_spec *spec = piece->of.service.spec;
+
+    r->piece = (struct gw_ext_piece *)gw_piece_ref(&piece->piece);
+    r->spec = spec;
+    r->registered = registered;
+    r->max_connections = gw_world_share(world, spec->connections);
+    r->max_pending = gw_world_share(world, spec->pending);
+    r->weights = gw_mem_alloc((most + 1) * sizeof(*r->weights));
+    add_endpoints(r, &piece->of.service);
     return r;
 }
 
-static struct extension *
-extension_of(struct index *index, struct gw_str name)
-{
-    struct extension *x = gw_map_get(index->extensions, name);
-
-    if (x == NULL) {
-        x = gw_mem_alloc(sizeof(*x));
-        x->name = gw_mem_strndup(name);
-        gw_map_put(index->extensions, name, x);
-    }
-    return x;
-}
-
-/* After a change: makes its route anew, or lets go of what nobody needs.  The new route is made
- * before the old one goes, so that an endpoint in both keeps its connections. */
+/* After a change: the extension's route is made anew.  Its new one is made before the old one goes,
+ * so that an endpoint in both keeps its connections. */
 static void
-settle(struct index *index, struct extension *x)
+replace_route(struct index *index, struct gw_str name, struct gw_ext_piece *piece,
+              struct gw_ext_registered *registered)
 {
-    struct gw_ext_route *old = x->route;
+    struct gw_ext_route *old = NULL;
 
-    x->route = x->service == NULL ? NULL : new_route(index->world, x);
-    gw_ext_route_unref(old);
-    if (x->service == NULL && x->backends == NULL) {
-        gw_map_take(index->extensions, gw_str_of(x->name));
-        free(x->name);
-        free(x);
+    if (piece != NULL || registered != NULL) {
+        struct gw_ext_route *r = new_route(index->world, name, piece, registered);
+
+        old = gw_map_put(index->routes, r->name, r);
+    } else {
+        old = gw_map_take(index->routes, name);
+    }
+    if (old != NULL) {
+        old->registered = NULL; /* the new one's, or gone */
+        gw_ext_route_unref(old);
     }
 }
 
 static void
 put_service(struct index *index, struct gw_str name, struct gw_ext_piece *piece)
 {
-    struct extension *x = extension_of(index, name);
-    struct gw_ext_piece *old = x->service;
+    const struct gw_ext_route *r = gw_map_get(index->routes, name);
 
-    x->service = piece == NULL ? NULL : (struct gw_ext_piece *)gw_piece_ref(&piece->piece);
-    settle(index, x);
-    if (old != NULL) {
-        gw_piece_unref(&old->piece);
+    replace_route(index, name, piece, r == NULL ? NULL : r->registered);
+}
+
+/* Takes it out of the list, which it returns. */
+static struct gw_ext_registered *
+without(struct gw_ext_registered *list, struct gw_ext_registered *b)
+{
+    struct gw_ext_registered **at = &list;
+
+    while (*at != b) {
+        at = &(*at)->next;
     }
+    *at = b->next;
+    return list;
+}
+
+static struct gw_ext_route *
+route_of(const struct index *index, const struct gw_ext_registered *b)
+{
+    return gw_map_get(index->routes, gw_str_of(b->piece->of.backend.extension));
 }
 
 static void
-unlink_backend(struct backend *b)
+leave(struct index *index, struct gw_ext_registered *b)
 {
-    *b->prev = b->next;
-    if (b->next != NULL) {
-        b->next->prev = b->prev;
-    }
-    gw_piece_unref(&b->piece->piece);
-    free(b);
+    struct gw_ext_route *r = route_of(index, b);
+
+    r->registered = without(r->registered, b);
+    replace_route(index, gw_str_of(b->piece->of.backend.extension), r->piece, r->registered);
+    free_registered(b);
+}
+
+static void
+join(struct index *index, struct gw_ext_registered *b)
+{
+    struct gw_ext_route *r = route_of(index, b);
+
+    b->next = r == NULL ? NULL : r->registered;
+    replace_route(index, gw_str_of(b->piece->of.backend.extension), r == NULL ? NULL : r->piece, b);
 }
 
 static void
 put_backend(struct index *index, const char *key, struct gw_ext_piece *piece)
 {
-    struct backend *old = gw_map_take(index->backends, gw_str_of(key));
-    struct extension *left = old == NULL ? NULL : old->extension;
-    struct extension *joined = NULL;
+    struct gw_ext_registered *old = gw_map_take(index->registered, gw_str_of(key));
 
     if (piece != NULL) {
-        struct backend *b = gw_mem_alloc(sizeof(*b));
+        struct gw_ext_registered *b = gw_mem_alloc(sizeof(*b));
 
-        joined = extension_of(index, gw_str_of(piece->of.backend.extension));
         b->piece = (struct gw_ext_piece *)gw_piece_ref(&piece->piece);
-        b->extension = joined;
-        b->next = joined->backends;
-        b->prev = &joined->backends;
-        if (b->next != NULL) {
-            b->next->prev = &b->next;
-        }
-        joined->backends = b;
-        gw_map_put(index->backends, gw_str_of(key), b);
+        gw_map_put(index->registered, gw_str_of(key), b);
+        join(index, b); /* first, so that an endpoint of both keeps its connections */
     }
     if (old != NULL) {
-        unlink_backend(old);
-    }
-    if (joined != NULL) {
-        settle(index, joined);
-    }
-    if (left != NULL && left != joined) {
-        settle(index, left);
+        leave(index, old);
     }
 }
 
@@ -249,30 +271,15 @@ open_index(struct gw_world *world)
     struct index *index = gw_mem_alloc(sizeof(*index));
 
     index->world = world;
-    index->extensions = gw_map_new();
-    index->backends = gw_map_new();
+    index->routes = gw_map_of_values();
+    index->registered = gw_map_new();
     return index;
 }
 
 static void
-free_extension(void *value)
+let_go(void *route)
 {
-    struct extension *x = value;
-    struct backend *b = x->backends;
-
-    while (b != NULL) {
-        struct backend *next = b->next;
-
-        gw_piece_unref(&b->piece->piece);
-        free(b);
-        b = next;
-    }
-    gw_ext_route_unref(x->route);
-    if (x->service != NULL) {
-        gw_piece_unref(&x->service->piece);
-    }
-    free(x->name);
-    free(x);
+    gw_ext_route_unref(route);
 }
 
 static void
@@ -280,8 +287,8 @@ close_index(void *value)
 {
     struct index *index = value;
 
-    gw_map_free(index->backends, NULL); /* the extensions own them */
-    gw_map_free(index->extensions, free_extension);
+    gw_map_free(index->registered, NULL);
+    gw_map_free(index->routes, let_go);
     free(index);
 }
 
@@ -289,9 +296,9 @@ struct gw_ext_route *
 gw_ext_index_find(const struct gw_world *world, struct gw_str name)
 {
     const struct index *index = gw_world_index(world, &gw_ext_view);
-    const struct extension *x = gw_map_get(index->extensions, name);
+    struct gw_ext_route *r = gw_map_get(index->routes, name);
 
-    return x == NULL ? NULL : x->route;
+    return r == NULL || r->spec == NULL ? NULL : r;
 }
 
 const struct gw_view gw_ext_view = {

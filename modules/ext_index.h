@@ -10,16 +10,33 @@
 
 #include "modules/ext_spec.h"
 
+#define GW_EXT_PREFIX "/extensions/"
+
+struct gw_ext_registered;
+
+/* One piece of memory, and a short one: with 100 000 of them each cache line counts. */
 struct gw_ext_route {
     unsigned refs;
-    struct gw_world *world;             /* borrowed: it outlives its requests */
-    const struct gw_ext_piece *service; /* a reference */
-    struct gw_endpoint **endpoints;     /* a reference each */
-    unsigned *weights;                  /* one each; NULL: all alike */
     unsigned n_endpoints;
     unsigned max_connections, max_pending; /* this worker's shares */
-    long long *turns; /* of the policy round_robin, one each; NULL: of another */
+    struct gw_str name;                    /* what stands before it is GW_EXT_PREFIX */
+    const struct gw_ext_spec *spec;        /* NULL: only backends are there so far */
+    struct gw_world *world;                /* borrowed: it outlives its requests */
+    unsigned *weights;                     /* one each; NULL: all alike */
+    long long *turns;           /* of the policy round_robin, one each; NULL: of another */
+    struct gw_ext_piece *piece; /* a reference: the service; NULL: see spec */
+    struct gw_ext_registered *registered; /* the index's */
+    struct gw_endpoint *endpoints[];      /* a reference each */
 };
+
+/* "/extensions/name" */
+static inline struct gw_str
+gw_ext_route_prefix(const struct gw_ext_route *r)
+{
+    size_t n = sizeof(GW_EXT_PREFIX) - 1;
+
+    return (struct gw_str){r->name.p - n, r->name.n + n};
+}
 
 extern const struct gw_view gw_ext_view;
 

@@ -9,7 +9,7 @@
 #include "modules/ext_index.h"
 #include "modules/ext_permissions.h"
 
-#define PREFIX GW_STR("/extensions/")
+#define PREFIX GW_STR(GW_EXT_PREFIX)
 
 static void
 on_route_left(void *route)
@@ -58,16 +58,16 @@ join(struct gw_req *req, struct gw_str before, struct gw_str rest)
 
 /* A page at /extensions/name would resolve its relative links beside the extension. */
 static enum gw_verdict
-add_slash(struct gw_req *req, const struct gw_ext_piece *service, struct gw_str rest)
+add_slash(struct gw_req *req, const struct gw_ext_route *r, struct gw_str rest)
 {
-    gw_edits_add(req, &req->down, GW_STR("Location"), join(req, service->prefix, rest));
+    gw_edits_add(req, &req->down, GW_STR("Location"), join(req, gw_ext_route_prefix(r), rest));
     return gw_req_reply(req, 308, GW_STR_NONE, GW_STR_NONE);
 }
 
 static void
 set_destination(struct gw_req *req, const struct gw_ext_route *r, struct gw_str rest)
 {
-    const struct gw_ext_spec *spec = &r->service->of.service;
+    const struct gw_ext_spec *spec = r->spec;
     struct gw_destination *to = &req->to;
     struct gw_str prepend = gw_str_of(spec->prepend);
 
@@ -88,7 +88,7 @@ set_destination(struct gw_req *req, const struct gw_ext_route *r, struct gw_str 
         to->target = prepend.n == 0 ? GW_STR_NONE : join(req, prepend, req->target.path);
         return;
     }
-    to->forwarded_prefix = r->service->prefix;
+    to->forwarded_prefix = gw_ext_route_prefix(r);
     to->base = prepend;
     to->map_back = true;
     to->target = prepend.n == 0 && rest.n > 0 ? with_query(req, rest) : join(req, prepend, rest);
@@ -176,10 +176,10 @@ find(struct gw_req *req, const void *conf)
         }
         return GW_FAIL;
     }
-    const struct gw_ext_spec *spec = &r->service->of.service;
+    const struct gw_ext_spec *spec = r->spec;
     r->refs++;
     gw_arena_defer(req->arena, on_route_left, r);
-    req->decision.extension = r->service->name;
+    req->decision.extension = r->name;
     if (!spec->enabled) {
         req->err = GW_ERR_EXTENSION_DISABLED;
         return GW_FAIL;
@@ -189,7 +189,7 @@ find(struct gw_req *req, const void *conf)
     }
     if (rest.n == 0 && (gw_str_eq(req->head->method, GW_STR("GET")) ||
                         gw_str_eq(req->head->method, GW_STR("HEAD")))) {
-        return add_slash(req, r->service, rest);
+        return add_slash(req, r, rest);
     }
     req->access = (enum gw_access)spec->access;
     req->identity_headers = spec->identity == GW_EXT_IDENTITY_HEADERS;

@@ -7,10 +7,12 @@
 #include "modules/ext_balance.h"
 #include "modules/ext_later.h"
 #include "modules/ext_permissions.h"
+#include "modules/ext_share.h"
 
 /* What the rows of an ExtensionService fill. */
 struct filled {
     struct gw_ext_spec spec;
+    struct gw_list endpoints; /* of struct gw_ext_static */
     struct gw_ext_balance balance;
     struct gw_ext_later later;
 };
@@ -96,7 +98,7 @@ const struct gw_setting gw_ext_service_rows[] = {
      .help = "false: 503 at once; other extensions are untouched."},
     {.name = "access", .set = gw_set_word, .at = SPEC(access), .words = access_words,
      .initial = "authorized", .help = "Who may come: those whom RBAC allows, every user, or all."},
-    {.name = "endpoints", .set = gw_set_list, .at = SPEC(endpoints), .rows = static_rows,
+    {.name = "endpoints", .set = gw_set_list, .at = offsetof(struct filled, endpoints), .rows = static_rows,
      .row_size = sizeof(struct gw_ext_static),
      .help = "Backends; those that register themselves are Endpoint objects."},
     {.name = "service", .set = gw_set_section, .at = LATER(service),
@@ -148,12 +150,6 @@ const struct gw_setting gw_ext_backend_rows[] = {
 };
 /* clang-format on */
 
-static void
-free_piece(struct gw_piece *p)
-{
-    free(p); /* the piece is the first member of what was allocated */
-}
-
 static bool
 check_url(const char *text, const json_t *item, const char *path, struct gw_loader *l)
 {
@@ -203,120 +199,82 @@ check_prepend(const char *text, const json_t *spec, struct gw_loader *l)
     return false;
 }
 
+/* A piece with room for `bytes` of structs and texts behind it. */
 static struct gw_ext_piece *
-new_piece(size_t bytes, bool is_service)
+new_piece(size_t bytes, void (*free_it)(struct gw_piece *p))
 {
     struct gw_ext_piece *p = gw_mem_alloc(sizeof(*p) + bytes);
 
     atomic_init(&p->piece.refs, 1);
-    p->piece.free = free_piece;
-    p->is_service = is_service;
+    p->piece.free = free_it;
     return p;
 }
 
-/* Copies n bytes to *at, which moves on. */
-static void *
-put(char **at, const void *from, size_t n)
+/* Copies a text with its end to *at, which moves on. */
+static const char *
+put_text(char **at, const char *text)
 {
-    void *to = *at;
+    size_t n = strlen(text) + 1;
+    char *to = memcpy(*at, text, n);
 
-    if (n > 0) {
-        memcpy(to, from, n);
-    }
     *at += n;
     return to;
 }
 
-static const char *
-put_text(char **at, const char *text)
+static void
+free_service(struct gw_piece *piece)
 {
-    return put(at, text, strlen(text) + 1);
-}
+    struct gw_ext_piece *p = (struct gw_ext_piece *)piece;
 
-static size_t
-service_bytes(const struct gw_ext_spec *s, const char *name)
-{
-    const struct gw_ext_static *e = s->endpoints.items;
-    const struct gw_ext_permission *p = s->permissions.items;
-    size_t n = sizeof("/extensions/") + 2 * strlen(name) + strlen(s->prepend) + 2 +
-               s->balancer.hash_name.n;
-
-    for (size_t i = 0; i < s->endpoints.n; i++) {
-        n += sizeof(*e) + strlen(e[i].url) + strlen(e[i].version) + 2;
-    }
-    for (size_t i = 0; i < s->permissions.n; i++) {
-        n += sizeof(*p) + p[i].n_segments * sizeof(*p->segments) + strlen(p[i].path) +
-             strlen(p[i].group) + strlen(p[i].resource) + 3;
-        for (unsigned k = 0; k < p[i].n_segments; k++) {
-            n += p[i].segments[k].text.n;
-        }
-    }
-    return n;
+    gw_ext_share_release(p->of.service.spec);
+    free(p);
 }
 
 static void
-copy_permissions(struct gw_list *list, char **structs, char **texts)
+free_backend(struct gw_piece *piece)
 {
-    struct gw_ext_permission *p = put(structs, list->items, list->n * sizeof(*p));
-
-    list->items = p;
-    for (size_t i = 0; i < list->n; i++) {
-        p[i].path = put_text(texts, p[i].path);
-        p[i].group = put_text(texts, p[i].group);
-        p[i].resource = put_text(texts, p[i].resource);
-        p[i].segments = put(structs, p[i].segments, p[i].n_segments * sizeof(*p[i].segments));
-        for (unsigned k = 0; k < p[i].n_segments; k++) {
-            struct gw_str *text = &p[i].segments[k].text;
-            text->p = put(texts, text->p, text->n);
-        }
-    }
+    free(piece); /* it is the first member of what was allocated */
 }
 
-/* Packed into one piece of memory: there may be 100 000 of them, and an arena each would be far
- * larger than what it holds.  Structs first, then texts, so that all is aligned. */
+/* Structs first, then texts, so that all is aligned. */
 static struct gw_ext_piece *
-pack_service(const struct gw_ext_spec *spec, const char *name)
+pack_service(const struct gw_ext_spec *shared, const struct gw_list *endpoints, const char *name)
 {
-    struct gw_ext_piece *p = new_piece(service_bytes(spec, name), true);
-    struct gw_ext_spec *s = &p->of.service;
-    const struct gw_ext_permission *rows = spec->permissions.items;
-    size_t n_segments = 0;
+    const struct gw_ext_static *from = endpoints->items;
+    size_t n_name = strlen(name);
+    size_t n = n_name + 1;
 
-    for (size_t i = 0; i < spec->permissions.n; i++) {
-        n_segments += rows[i].n_segments;
+    for (size_t i = 0; i < endpoints->n; i++) {
+        n += sizeof(*from) + strlen(from[i].url) + strlen(from[i].version) + 2;
     }
-    char *structs = (char *)(p + 1);
-    char *texts = structs + spec->endpoints.n * sizeof(struct gw_ext_static) +
-                  spec->permissions.n * sizeof(*rows) + n_segments * sizeof(*rows->segments);
-    *s = *spec;
-    struct gw_ext_static *e = put(&structs, spec->endpoints.items, s->endpoints.n * sizeof(*e));
-    s->endpoints.items = e;
-    for (size_t i = 0; i < s->endpoints.n; i++) {
-        e[i].url = put_text(&texts, e[i].url);
-        e[i].version = put_text(&texts, e[i].version);
+    struct gw_ext_piece *p = new_piece(n, free_service);
+    struct gw_ext_static *e = (struct gw_ext_static *)(p + 1);
+    char *texts = (char *)(e + endpoints->n);
+    struct gw_ext_service *s = &p->of.service;
+
+    for (size_t i = 0; i < endpoints->n; i++) {
+        e[i] = (struct gw_ext_static){.url = put_text(&texts, from[i].url),
+                                      .version = put_text(&texts, from[i].version),
+                                      .weight = from[i].weight};
     }
-    copy_permissions(&s->permissions, &structs, &texts);
-    s->prepend = put_text(&texts, s->prepend);
-    s->balancer.hash_name.p = put(&texts, s->balancer.hash_name.p, s->balancer.hash_name.n);
-    p->prefix.p = texts;
-    (void)put(&texts, "/extensions/", sizeof("/extensions/") - 1);
-    p->name.p = put_text(&texts, name);
-    p->name.n = strlen(name);
-    p->prefix.n = (size_t)(p->name.p - p->prefix.p) + p->name.n;
+    s->spec = shared;
+    s->endpoints = e;
+    s->n_endpoints = (unsigned)endpoints->n;
+    s->name = (struct gw_str){put_text(&texts, name), n_name};
     return p;
 }
 
 static struct gw_ext_piece *
 compile_service(const json_t *json, struct gw_loader *l)
 {
-    const json_t *spec = json_object_get(json, "spec");
+    json_t *spec = json_object_get(json, "spec");
     const json_t *name = json_object_get(json_object_get(json, "metadata"), "name");
     struct filled *f = gw_arena_alloc(l->arena, sizeof(*f));
 
     if (!gw_schema_load(l, f, spec, gw_ext_service_rows, "spec", NULL)) {
         return NULL;
     }
-    bool good = check_endpoints(&f->spec.endpoints, json_object_get(spec, "endpoints"), l);
+    bool good = check_endpoints(&f->endpoints, json_object_get(spec, "endpoints"), l);
     good = check_prepend(f->spec.prepend, spec, l) && good;
     good = gw_ext_balance_compile(&f->spec.balancer, &f->balance, l,
                                   json_object_get(spec, "loadBalancer")) &&
@@ -335,7 +293,9 @@ compile_service(const json_t *json, struct gw_loader *l)
                      "spec.identity: assertion is not in effect in this version; the backend is "
                      "not told who asks");
     }
-    return good && json_is_string(name) ? pack_service(&f->spec, json_string_value(name)) : NULL;
+    return good && json_is_string(name)
+               ? pack_service(gw_ext_share(&f->spec, spec), &f->endpoints, json_string_value(name))
+               : NULL;
 }
 
 static struct gw_ext_piece *
@@ -361,7 +321,7 @@ compile_backend(const json_t *json, struct gw_loader *l)
         return NULL;
     }
     struct gw_ext_piece *p =
-        new_piece(strlen(b.extension) + strlen(b.url) + strlen(b.version) + 3, false);
+        new_piece(strlen(b.extension) + strlen(b.url) + strlen(b.version) + 3, free_backend);
     char *texts = (char *)(p + 1);
     p->of.backend = b;
     p->of.backend.extension = put_text(&texts, b.extension);

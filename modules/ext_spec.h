@@ -1,7 +1,9 @@
 /*
  * ext_spec.h - ExtensionService and Endpoint objects, read and checked.
  *
- * Each becomes one immutable counted piece that all workers share.
+ * Each becomes one immutable counted piece that all workers share.  There may be 100 000 of them,
+ * most of which say the same but for their names and backends: so what else a spec says is shared
+ * among the pieces too (ext_share.h).
  */
 #ifndef GW_MODULES_EXT_SPEC_H
 #define GW_MODULES_EXT_SPEC_H
@@ -22,12 +24,11 @@ struct gw_ext_static {
     long long weight;
 };
 
-/* What of an ExtensionService's spec is in effect. */
+/* What of an ExtensionService's spec is in effect, but for spec.endpoints. */
 struct gw_ext_spec {
     bool enabled;
     int access;                 /* enum gw_access */
     int identity;               /* enum gw_ext_identity */
-    struct gw_list endpoints;   /* of struct gw_ext_static */
     struct gw_list permissions; /* of struct gw_ext_permission, sorted */
     bool strip_prefix;
     int allow_paths;     /* GW_PATH_*, as bits */
@@ -45,14 +46,17 @@ struct gw_ext_backend {
     bool draining;
 };
 
+struct gw_ext_service {
+    struct gw_str name;             /* ends with a NUL */
+    const struct gw_ext_spec *spec; /* a reference: shared */
+    const struct gw_ext_static *endpoints;
+    unsigned n_endpoints;
+};
+
 struct gw_ext_piece {
-    struct gw_piece piece;  /* first */
-    struct gw_arena *arena; /* owns the piece and all it holds */
-    bool is_service;
-    struct gw_str name;   /* of a service */
-    struct gw_str prefix; /* "/extensions/name" */
+    struct gw_piece piece; /* first; its kind is known from its key */
     union {
-        struct gw_ext_spec service;
+        struct gw_ext_service service;
         struct gw_ext_backend backend;
     } of;
 };

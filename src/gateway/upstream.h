@@ -26,6 +26,7 @@ struct gw_endpoint {
     unsigned refs;
     unsigned busy, open; /* connections in use; all */
     unsigned n_idle;
+    unsigned n_addresses, next_address;
     unsigned n_pending;           /* requests that wait for a connection, in: */
     struct gw_queue *queue;       /* pending.c's; NULL: nobody ever waited */
     uint64_t up_since_ms;         /* mono; made, or no longer down, at: its slow start begins */
@@ -33,7 +34,6 @@ struct gw_endpoint {
     struct gw_backend *idle;      /* newest first */
     struct gw_backend *idle_last; /* oldest */
     struct sockaddr_storage addresses[GW_ENDPOINT_ADDRESSES];
-    unsigned n_addresses, next_address;
     uint64_t resolved_ms; /* when they were asked for last, mono; UINT64_MAX: no need to */
     struct evdns_getaddrinfo_request *lookup;
     struct gw_backend *waiting; /* for the lookup */

@@ -1,0 +1,150 @@
+#include "modules/ext_share.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "modules/ext_permissions.h"
+
+/* One piece of memory, with all that the spec holds behind it. */
+struct shared {
+    struct gw_ext_spec spec; /* first */
+    unsigned refs;
+    const char *json; /* its key */
+};
+
+/* By JSON; made with the first, gone with the last.  Control compiles, and the last to let go of a
+ * piece may be a worker: so it is locked, which happens at changes only. */
+static struct gw_map *all;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* Copies n bytes to *at, which moves on. */
+static void *
+put(char **at, const void *from, size_t n)
+{
+    void *to = *at;
+
+    if (n > 0) {
+        memcpy(to, from, n);
+    }
+    *at += n;
+    return to;
+}
+
+static const char *
+put_text(char **at, const char *text)
+{
+    return put(at, text, strlen(text) + 1);
+}
+
+struct sizes {
+    size_t structs, texts;
+};
+
+static struct sizes
+sizes_of(const struct gw_ext_spec *s)
+{
+    const struct gw_ext_permission *p = s->permissions.items;
+    struct sizes n = {0, strlen(s->prepend) + 1 + s->balancer.hash_name.n};
+
+    for (size_t i = 0; i < s->permissions.n; i++) {
+        n.structs += sizeof(*p) + p[i].n_segments * sizeof(*p->segments);
+        n.texts += strlen(p[i].path) + strlen(p[i].group) + strlen(p[i].resource) + 3;
+        for (unsigned k = 0; k < p[i].n_segments; k++) {
+            n.texts += p[i].segments[k].text.n;
+        }
+    }
+    return n;
+}
+
+static void
+copy_permissions(struct gw_list *list, char **structs, char **texts)
+{
+    struct gw_ext_permission *p = put(structs, list->items, list->n * sizeof(*p));
+
+    list->items = p;
+    for (size_t i = 0; i < list->n; i++) {
+        p[i].path = put_text(texts, p[i].path);
+        p[i].group = put_text(texts, p[i].group);
+        p[i].resource = put_text(texts, p[i].resource);
+        p[i].segments = put(structs, p[i].segments, p[i].n_segments * sizeof(*p[i].segments));
+        for (unsigned k = 0; k < p[i].n_segments; k++) {
+            struct gw_str *text = &p[i].segments[k].text;
+            text->p = put(texts, text->p, text->n);
+        }
+    }
+}
+
+/* Structs first, then texts, so that all is aligned. */
+static struct shared *
+copy(const struct gw_ext_spec *spec, const char *json)
+{
+    struct sizes n = sizes_of(spec);
+    struct shared *s = gw_mem_alloc(sizeof(*s) + n.structs + n.texts + strlen(json) + 1);
+    char *structs = (char *)(s + 1);
+    char *texts = structs + n.structs;
+
+    s->spec = *spec;
+    copy_permissions(&s->spec.permissions, &structs, &texts);
+    s->spec.prepend = put_text(&texts, spec->prepend);
+    s->spec.balancer.hash_name.p =
+        put(&texts, spec->balancer.hash_name.p, spec->balancer.hash_name.n);
+    s->json = put_text(&texts, json);
+    return s;
+}
+
+/* What is shared of a spec, as text: equal for equal ones. */
+static char *
+text_of(json_t *json)
+{
+    json_t *part = json_is_object(json) ? json_copy(json) : json_object();
+
+    (void)json_object_del(part, "endpoints");
+    char *text = json_dumps(part, JSON_COMPACT | JSON_SORT_KEYS);
+    json_decref(part);
+    assert(text != NULL); /* it was made by a parser, so it has no loops and is UTF-8 */
+    return text;
+}
+
+const struct gw_ext_spec *
+gw_ext_share(const struct gw_ext_spec *spec, json_t *json)
+{
+    char *text = text_of(json);
+
+    (void)pthread_mutex_lock(&lock);
+    all = all == NULL ? gw_map_of_values() : all;
+    struct shared *s = gw_map_get(all, gw_str_of(text));
+    if (s == NULL) {
+        s = copy(spec, text);
+        (void)gw_map_put(all, gw_str_of(s->json), s);
+    }
+    s->refs++;
+    (void)pthread_mutex_unlock(&lock);
+    free(text);
+    return &s->spec;
+}
+
+void
+gw_ext_share_release(const struct gw_ext_spec *spec)
+{
+    union {
+        const struct gw_ext_spec *given;
+        struct shared *shared; /* the spec is its first member */
+    } of = {spec};
+
+    (void)pthread_mutex_lock(&lock);
+    bool last = --of.shared->refs == 0;
+    if (last) {
+        (void)gw_map_take(all, gw_str_of(of.shared->json));
+        if (gw_map_count(all) == 0) {
+            gw_map_free(all, NULL);
+            all = NULL;
+        }
+    }
+    (void)pthread_mutex_unlock(&lock);
+    if (last) {
+        free(of.shared);
+    }
+}

@@ -1,0 +1,15 @@
+/*
+ * ext_share.h - what many ExtensionServices say alike is held once.
+ *
+ * Two specs are the same when their JSON is, but for spec.endpoints.  Any thread.
+ */
+#ifndef GW_MODULES_EXT_SHARE_H
+#define GW_MODULES_EXT_SHARE_H
+
+#include "modules/ext_spec.h"
+
+/* Its own copy of spec, or the one that is there already; counted.  json: the spec as written. */
+const struct gw_ext_spec *gw_ext_share(const struct gw_ext_spec *spec, json_t *json);
+void gw_ext_share_release(const struct gw_ext_spec *spec);
+
+#endif
