@@ -9,7 +9,7 @@
 
 /* A backend that registered itself: in its extension's list. */
 struct gw_ext_registered {
-    struct gw_ext_piece *piece; /* a reference */
+    struct gw_ext_backend *backend; /* a reference */
     struct gw_ext_registered *next;
 };
 
@@ -22,7 +22,7 @@ struct index {
 static void
 free_registered(struct gw_ext_registered *b)
 {
-    gw_piece_unref(&b->piece->piece);
+    gw_piece_unref(&b->backend->piece);
     free(b);
 }
 
@@ -41,8 +41,8 @@ gw_ext_route_unref(struct gw_ext_route *r)
         free_registered(r->registered);
         r->registered = next;
     }
-    if (r->piece != NULL) {
-        gw_piece_unref(&r->piece->piece);
+    if (r->service != NULL) {
+        gw_piece_unref(&r->service->piece);
     }
     free(r->weights);
     free(r->turns);
@@ -100,12 +100,14 @@ empty_route(struct gw_world *world, struct gw_str name, size_t n_endpoints)
 {
     struct gw_str prefix = GW_STR(GW_EXT_PREFIX);
     struct gw_ext_route *r = NULL;
-    size_t n = sizeof(*r) + n_endpoints * sizeof(*r->endpoints);
+    size_t n = sizeof(*r) + n_endpoints * sizeof(struct gw_endpoint *);
 
     r = gw_mem_alloc(n + prefix.n + name.n);
     char *text = (char *)r + n;
     memcpy(text, prefix.p, prefix.n);
-    memcpy(text + prefix.n, name.p, name.n);
+    if (name.n > 0) {
+        memcpy(text + prefix.n, name.p, name.n);
+    }
     r->refs = 1;
     r->world = world;
     r->name = (struct gw_str){text + prefix.n, name.n};
@@ -115,12 +117,12 @@ empty_route(struct gw_world *world, struct gw_str name, size_t n_endpoints)
 static void
 add_endpoints(struct gw_ext_route *r, const struct gw_ext_service *s)
 {
-    for (unsigned i = 0; i < s->n_endpoints; i++) {
+    for (size_t i = 0; i < s->n_endpoints; i++) {
         add_endpoint(r, s->endpoints[i].url, s->endpoints[i].weight, r->n_endpoints);
     }
     unsigned n_static = r->n_endpoints;
     for (const struct gw_ext_registered *b = r->registered; b != NULL; b = b->next) {
-        const struct gw_ext_backend *backend = &b->piece->of.backend;
+        const struct gw_ext_backend *backend = b->backend;
 
         add_endpoint(r, backend->url, backend->draining ? 0 : backend->weight, n_static);
     }
@@ -135,9 +137,9 @@ add_endpoints(struct gw_ext_route *r, const struct gw_ext_service *s)
     }
 }
 
-/* piece: NULL without a service.  The route owns what is registered. */
+/* service: NULL: not there yet.  The route owns what is registered. */
 static struct gw_ext_route *
-new_route(struct gw_world *world, struct gw_str name, struct gw_ext_piece *piece,
+new_route(struct gw_world *world, struct gw_str name, struct gw_ext_service *service,
           struct gw_ext_registered *registered)
 {
     size_t most = 0;
@@ -145,36 +147,36 @@ new_route(struct gw_world *world, struct gw_str name, struct gw_ext_piece *piece
     for (const struct gw_ext_registered *b = registered; b != NULL; b = b->next) {
         most++;
     }
-    if (piece == NULL) {
+    if (service == NULL) {
         struct gw_ext_route *r = empty_route(world, name, 0);
 
         r->registered = registered;
         return r;
     }
-    most += piece->of.service.n_endpoints;
+    most += service->n_endpoints;
     struct gw_ext_route *r = empty_route(world, name, most);
-    const struct gw_ext_spec *spec = piece->of.service.spec;
+    const struct gw_ext_spec *spec = service->spec;
 
-    r->piece = (struct gw_ext_piece *)gw_piece_ref(&piece->piece);
+    r->service = (struct gw_ext_service *)gw_piece_ref(&service->piece);
     r->spec = spec;
     r->registered = registered;
     r->max_connections = gw_world_share(world, spec->connections);
     r->max_pending = gw_world_share(world, spec->pending);
     r->weights = gw_mem_alloc((most + 1) * sizeof(*r->weights));
-    add_endpoints(r, &piece->of.service);
+    add_endpoints(r, service);
     return r;
 }
 
 /* After a change: the extension's route is made anew.  Its new one is made before the old one goes,
  * so that an endpoint in both keeps its connections. */
 static void
-replace_route(struct index *index, struct gw_str name, struct gw_ext_piece *piece,
+replace_route(struct index *index, struct gw_str name, struct gw_ext_service *service,
               struct gw_ext_registered *registered)
 {
     struct gw_ext_route *old = NULL;
 
-    if (piece != NULL || registered != NULL) {
-        struct gw_ext_route *r = new_route(index->world, name, piece, registered);
+    if (service != NULL || registered != NULL) {
+        struct gw_ext_route *r = new_route(index->world, name, service, registered);
 
         old = gw_map_put(index->routes, r->name, r);
     } else {
@@ -187,11 +189,11 @@ replace_route(struct index *index, struct gw_str name, struct gw_ext_piece *piec
 }
 
 static void
-put_service(struct index *index, struct gw_str name, struct gw_ext_piece *piece)
+put_service(struct index *index, struct gw_str name, struct gw_ext_service *service)
 {
     const struct gw_ext_route *r = gw_map_get(index->routes, name);
 
-    replace_route(index, name, piece, r == NULL ? NULL : r->registered);
+    replace_route(index, name, service, r == NULL ? NULL : r->registered);
 }
 
 /* Takes it out of the list, which it returns. */
@@ -210,7 +212,7 @@ without(struct gw_ext_registered *list, struct gw_ext_registered *b)
 static struct gw_ext_route *
 route_of(const struct index *index, const struct gw_ext_registered *b)
 {
-    return gw_map_get(index->routes, gw_str_of(b->piece->of.backend.extension));
+    return gw_map_get(index->routes, gw_str_of(b->backend->extension));
 }
 
 static void
@@ -219,7 +221,7 @@ leave(struct index *index, struct gw_ext_registered *b)
     struct gw_ext_route *r = route_of(index, b);
 
     r->registered = without(r->registered, b);
-    replace_route(index, gw_str_of(b->piece->of.backend.extension), r->piece, r->registered);
+    replace_route(index, gw_str_of(b->backend->extension), r->service, r->registered);
     free_registered(b);
 }
 
@@ -229,18 +231,18 @@ join(struct index *index, struct gw_ext_registered *b)
     struct gw_ext_route *r = route_of(index, b);
 
     b->next = r == NULL ? NULL : r->registered;
-    replace_route(index, gw_str_of(b->piece->of.backend.extension), r == NULL ? NULL : r->piece, b);
+    replace_route(index, gw_str_of(b->backend->extension), r == NULL ? NULL : r->service, b);
 }
 
 static void
-put_backend(struct index *index, const char *key, struct gw_ext_piece *piece)
+put_backend(struct index *index, const char *key, struct gw_ext_backend *backend)
 {
     struct gw_ext_registered *old = gw_map_take(index->registered, gw_str_of(key));
 
-    if (piece != NULL) {
+    if (backend != NULL) {
         struct gw_ext_registered *b = gw_mem_alloc(sizeof(*b));
 
-        b->piece = (struct gw_ext_piece *)gw_piece_ref(&piece->piece);
+        b->backend = (struct gw_ext_backend *)gw_piece_ref(&backend->piece);
         gw_map_put(index->registered, gw_str_of(key), b);
         join(index, b); /* first, so that an endpoint of both keeps its connections */
     }
@@ -259,9 +261,9 @@ put(void *index, const char *key, struct gw_piece *piece)
     struct gw_str kind = gw_str_cut(&rest, '/');
     (void)gw_str_cut(&rest, '/'); /* the namespace: none */
     if (gw_str_eq(kind, GW_STR("ExtensionService"))) {
-        put_service(index, rest, (struct gw_ext_piece *)piece);
+        put_service(index, rest, (struct gw_ext_service *)piece);
     } else {
-        put_backend(index, key, (struct gw_ext_piece *)piece);
+        put_backend(index, key, (struct gw_ext_backend *)piece);
     }
 }
 

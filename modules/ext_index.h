@@ -23,8 +23,8 @@ struct gw_ext_route {
     const struct gw_ext_spec *spec;        /* NULL: only backends are there so far */
     struct gw_world *world;                /* borrowed: it outlives its requests */
     unsigned *weights;                     /* one each; NULL: all alike */
-    long long *turns;           /* of the policy round_robin, one each; NULL: of another */
-    struct gw_ext_piece *piece; /* a reference: the service; NULL: see spec */
+    long long *turns;               /* of the policy round_robin, one each; NULL: of another */
+    struct gw_ext_service *service; /* a reference; NULL: see spec */
     struct gw_ext_registered *registered; /* the index's */
     struct gw_endpoint *endpoints[];      /* a reference each */
 };

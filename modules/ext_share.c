@@ -12,7 +12,7 @@
 struct shared {
     struct gw_ext_spec spec; /* first */
     unsigned refs;
-    const char *json; /* its key */
+    struct gw_str json; /* its key */
 };
 
 /* By JSON; made with the first, gone with the last.  Control compiles, and the last to let go of a
@@ -79,10 +79,10 @@ copy_permissions(struct gw_list *list, char **structs, char **texts)
 
 /* Structs first, then texts, so that all is aligned. */
 static struct shared *
-copy(const struct gw_ext_spec *spec, const char *json)
+copy(const struct gw_ext_spec *spec, struct gw_str json)
 {
     struct sizes n = sizes_of(spec);
-    struct shared *s = gw_mem_alloc(sizeof(*s) + n.structs + n.texts + strlen(json) + 1);
+    struct shared *s = gw_mem_alloc(sizeof(*s) + n.structs + n.texts + json.n);
     char *structs = (char *)(s + 1);
     char *texts = structs + n.structs;
 
@@ -91,38 +91,39 @@ copy(const struct gw_ext_spec *spec, const char *json)
     s->spec.prepend = put_text(&texts, spec->prepend);
     s->spec.balancer.hash_name.p =
         put(&texts, spec->balancer.hash_name.p, spec->balancer.hash_name.n);
-    s->json = put_text(&texts, json);
+    s->json = (struct gw_str){put(&texts, json.p, json.n), json.n};
     return s;
 }
 
-/* What is shared of a spec, as text: equal for equal ones. */
-static char *
-text_of(json_t *json)
+/* What is shared of a spec, as text of the arena's: equal for equal ones. */
+static struct gw_str
+text_of(struct gw_arena *arena, json_t *json)
 {
     json_t *part = json_is_object(json) ? json_copy(json) : json_object();
 
     (void)json_object_del(part, "endpoints");
-    char *text = json_dumps(part, JSON_COMPACT | JSON_SORT_KEYS);
+    size_t n = json_dumpb(part, NULL, 0, JSON_COMPACT | JSON_SORT_KEYS);
+    assert(n > 0); /* it was made by a parser, so it has no loops and is UTF-8 */
+    char *text = gw_arena_raw(arena, n);
+    (void)json_dumpb(part, text, n, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(part);
-    assert(text != NULL); /* it was made by a parser, so it has no loops and is UTF-8 */
-    return text;
+    return (struct gw_str){text, n};
 }
 
 const struct gw_ext_spec *
-gw_ext_share(const struct gw_ext_spec *spec, json_t *json)
+gw_ext_share(const struct gw_ext_spec *spec, json_t *json, struct gw_arena *arena)
 {
-    char *text = text_of(json);
+    struct gw_str text = text_of(arena, json);
 
     (void)pthread_mutex_lock(&lock);
     all = all == NULL ? gw_map_of_values() : all;
-    struct shared *s = gw_map_get(all, gw_str_of(text));
+    struct shared *s = gw_map_get(all, text);
     if (s == NULL) {
         s = copy(spec, text);
-        (void)gw_map_put(all, gw_str_of(s->json), s);
+        (void)gw_map_put(all, s->json, s);
     }
     s->refs++;
     (void)pthread_mutex_unlock(&lock);
-    free(text);
     return &s->spec;
 }
 
@@ -137,7 +138,7 @@ gw_ext_share_release(const struct gw_ext_spec *spec)
     (void)pthread_mutex_lock(&lock);
     bool last = --of.shared->refs == 0;
     if (last) {
-        (void)gw_map_take(all, gw_str_of(of.shared->json));
+        (void)gw_map_take(all, of.shared->json);
         if (gw_map_count(all) == 0) {
             gw_map_free(all, NULL);
             all = NULL;

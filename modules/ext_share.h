@@ -8,8 +8,10 @@
 
 #include "modules/ext_spec.h"
 
-/* Its own copy of spec, or the one that is there already; counted.  json: the spec as written. */
-const struct gw_ext_spec *gw_ext_share(const struct gw_ext_spec *spec, json_t *json);
+/* Its own copy of spec, or the one that is there already; counted.  json: the spec as written.
+ * arena: for what comes and goes. */
+const struct gw_ext_spec *gw_ext_share(const struct gw_ext_spec *spec, json_t *json,
+                                       struct gw_arena *arena);
 void gw_ext_share_release(const struct gw_ext_spec *spec);
 
 #endif

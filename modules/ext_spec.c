@@ -199,15 +199,11 @@ check_prepend(const char *text, const json_t *spec, struct gw_loader *l)
     return false;
 }
 
-/* A piece with room for `bytes` of structs and texts behind it. */
-static struct gw_ext_piece *
-new_piece(size_t bytes, void (*free_it)(struct gw_piece *p))
+static void
+init_piece(struct gw_piece *piece, void (*free_it)(struct gw_piece *p))
 {
-    struct gw_ext_piece *p = gw_mem_alloc(sizeof(*p) + bytes);
-
-    atomic_init(&p->piece.refs, 1);
-    p->piece.free = free_it;
-    return p;
+    atomic_init(&piece->refs, 1);
+    piece->free = free_it;
 }
 
 /* Copies a text with its end to *at, which moves on. */
@@ -224,10 +220,10 @@ put_text(char **at, const char *text)
 static void
 free_service(struct gw_piece *piece)
 {
-    struct gw_ext_piece *p = (struct gw_ext_piece *)piece;
+    struct gw_ext_service *s = (struct gw_ext_service *)piece;
 
-    gw_ext_share_release(p->of.service.spec);
-    free(p);
+    gw_ext_share_release(s->spec);
+    free(s);
 }
 
 static void
@@ -237,38 +233,33 @@ free_backend(struct gw_piece *piece)
 }
 
 /* Structs first, then texts, so that all is aligned. */
-static struct gw_ext_piece *
-pack_service(const struct gw_ext_spec *shared, const struct gw_list *endpoints, const char *name)
+static struct gw_piece *
+pack_service(const struct gw_ext_spec *shared, const struct gw_list *endpoints)
 {
     const struct gw_ext_static *from = endpoints->items;
-    size_t n_name = strlen(name);
-    size_t n = n_name + 1;
+    size_t n = endpoints->n * sizeof(*from);
 
     for (size_t i = 0; i < endpoints->n; i++) {
-        n += sizeof(*from) + strlen(from[i].url) + strlen(from[i].version) + 2;
+        n += strlen(from[i].url) + strlen(from[i].version) + 2;
     }
-    struct gw_ext_piece *p = new_piece(n, free_service);
-    struct gw_ext_static *e = (struct gw_ext_static *)(p + 1);
-    char *texts = (char *)(e + endpoints->n);
-    struct gw_ext_service *s = &p->of.service;
+    struct gw_ext_service *s = gw_mem_alloc(sizeof(*s) + n);
+    char *texts = (char *)(s->endpoints + endpoints->n);
 
-    for (size_t i = 0; i < endpoints->n; i++) {
-        e[i] = (struct gw_ext_static){.url = put_text(&texts, from[i].url),
-                                      .version = put_text(&texts, from[i].version),
-                                      .weight = from[i].weight};
-    }
+    init_piece(&s->piece, free_service);
     s->spec = shared;
-    s->endpoints = e;
-    s->n_endpoints = (unsigned)endpoints->n;
-    s->name = (struct gw_str){put_text(&texts, name), n_name};
-    return p;
+    s->n_endpoints = endpoints->n;
+    for (size_t i = 0; i < endpoints->n; i++) {
+        s->endpoints[i] = (struct gw_ext_static){.url = put_text(&texts, from[i].url),
+                                                 .version = put_text(&texts, from[i].version),
+                                                 .weight = from[i].weight};
+    }
+    return &s->piece;
 }
 
-static struct gw_ext_piece *
+static struct gw_piece *
 compile_service(const json_t *json, struct gw_loader *l)
 {
     json_t *spec = json_object_get(json, "spec");
-    const json_t *name = json_object_get(json_object_get(json, "metadata"), "name");
     struct filled *f = gw_arena_alloc(l->arena, sizeof(*f));
 
     if (!gw_schema_load(l, f, spec, gw_ext_service_rows, "spec", NULL)) {
@@ -293,12 +284,10 @@ compile_service(const json_t *json, struct gw_loader *l)
                      "spec.identity: assertion is not in effect in this version; the backend is "
                      "not told who asks");
     }
-    return good && json_is_string(name)
-               ? pack_service(gw_ext_share(&f->spec, spec), &f->endpoints, json_string_value(name))
-               : NULL;
+    return good ? pack_service(gw_ext_share(&f->spec, spec, l->arena), &f->endpoints) : NULL;
 }
 
-static struct gw_ext_piece *
+static struct gw_piece *
 compile_backend(const json_t *json, struct gw_loader *l)
 {
     const json_t *spec = json_object_get(json, "spec");
@@ -320,14 +309,15 @@ compile_backend(const json_t *json, struct gw_loader *l)
                         b.url);
         return NULL;
     }
-    struct gw_ext_piece *p =
-        new_piece(strlen(b.extension) + strlen(b.url) + strlen(b.version) + 3, free_backend);
+    struct gw_ext_backend *p =
+        gw_mem_alloc(sizeof(*p) + strlen(b.extension) + strlen(b.url) + strlen(b.version) + 3);
     char *texts = (char *)(p + 1);
-    p->of.backend = b;
-    p->of.backend.extension = put_text(&texts, b.extension);
-    p->of.backend.url = put_text(&texts, b.url);
-    p->of.backend.version = put_text(&texts, b.version);
-    return p;
+    *p = b;
+    init_piece(&p->piece, free_backend);
+    p->extension = put_text(&texts, b.extension);
+    p->url = put_text(&texts, b.url);
+    p->version = put_text(&texts, b.version);
+    return &p->piece;
 }
 
 struct gw_piece *
@@ -335,10 +325,9 @@ gw_ext_spec_compile(const struct gw_kind *kind, const json_t *json, const struct
                     struct gw_diag *diag)
 {
     struct gw_loader l = {.arena = gw_arena_new(), .source = source, .diag = diag};
-    struct gw_ext_piece *p = strcmp(kind->kind, "ExtensionService") == 0
-                                 ? compile_service(json, &l)
-                                 : compile_backend(json, &l);
+    struct gw_piece *p = strcmp(kind->kind, "ExtensionService") == 0 ? compile_service(json, &l)
+                                                                     : compile_backend(json, &l);
 
     gw_arena_free(l.arena);
-    return p == NULL ? NULL : &p->piece;
+    return p;
 }

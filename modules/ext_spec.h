@@ -39,31 +39,24 @@ struct gw_ext_spec {
     long long attempts;                                                       /* further ones */
 };
 
+struct gw_ext_service {
+    struct gw_piece piece;          /* first */
+    const struct gw_ext_spec *spec; /* a reference: shared */
+    size_t n_endpoints;
+    struct gw_ext_static endpoints[];
+};
+
 /* An Endpoint's spec. */
 struct gw_ext_backend {
+    struct gw_piece piece; /* first */
     const char *extension, *url, *version;
     long long weight, lease_seconds;
     bool draining;
 };
 
-struct gw_ext_service {
-    struct gw_str name;             /* ends with a NUL */
-    const struct gw_ext_spec *spec; /* a reference: shared */
-    const struct gw_ext_static *endpoints;
-    unsigned n_endpoints;
-};
-
-struct gw_ext_piece {
-    struct gw_piece piece; /* first; its kind is known from its key */
-    union {
-        struct gw_ext_service service;
-        struct gw_ext_backend backend;
-    } of;
-};
-
 extern const struct gw_setting gw_ext_service_rows[], gw_ext_backend_rows[];
 
-/* A view's compile(). */
+/* A view's compile(): a gw_ext_service or a gw_ext_backend. */
 struct gw_piece *gw_ext_spec_compile(const struct gw_kind *kind, const json_t *json,
                                      const struct gw_yaml *source, struct gw_diag *diag);
 

@@ -1,5 +1,6 @@
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -53,4 +54,12 @@ gw_mem_strndup(struct gw_str s)
     }
     copy[s.n] = '\0';
     return copy;
+}
+
+void
+gw_mem_trim(void)
+{
+#ifdef __GLIBC__
+    (void)malloc_trim(0);
+#endif
 }

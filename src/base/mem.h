@@ -11,4 +11,8 @@ void *gw_mem_resize(void *p, size_t n); /* the new part is not zeroed */
 char *gw_mem_strdup(const char *s);     /* NULL stays NULL */
 char *gw_mem_strndup(struct gw_str s);  /* NUL-terminated */
 
+/* After something large came and went: what of the heap is free goes back to the system.  Takes
+ * milliseconds. */
+void gw_mem_trim(void);
+
 #endif

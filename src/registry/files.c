@@ -14,7 +14,7 @@
 struct reading {
     struct gw_objects *list;
     const struct gw_yaml *source;
-    struct gw_map *seen; /* or NULL */
+    struct gw_seen *seen;
     struct gw_diag *diag;
 };
 
@@ -112,24 +112,34 @@ gw_paths_add(struct gw_paths *files, const char *path)
     return true;
 }
 
+void
+gw_seen_init(struct gw_seen *seen)
+{
+    *seen = (struct gw_seen){.places = gw_map_of_values(), .arena = gw_arena_new()};
+}
+
+void
+gw_seen_fini(struct gw_seen *seen)
+{
+    gw_map_free(seen->places, NULL);
+    gw_arena_free(seen->arena);
+}
+
 /* False when the object is in this reading already: who wins would be chance. */
 static bool
 note_seen(const struct reading *r, const struct gw_object *o, const json_t *json)
 {
     struct gw_place at = gw_yaml_place(r->source, json);
-    struct gw_buf here = {0};
+    const char *first = gw_map_get(r->seen->places, gw_str_of(o->key));
 
-    if (r->seen == NULL) {
-        return true;
-    }
-    const char *first = gw_map_get(r->seen, gw_str_of(o->key));
     if (first != NULL) {
         gw_diag_error(r->diag, at, "%s %s%s%s is here twice: first at %s", o->kind->kind, o->ns,
                       o->ns[0] == '\0' ? "" : "/", o->name, first);
         return false;
     }
-    gw_buf_printf(&here, "%s:%d", at.file == NULL ? r->source->file : at.file, at.line);
-    (void)gw_map_put(r->seen, gw_str_of(o->key), here.p);
+    (void)gw_map_put(r->seen->places, gw_str_of(o->key),
+                     gw_arena_printf(r->seen->arena, "%s:%d",
+                                     at.file == NULL ? r->source->file : at.file, at.line));
     return true;
 }
 
@@ -193,7 +203,7 @@ read_documents(void *arg, const struct gw_yaml *yaml)
 }
 
 bool
-gw_objects_read_file(struct gw_objects *list, const char *file, struct gw_map *seen,
+gw_objects_read_file(struct gw_objects *list, const char *file, struct gw_seen *seen,
                      struct gw_diag *diag)
 {
     size_t errors = diag->errors;
@@ -211,8 +221,9 @@ gw_objects_read(const char *const *paths, struct gw_object ***objects, size_t *n
     size_t errors = diag->errors;
     struct gw_objects list = {0};
     struct gw_paths files = {0};
-    struct gw_map *seen = gw_map_new();
+    struct gw_seen seen;
 
+    gw_seen_init(&seen);
     for (; paths != NULL && *paths != NULL; paths++) {
         size_t before = files.n;
 
@@ -225,9 +236,9 @@ gw_objects_read(const char *const *paths, struct gw_object ***objects, size_t *n
         }
     }
     for (size_t i = 0; i < files.n; i++) {
-        (void)gw_objects_read_file(&list, files.items[i], seen, diag);
+        (void)gw_objects_read_file(&list, files.items[i], &seen, diag);
     }
-    gw_map_free(seen, free);
+    gw_seen_fini(&seen);
     gw_paths_fini(&files);
     *objects = list.items;
     *n = list.n;

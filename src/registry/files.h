@@ -32,10 +32,19 @@ struct gw_paths {
 bool gw_paths_add(struct gw_paths *files, const char *path);
 void gw_paths_fini(struct gw_paths *files);
 
+/* Where the objects of a reading stand, to find those that are there twice; it may span several
+ * files, and lasts no longer than their objects. */
+struct gw_seen {
+    struct gw_map *places; /* key to text for people */
+    struct gw_arena *arena;
+};
+
+void gw_seen_init(struct gw_seen *seen);
+void gw_seen_fini(struct gw_seen *seen);
+
 /* Reads one file behind what is in the list.  False when any error was added; the good objects
- * of the file are in the list then, too.  seen (key to char *, the place for people) finds
- * objects that are there twice; it may span several files.  NULL: don't look. */
-bool gw_objects_read_file(struct gw_objects *list, const char *file, struct gw_map *seen,
+ * of the file are in the list then, too. */
+bool gw_objects_read_file(struct gw_objects *list, const char *file, struct gw_seen *seen,
                           struct gw_diag *diag);
 
 #endif

@@ -92,9 +92,10 @@ read_source(struct source *s)
 {
     struct gw_objects fresh = {0};
     struct gw_diag diag = {0};
-    struct gw_map *seen = gw_map_new();
+    struct gw_seen seen;
 
-    if (gw_objects_read_file(&fresh, s->path, seen, &diag)) {
+    gw_seen_init(&seen);
+    if (gw_objects_read_file(&fresh, s->path, &seen, &diag)) {
         struct gw_objects old = s->objects;
         s->objects = fresh;
         fresh = old;
@@ -104,8 +105,8 @@ read_source(struct source *s)
                      s->path, diag.errors, s->objects.n);
     }
     log_findings(&diag);
+    gw_seen_fini(&seen);
     gw_objects_fini(&fresh);
-    gw_map_free(seen, free);
     gw_diag_fini(&diag);
 }
 

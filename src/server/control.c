@@ -42,6 +42,8 @@ struct gw_control {
     bool listening, stopping;
 };
 
+#define LARGE_BATCH 10000 /* changes */
+
 static struct gw_control *the_control;   /* set before the first thread, cleared after the last */
 static struct gw_sync_status the_status; /* a copy, behind the lock */
 static pthread_mutex_t status_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -63,6 +65,7 @@ struct live_mail {
     struct gw_mail mail;
     unsigned id;
     uint64_t revision;
+    bool large; /* the batch */
 };
 
 struct listen_mail {
@@ -145,6 +148,9 @@ on_live(struct gw_mail *mail, void *receiver)
     struct gw_control *c = receiver;
 
     c->live[m->id] = m->revision;
+    if (m->large) {
+        gw_mem_trim(); /* its listing and lists were larger than what stays */
+    }
     free(m);
     wake_waiters(c);
 }
@@ -158,8 +164,10 @@ run_batch(struct gw_mail *mail, void *receiver)
     struct live_mail *back = gw_mem_alloc(sizeof(*back));
 
     gw_world_apply(w->world, m->batch);
-    *back =
-        (struct live_mail){.mail = {.run = on_live}, .id = w->id, .revision = m->batch->revision};
+    *back = (struct live_mail){.mail = {.run = on_live},
+                               .id = w->id,
+                               .revision = m->batch->revision,
+                               .large = m->batch->n >= LARGE_BATCH};
     gw_batch_unref(m->batch);
     free(m);
     gw_control_send(&back->mail);
