@@ -1,5 +1,5 @@
-# Each limit of the configuration: what is answered, that the answer names it with its value and
-# what was seen, and where it is counted.
+# Clients that are slow, and clients that are many: who is cut off, who has to go, and who must not
+# notice.  (That each limit answers, and names itself, is in 47-every-limit.t.)
 use strict;
 use warnings;
 use IO::Select;
@@ -8,7 +8,6 @@ use Socket qw(SOL_SOCKET SO_RCVBUF);
 use Test::More;
 use lib 't/lib';
 use Gateway;
-use Gateway::Objects;
 use Gateway::Process qw(slow);
 
 my $up = upstream {
@@ -42,44 +41,12 @@ sub metric {
 
 sub error_count { return metric($_[0], qq(ksgate_errors_total{error="$_[1]"})) }
 
-# ---- Answered, one row each --------------------------------------------------------------------------
+# ---- Slow ones ----------------------------------------------------------------------------------------
 
 {
     my $gw = gateway(@gateway, config => {
-        limits => {head => '8KiB', target => '1KiB', headers => 40, body => '10KiB', object => '2KiB', min_rate => '1KiB'},
-        timeouts => {head => '300ms', body_idle => '800ms', first_byte => '300ms', half_closed => '300ms'},
+        limits => {min_rate => '1KiB'}, timeouts => {body_idle => '800ms', first_byte => '300ms', half_closed => '300ms'},
     });
-    my $get = "GET / HTTP/1.1\r\nHost: a\r\n";
-    my $post = "POST / HTTP/1.1\r\nHost: a\r\n";
-    my $chunked = "${post}Transfer-Encoding: chunked\r\n\r\n";
-    for (
-        # what, bytes, status, error, message
-        ['limits.head', "${get}X-Small: a\r\nX-Big: secret" . 'x' x 9000 . "\r\n\r\n", 431, 'head_too_large',
-            qr/limits\.head .*8192 bytes; its largest header "X-Big" has \d+/],
-        ['limits.headers', $get . 'X-Fat: secret' . 'x' x 500 . "\r\n" . join('', map { "X$_: y\r\n" } 1 .. 60) . "\r\n", 431, 'too_many_headers',
-            qr/limits\.headers .*there are 62 headers, more than 40; the largest, "X-Fat", has 514 bytes/],
-        ['limits.target', 'GET /' . 'x' x 2000 . " HTTP/1.1\r\nHost: a\r\n\r\n", 414, 'target_too_long', qr/limits\.target .*2001 bytes, more than 1024/],
-        ['limits.body, announced', "${post}Content-Length: 20000\r\n\r\n", 413, 'body_too_large', qr/limits\.body is 10240 bytes, and Content-Length 20000/],
-        ['limits.body, in chunks', $chunked . ("400\r\n" . 'x' x 1024 . "\r\n") x 20, 413, 'body_too_large', qr/limits\.body is 10240 bytes, and \d{5} have come/],
-        ['timeouts.head', "GET / HTTP/1.1\r\nHost:", 408, 'head_timeout', qr/timeouts\.head.*after 300 ms 21 bytes of it had come/],
-        ['timeouts.body_idle', "${post}Content-Length: 10\r\n\r\nabc", 408, 'body_timeout', qr/timeouts\.body_idle.*after 3 bytes nothing came for 800 ms/],
-        ['timeouts.first_byte', "GET /hold HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 504, 'upstream_timeout', qr/timeouts\.first_byte|in time/],
-    ) {
-        my ($what, $bytes, $status, $error, $message) = @$_;
-        my $before = error_count($gw, $error);
-        my ($got, $body) = $gw->raw($bytes, seconds => 5) =~ m{^HTTP/1\.1 (\d+).*?\r\n\r\n(.*)}s;
-        is $got, $status, "$what: $status";
-        my $json = eval { JSON::PP::decode_json($body) } // {message => "no JSON: '$body'"};
-        like $json->{message}, $message, 'and the answer says which limit, its value, and what was seen';
-        unlike $json->{message}, qr/secret/, 'but no value of a header';
-        is error_count($gw, $error), $before + 1, "counted as $error";
-    }
-    $up->release;
-    my $r = $gw->admin(PUT => path_of('x'), {metadata => {name => 'x'}, spec => {endpoints => [{url => 'http://127.0.0.1:1'}]}, apiVersion => 'x' x 3000});
-    is $r->{status}, 413, 'limits.object: 413';
-    like $r->{json}{message}, qr/limits\.object is 2048 bytes, and it has 3\d{3}/, 'and the answer says so';
-    is error_count($gw, 'object_too_large'), 1, 'counted as object_too_large';
-
     # ---- Bodies that come in drops -----------------------------------------------------------------------
 
     # The pauses are far below timeouts.body_idle; the rate is below limits.min_rate.

@@ -58,15 +58,15 @@
     X(UPSTREAM_CONNECT,     502, "BadGateway",          "no connection to the backend could be made")       \
     X(UPSTREAM_CLOSED,      502, "BadGateway",          "the backend closed the connection before it answered") \
     X(UPSTREAM_INVALID,     502, "BadGateway",          "the backend's answer is not valid HTTP")           \
-    X(UPSTREAM_TOO_LARGE,   502, "BadGateway",          "the head of the backend's answer is too large")    \
+    X(UPSTREAM_TOO_LARGE,   502, "BadGateway",          "the head of the backend's answer is too large (limits.head, limits.headers)") \
     X(EXTENSION_DISABLED,   503, "ServiceUnavailable",  "the extension is disabled")                        \
     X(NO_ENDPOINT,          503, "ServiceUnavailable",  "the extension has no endpoint")                    \
     X(REGISTRY_UNAVAILABLE, 503, "ServiceUnavailable",  "the registry can't be reached; nothing was changed") \
-    X(PENDING_FULL,         503, "ServiceUnavailable",  "as many requests wait for the backend as limits.pending allows") \
+    X(PENDING_FULL,         503, "ServiceUnavailable",  "as many requests wait for the backend as may (limits.backend_pending; of an extension: limits.pending)") \
     X(PENDING_TIMEOUT,      503, "ServiceUnavailable",  "no connection to the backend became free in time (timeouts.pending)") \
     X(OVERLOADED,           503, "ServiceUnavailable",  "a limit of connections is reached")                \
     X(DRAINING,             503, "ServiceUnavailable",  "the gateway is shutting down")                     \
-    X(UPSTREAM_TIMEOUT,     504, "Timeout",             "the backend did not answer in time")               \
+    X(UPSTREAM_TIMEOUT,     504, "Timeout",             "the backend did not answer in time (timeouts.first_byte)") \
     X(BAD_VERSION,          505, "BadRequest",          "only HTTP/1.0 and HTTP/1.1 are spoken here")       \
     X(CLIENT_GONE,          499, "ClientClosed",        "the client closed the connection")                 \
     X(CLIENT_TOO_SLOW,      499, "ClientClosed",        "the client takes its answer too slowly (timeouts.body_idle, limits.min_rate)") \

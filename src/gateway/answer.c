@@ -89,6 +89,9 @@ got_head(struct gw_exchange *x)
     x->answered = true;
     x->complete = x->parser.done;
     gw_exchange_touch(x);
+    if (x->idle_ms < x->first_byte_ms) { /* else the timer finds out by itself when it fires */
+        gw_wheel_set(gw_world_wheel(req->world), &x->timer, x->touched_ms + (uint64_t)x->idle_ms);
+    }
     req->response = &x->parser.head;
     d->upstream_status = x->parser.head.status;
     d->first_byte_us = x->backend->conn.loop->now_us - d->start_us;
@@ -437,6 +440,7 @@ gw_answer_timeout(struct gw_exchange *x)
     gw_session_body_stop(x->req->session);
     gw_exchange_release(x, false);
     x->req->err = GW_ERR_UPSTREAM_TIMEOUT;
+    x->req->detail = gw_arena_printf(x->req->arena, "after %lld ms", limit);
     x->req->decision.end = "failed";
     gw_req_resume(x->req, GW_FAIL);
 }

@@ -305,9 +305,13 @@ on_turn(struct gw_waiter *w)
 static void
 on_late(struct gw_waiter *w)
 {
-    struct wait *wait = (struct wait *)w;
+    struct gw_exchange *x = ((struct wait *)w)->x;
 
-    fail(wait->x, GW_ERR_PENDING_TIMEOUT, NULL);
+    fail(x, GW_ERR_PENDING_TIMEOUT,
+         gw_arena_printf(x->req->arena,
+                         "after %lld ms all of the %u that this worker may have are "
+                         "in use still",
+                         x->pending_ms, x->req->to.max_connections));
 }
 
 static void
@@ -382,6 +386,10 @@ take_endpoint(struct gw_exchange *x)
         if (i >= 64) {
             break; /* it can't be marked as tried, and would be chosen for ever */
         }
+    }
+    if (req->err == GW_ERR_PENDING_FULL) {
+        req->detail = gw_arena_printf(req->arena, "this worker's share is %u, and %u connections",
+                                      req->to.max_pending, max);
     }
     return false;
 }

@@ -143,7 +143,7 @@ on_connect_timeout(struct gw_timer *t)
 {
     struct gw_backend *b = (struct gw_backend *)((char *)t - offsetof(struct gw_backend, timer));
 
-    fail(b, "connecting took too long");
+    fail(b, "connecting took too long (timeouts.connect)");
 }
 
 static void

@@ -72,7 +72,10 @@ largest_line(struct gw_str text, size_t *n)
     while (text.n > 0) {
         struct gw_str line = gw_str_cut(&text, '\n');
 
-        *n += line.n > 1; /* not the empty one */
+        if (line.n > 0 && line.p[line.n - 1] == '\r') {
+            line.n--;
+        }
+        *n += line.n > 0;
         if (line.n > largest.n) {
             largest = line;
         }
@@ -101,9 +104,11 @@ gw_parse_fail_too_large(struct gw_parser *p, struct gw_str text, const char *wha
         return gw_parse_fail(p, GW_ERR_HEAD_TOO_LARGE, "%s is larger than %zu bytes", what,
                              p->limits->head_bytes);
     }
+    bool whole = largest.p + largest.n < text.p + text.n;
     return gw_parse_fail(p, GW_ERR_HEAD_TOO_LARGE,
-                         "%s is larger than %zu bytes; its largest header \"%s\" has %zu", what,
-                         p->limits->head_bytes, gw_parse_name(name_of(largest)).text, largest.n);
+                         "%s is larger than %zu bytes; its largest header \"%s\" has %s%zu", what,
+                         p->limits->head_bytes, gw_parse_name(name_of(largest)).text,
+                         whole ? "" : "at least ", largest.n);
 }
 
 /* Our words for llhttp's errors; the rest in its own. */

@@ -150,7 +150,7 @@ static const struct row refused[] = {
     ROW("LF alone at the end", GET "A: b\r\n\n", "bad_header: the headers do not end with CR LF"),
     ROW("LF alone after no header", "GET / HTTP/1.0\r\n\n", "bad_header: the headers do not end with CR LF"),
     ROW("nine headers", "GET / HTTP/1.0\r\n1: \r\n2: \r\n3: \r\n4: \r\n5: \r\n6: \r\n7: \r\n8: \r\n9: \r\n\r\n",
-        "too_many_headers: more than 8"),
+        "too_many_headers: there are 9 headers, more than 8; the largest, \"1\", has 3 bytes"),
     /* framing */
     ROW("both", POST "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", "bad_framing: "),
     ROW("both, the other way round", POST "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n", "bad_framing: "),
@@ -207,7 +207,7 @@ static const struct row refused[] = {
     ROW("LF alone after a trailer", CHUNKED "0\r\nA: b\n\r\n", "bad_header: header \"A\""),
     ROW("a folded trailer", CHUNKED "0\r\nA: b\r\n c\r\n\r\n", "bad_header: header \"A\" is folded"),
     ROW("a coding in a trailer", CHUNKED "0\r\nTransfer-Encoding: gzip, chunked, x\r\n\r\n", "bad_framing: header \"Transfer-Encoding\""),
-    ROW("nine trailers", CHUNKED "0\r\n1: \r\n2: \r\n3: \r\n4: \r\n5: \r\n6: \r\n7: \r\n8: \r\n9: \r\n\r\n", "too_many_headers: more than 8"),
+    ROW("nine trailers", CHUNKED "0\r\n1: \r\n2: \r\n3: \r\n4: \r\n5: \r\n6: \r\n7: \r\n8: \r\n9: \r\n\r\n", "too_many_headers: there are 9 headers, more than 8; "),
 };
 /* clang-format on */
 
