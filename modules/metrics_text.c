@@ -221,7 +221,7 @@ write_workers(struct gw_buf *out, struct gw_world *const *worlds, size_t n)
         {STAT(refused), "ksgate_connections_refused_total",
          "Client connections over limits.connections_per_client."},
         {STAT(shed), "ksgate_connections_shed_total",
-         "Idle client connections closed to make room (limits.connections, open files)."},
+         "Client connections, idle or late, closed to make room (limits.connections, open files)."},
         {STAT(timed_out), "ksgate_connections_timed_out_total",
          "Idle client connections closed by timeouts.idle."},
         {STAT(cut), "ksgate_connections_cut_total",

@@ -132,6 +132,7 @@ sub error_count { return metric($_[0], qq(ksgate_errors_total{error="$_[1]"})) }
 
 {
     my $gw = gateway(@gateway, workers => 2, config => {limits => {connections_per_client => 4}, timeouts => {linger => '500ms'}});
+    eventually { metric($gw, 'ksgate_connections') == 1 } 'the end of who asked whether it is ready'; # the admin's is there
     my @open = map { $gw->connect } 1 .. 4;
     is $_->request(GET => '/')->{status}, 200, 'limits.connections_per_client: a client may have that many connections' for @open;
     my $r = $gw->request(GET => '/');

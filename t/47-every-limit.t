@@ -46,7 +46,7 @@ my $hold = "GET /hold HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
 # A case sends these bytes, or does what its code says; that returns the answer, if there is one:
 # {status, json}.  `says` is what the answer says besides the limit's name.  `holds`: the
-# backend still holds it, in the end.
+# backend still holds it, in the end.  `row`: another answer and count than the page has.
 my %case = (
     'limits.head' => {
         send => "${get}X-Small: a\r\nX-Big: secret" . 'x' x 9000 . "\r\n\r\n",
@@ -67,7 +67,10 @@ my %case = (
         says => qr/is 2048 bytes, and it has 3\d{3}/,
     },
     'limits.min_rate' => {do => \&drop_by_drop, says => qr/which is 1024 bytes a second/},
-    'limits.connections' => {config => {limits => {connections => 16}}, do => \&crowd},
+    'limits.connections' => {config => {limits => {connections => 16}}, do => \&late_heads, says => qr/after \d{4,} ms 14 bytes/},
+    'limits.connections, all busy' => {
+        config => {limits => {connections => 16}}, do => \&crowd, row => ['-', 'ksgate_connections_full_total'],
+    },
     'limits.connections_per_client' => {
         config => {limits => {connections_per_client => 2}},
         do => sub {
@@ -115,7 +118,7 @@ my %case = (
             return;
         },
     },
-    'timeouts.head' => {send => "GET / HTTP/1.1\r\nHost:", says => qr/after 300 ms 21 bytes of it had come/},
+    'timeouts.head' => {send => "GET / HTTP/1.1\r\nHost:", says => qr/after \d{3,} ms 21 bytes of it had come/},
     'timeouts.body_idle' => {send => "${post}Content-Length: 10\r\n\r\nabc", says => qr/after 3 bytes nothing came for 800 ms/},
     'timeouts.first_byte' => {holds => 1, send => $hold, says => qr/after 300 ms/},
     'timeouts.idle' => {config => {timeouts => {idle => '200ms'}}, do => sub { ok $_[0]->connect->at_end, 'it ends'; return }},
@@ -237,6 +240,17 @@ sub drop_by_drop {
     return $c->response;
 }
 
+# As many as there may be have begun to ask, and go no further; one asks.
+sub late_heads {
+    my ($gw) = @_;
+    my @late = asked($gw, ("GET / HTTP/1.1") x 16);
+    my ($other) = asked($gw, "$get\r\n");
+    is status($other), 200, 'who asks is let in';
+    my $told = IO::Select->new(map { $_->sock } @late);
+    my ($first) = $told->can_read(10 * slow());
+    return (grep { $_->sock == $first } @late)[0]->response;
+}
+
 # As many busy ones as there may be, and one more, who waits.
 sub crowd {
     my ($gw) = @_;
@@ -265,11 +279,15 @@ my $json = JSON::PP->new->canonical;
 
 sub gateway_for {
     my ($config) = @_;
-    return $gateway{$json->encode($config // {})} //= gateway(
+    my $name = $json->encode($config // {});
+    return $gateway{$name} if $gateway{$name};
+    my $gw = $gateway{$name} = gateway(
         core => $up->url, console => $up->url, workers => 1, config => $config // {
             limits => {head => '8KiB', target => '1KiB', headers => 40, body => '10KiB', object => '2KiB', min_rate => '1KiB'},
             timeouts => {head => '300ms', body_idle => '800ms', first_byte => '300ms', half_closed => '300ms'},
         });
+    eventually { metric($gw, 'ksgate_connections') == 1 } 'the end of who asked whether it is ready'; # the admin's is there
+    return $gw;
 }
 
 sub answer_of {
@@ -281,7 +299,7 @@ sub answer_of {
 for my $name (sort keys %case) {
     my $case = $case{$name};
     my ($limit) = $name =~ /^([\w.]+)/;
-    my ($status, $counter) = @{$row{$limit} // ['no row', '-']};
+    my ($status, $counter) = @{$case->{row} // $row{$limit} // ['no row', '-']};
     my $gw = gateway_for($case->{config});
     my $before = $counter eq '-' ? 0 : metric($gw, $counter);
     $up->forget;

@@ -98,7 +98,7 @@ become_idle(struct gw_session *s)
 {
     s->state = GW_SESSION_IDLE;
     s->touched_ms = now_ms(s);
-    gw_shed_is_idle(s);
+    gw_shed_to_front(s);
     GW_SESSION_COUNT(s, idle, 1);
     if (s->stash_at == s->stash_n && s->stash != NULL && !s->delivering) {
         free(s->stash); /* an idle connection owns no buffer */

@@ -69,6 +69,7 @@ void gw_session_end(struct gw_session *s, bool reset);
 
 /* The message's head is there, or wrong, or late: from here on the request has the word. */
 void gw_session_begin(struct gw_session *s, bool ok);
+void gw_session_head_is_late(struct gw_session *s, enum gw_err err);
 
 /* The client has gone or is given up while its request runs. */
 void gw_session_abandon(struct gw_session *s, enum gw_err err, const char *why, bool reset);

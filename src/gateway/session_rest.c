@@ -27,6 +27,7 @@ gw_session_linger(struct gw_session *s)
     }
     s->state = GW_SESSION_LINGER;
     s->lingered = 0;
+    s->touched_ms = gw_loop_now_ms(s->conn.loop);
     gw_arena_free(s->arena);
     s->arena = NULL;
     s->parser = NULL;

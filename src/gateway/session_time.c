@@ -18,14 +18,15 @@ gw_session_deadline(struct gw_session *s, long long in_ms)
     gw_wheel_set(&s->conn.loop->wheel, &s->timer, gw_loop_now_ms(s->conn.loop) + (uint64_t)in_ms);
 }
 
-static void
-refuse_late_head(struct gw_session *s)
+void
+gw_session_head_is_late(struct gw_session *s, enum gw_err err)
 {
     struct gw_parser *p = s->parser;
+    uint64_t ms = (s->conn.loop->now_us - s->start_us) / 1000;
 
-    p->err = GW_ERR_HEAD_TIMEOUT;
-    (void)snprintf(p->detail, sizeof(p->detail), "after %lld ms %zu bytes of it had come",
-                   s->conf->settings.timeouts.head, s->stash_n - s->stash_at);
+    p->err = err;
+    (void)snprintf(p->detail, sizeof(p->detail), "after %llu ms %zu bytes of it had come",
+                   (unsigned long long)ms, s->stash_n - s->stash_at);
     gw_session_begin(s, false);
 }
 
@@ -133,7 +134,7 @@ gw_session_on_timer(struct gw_timer *t)
         check_rest(s);
         break;
     case GW_SESSION_HEAD:
-        refuse_late_head(s);
+        gw_session_head_is_late(s, GW_ERR_HEAD_TIMEOUT);
         break;
     case GW_SESSION_BUSY:
         check_busy(s);

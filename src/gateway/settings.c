@@ -71,7 +71,7 @@ static const struct gw_setting limit_rows[] = {
     {.name = "object", .set = gw_set_size, .at = AT(limits.object), .min = 1 * KIB, .max = 16 * MIB, .initial = "1MiB",
      .help = "Largest body of a request to the gateway's own interface below `/-/`.  More answers 413."},
     {.name = "connections", .set = gw_set_int, .at = AT(limits.connections), .min = 16, .max = 10000000, .initial = "20000",
-     .help = "Most client connections of the server.  When it is reached, the longest idle one is closed for each new one; if none is idle, new ones wait."},
+     .help = "Most client connections of the server.  When it is reached, an idle one is closed for each new one, or one whose head is late (503); if all are busy, new ones wait."},
     {.name = "connections_per_client", .set = gw_set_int, .at = AT(limits.connections_per_client), .min = 0, .max = 1000000, .initial = "0",
      .help = "Most connections of one client address (IPv6: of its /64); 0: no limit.  A request on one more answers 429.  Addresses of `trusted_proxies` are not counted."},
     {.name = "min_rate", .set = gw_set_size, .at = AT(limits.min_rate), .min = 0, .max = 1 * MIB, .initial = "256",

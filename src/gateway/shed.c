@@ -3,6 +3,9 @@
 #include "gateway/session_private.h"
 #include "gateway/worlds.h"
 
+/* At most, for one that is late: whoever is many must not make the search long. */
+#define LOOK_AT 64
+
 static struct gw_session *
 before(const struct gw_session *s)
 {
@@ -39,7 +42,7 @@ gw_shed_remove(struct gw_session *s)
 }
 
 void
-gw_shed_is_idle(struct gw_session *s)
+gw_shed_to_front(struct gw_session *s)
 {
     if (s->all->all != s) {
         gw_shed_remove(s);
@@ -56,12 +59,16 @@ is_spare(const struct gw_session *s)
 /* The longest idle, or NULL.  What is found busy before it goes to the front: it will be there
  * anyway when it becomes idle, and is not met again until then. */
 static struct gw_session *
-find(struct gw_sessions *all)
+find_idle(struct gw_sessions *all)
 {
     size_t left = all->count;
 
+    /* Without this look all that are busy would be walked past each time. */
+    if (atomic_load_explicit(&gw_world_stats(all->world)->idle, memory_order_relaxed) <= 0) {
+        return NULL;
+    }
     while (left-- > 0 && all->last != NULL && !is_spare(all->last)) {
-        gw_shed_is_idle(all->last);
+        gw_shed_to_front(all->last);
     }
     if (all->last == NULL || !is_spare(all->last)) {
         return NULL;
@@ -71,21 +78,85 @@ find(struct gw_sessions *all)
     return idle_ms < GW_SHED_MIN_IDLE_MS ? NULL : all->last;
 }
 
+/* Its request is late, or it was told all and stays. */
+static bool
+is_late(const struct gw_session *s)
+{
+    uint64_t now = gw_loop_now_ms(s->conn.loop);
+
+    if (s->trusted) {
+        return false;
+    }
+    if (s->state == GW_SESSION_HEAD) {
+        return now - s->start_us / 1000 >= GW_SHED_MIN_HEAD_MS;
+    }
+    return s->state == GW_SESSION_LINGER && s->conn.out_bytes == 0 &&
+           now - s->touched_ms >= GW_SHED_MIN_IDLE_MS;
+}
+
+/* One that is late, or NULL: of a few, and of others the next time. */
+static struct gw_session *
+find_late(struct gw_sessions *all)
+{
+    struct gw_session *s = all->last;
+
+    for (unsigned i = 0; i < LOOK_AT && s != NULL; i++) {
+        struct gw_session *next = before(s);
+
+        if (is_late(s)) {
+            return s;
+        }
+        if (s->state != GW_SESSION_IDLE) { /* their order is what is known of them */
+            gw_shed_to_front(s);
+        }
+        s = next;
+    }
+    return NULL;
+}
+
 bool
 gw_shed_can(struct gw_sessions *all)
 {
-    /* Without this look all that are busy would be walked past each time. */
-    return atomic_load_explicit(&gw_world_stats(all->world)->idle, memory_order_relaxed) > 0 &&
-           find(all) != NULL;
+    return find_idle(all) != NULL || find_late(all) != NULL;
+}
+
+static void
+count(const struct gw_sessions *all)
+{
+    atomic_fetch_add_explicit(&gw_world_stats(all->world)->shed, 1, memory_order_relaxed);
+}
+
+bool
+gw_shed_idle(struct gw_sessions *all)
+{
+    struct gw_session *s = find_idle(all);
+
+    if (s == NULL) {
+        return false;
+    }
+    gw_session_end(s, false);
+    count(all);
+    return true;
 }
 
 bool
 gw_shed_one(struct gw_sessions *all)
 {
-    if (!gw_shed_can(all)) {
+    struct gw_session *s;
+
+    if (gw_shed_idle(all)) {
+        return true;
+    }
+    s = find_late(all);
+    if (s == NULL) {
         return false;
     }
-    gw_session_end(all->last, false);
-    atomic_fetch_add_explicit(&gw_world_stats(all->world)->shed, 1, memory_order_relaxed);
+    if (s->state == GW_SESSION_HEAD) {
+        gw_session_head_is_late(s, GW_ERR_OVERLOADED);
+    }
+    if (s->state == GW_SESSION_LINGER) { /* its answer is out, and nobody waits for more of it */
+        gw_session_end(s, false);
+    }
+    count(all);
     return true;
 }

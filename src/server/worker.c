@@ -90,7 +90,7 @@ close_doors(struct gw_worker *w)
     w->full = true;
     count(&gw_world_stats(w->world)->full);
     if (gw_loop_now_ms(w->loop) >= w->quiet_until_ms) {
-        gw_log_warn("%s is reached (%zu in this worker, none of them idle): new connections wait",
+        gw_log_warn("%s is reached (%zu in this worker, none of them idle or late): new ones wait",
                     most_clients(w) < w->files ? "limits.connections" : "the limit of open files",
                     w->sessions.clients);
         w->quiet_until_ms = gw_loop_now_ms(w->loop) + LOG_EVERY_MS;
@@ -151,7 +151,7 @@ make_room(void *owner)
     struct gw_worker *w = owner;
 
     count(&gw_world_stats(w->world)->out_of_files);
-    return gw_world_shed_backend(w->world) || gw_shed_one(&w->sessions);
+    return gw_world_shed_backend(w->world) || gw_shed_idle(&w->sessions);
 }
 
 /* ---- the rest ------------------------------------------------------------------------------- */
