@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/table.h"
 
 /* A backend that registered itself: in its extension's list. */
 struct gw_ext_registered {
@@ -15,7 +16,7 @@ struct gw_ext_registered {
 
 struct index {
     struct gw_world *world;
-    struct gw_map *routes;     /* by name; a reference each */
+    struct gw_table *routes;   /* by name; a reference each */
     struct gw_map *registered; /* by key; the routes own them */
 };
 
@@ -178,9 +179,9 @@ replace_route(struct index *index, struct gw_str name, struct gw_ext_service *se
     if (service != NULL || registered != NULL) {
         struct gw_ext_route *r = new_route(index->world, name, service, registered);
 
-        old = gw_map_put(index->routes, r->name, r);
+        old = gw_table_put(index->routes, r);
     } else {
-        old = gw_map_take(index->routes, name);
+        old = gw_table_take(index->routes, name);
     }
     if (old != NULL) {
         old->registered = NULL; /* the new one's, or gone */
@@ -191,7 +192,7 @@ replace_route(struct index *index, struct gw_str name, struct gw_ext_service *se
 static void
 put_service(struct index *index, struct gw_str name, struct gw_ext_service *service)
 {
-    const struct gw_ext_route *r = gw_map_get(index->routes, name);
+    const struct gw_ext_route *r = gw_table_get(index->routes, name);
 
     replace_route(index, name, service, r == NULL ? NULL : r->registered);
 }
@@ -212,7 +213,7 @@ without(struct gw_ext_registered *list, struct gw_ext_registered *b)
 static struct gw_ext_route *
 route_of(const struct index *index, const struct gw_ext_registered *b)
 {
-    return gw_map_get(index->routes, gw_str_of(b->backend->extension));
+    return gw_table_get(index->routes, gw_str_of(b->backend->extension));
 }
 
 static void
@@ -267,13 +268,19 @@ put(void *index, const char *key, struct gw_piece *piece)
     }
 }
 
+static struct gw_str
+name_of(const void *route)
+{
+    return ((const struct gw_ext_route *)route)->name;
+}
+
 static void *
 open_index(struct gw_world *world)
 {
     struct index *index = gw_mem_alloc(sizeof(*index));
 
     index->world = world;
-    index->routes = gw_map_of_values();
+    index->routes = gw_table_new(name_of);
     index->registered = gw_map_new();
     return index;
 }
@@ -290,7 +297,7 @@ close_index(void *value)
     struct index *index = value;
 
     gw_map_free(index->registered, NULL);
-    gw_map_free(index->routes, let_go);
+    gw_table_free(index->routes, let_go);
     free(index);
 }
 
@@ -298,7 +305,7 @@ struct gw_ext_route *
 gw_ext_index_find(const struct gw_world *world, struct gw_str name)
 {
     const struct index *index = gw_world_index(world, &gw_ext_view);
-    struct gw_ext_route *r = gw_map_get(index->routes, name);
+    struct gw_ext_route *r = gw_table_get(index->routes, name);
 
     return r == NULL || r->spec == NULL ? NULL : r;
 }
