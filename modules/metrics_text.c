@@ -179,9 +179,8 @@ write_errors(const struct all *a)
                   sum(a, AT(allowed)), sum(a, AT(denied)));
 }
 
-static void
-write_counter(struct gw_buf *out, struct gw_world *const *worlds, size_t n, size_t at,
-              const char *name, const char *help)
+static unsigned long long
+sum_stat(struct gw_world *const *worlds, size_t n, size_t at)
 {
     unsigned long long total = 0;
 
@@ -189,8 +188,15 @@ write_counter(struct gw_buf *out, struct gw_world *const *worlds, size_t n, size
         const char *stats = (const char *)gw_world_stats(worlds[i]);
         total += gw_counter_read((const atomic_ullong *)(const void *)(stats + at));
     }
+    return total;
+}
+
+static void
+write_counter(struct gw_buf *out, struct gw_world *const *worlds, size_t n, size_t at,
+              const char *name, const char *help)
+{
     family(out, name, "counter", help);
-    gw_buf_printf(out, "%s %llu\n", name, total);
+    gw_buf_printf(out, "%s %llu\n", name, sum_stat(worlds, n, at));
 }
 
 /* A worker's own may be below zero for a moment: what one opened another may close. */
@@ -207,6 +213,29 @@ write_gauge(struct gw_buf *out, struct gw_world *const *worlds, size_t n, size_t
     }
     family(out, name, "gauge", help);
     gw_buf_printf(out, "%s %lld\n", name, total);
+}
+
+static void
+write_tunnels(struct gw_buf *out, struct gw_world *const *worlds, size_t n)
+{
+    static const char *const ends[] = {
+#define X(name) #name,
+        GW_TUNNEL_ENDS(X)
+#undef X
+    };
+    const size_t first = offsetof(struct gw_world_stats, tunnel_ends);
+
+    family(out, "ksgate_tunnels_ended_total", "counter", "Tunnels, by how they ended.");
+    for (size_t i = 0; i < GW_N_TUNNEL_ENDS; i++) {
+        gw_buf_printf(out, "ksgate_tunnels_ended_total{end=\"%s\"} %llu\n", ends[i],
+                      sum_stat(worlds, n, first + i * sizeof(atomic_ullong)));
+    }
+    family(out, "ksgate_tunnel_bytes_total", "counter", "Bytes in tunnels, from and to clients.");
+    gw_buf_printf(out,
+                  "ksgate_tunnel_bytes_total{direction=\"in\"} %llu\n"
+                  "ksgate_tunnel_bytes_total{direction=\"out\"} %llu\n",
+                  sum_stat(worlds, n, offsetof(struct gw_world_stats, tunnel_in)),
+                  sum_stat(worlds, n, offsetof(struct gw_world_stats, tunnel_out)));
 }
 
 static void
@@ -277,5 +306,6 @@ gw_metrics_text(struct gw_buf *out, struct gw_world *const *worlds, size_t n)
     write_bytes(&a);
     write_errors(&a);
     write_workers(out, worlds, n);
+    write_tunnels(out, worlds, n);
     free(a.list);
 }

@@ -381,7 +381,7 @@ on_readable(struct gw_conn *c)
         break;
     case GW_SESSION_BUSY:
         if (s->tunneling) {
-            s->tunnel_readable(s->tunnel_arg);
+            s->tunnel->readable(s->tunnel_arg);
         } else if (s->sink_on && !s->body_paused && !s->body_done) {
             gw_session_read_body(s);
         } else if (s->conn.failed || gw_conn_may_read(c)) {
@@ -498,6 +498,7 @@ void
 gw_sessions_drain(struct gw_sessions *all)
 {
     all->draining = true;
+    gw_session_drain_tunnels(all);
     for (struct gw_session *s = all->all; s != NULL; s = s->next) {
         s->keep_alive = false;
         if (s->state != GW_SESSION_IDLE) {

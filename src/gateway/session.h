@@ -67,10 +67,15 @@ bool gw_session_body_done(const struct gw_session *s); /* all of it has been rea
 /* Called when the client's connection has written all that was kept. */
 void gw_session_on_drained(struct gw_session *s, void (*drained)(void *arg), void *arg);
 
-/* Bytes that came after the head of an upgrade request: the tunnel's first.  Gives them to the
- * caller's connection, and hands the reading of the client over to `readable`. */
-void gw_session_tunnel(struct gw_session *s, struct gw_conn *to, void (*readable)(void *arg),
-                       void *arg);
+/* Who has the client's connection after a 101. */
+struct gw_tunnel_events {
+    void (*bytes)(void *arg, char *p, size_t n); /* that came right behind the request's head */
+    void (*readable)(void *arg);
+    void (*drain)(void *arg, uint64_t at_ms); /* the server stops: to be closed about then */
+};
+
+/* Hands over what has come already, and the reading of all that comes. */
+void gw_session_tunnel(struct gw_session *s, const struct gw_tunnel_events *events, void *arg);
 
 /* May the client's connection be used for another request, as far as is known now?  Steps that
  * build the response head ask this for `Connection: close`. */

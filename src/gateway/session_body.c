@@ -275,23 +275,3 @@ gw_session_cut(struct gw_session *s)
     s->cut = true;
     s->keep_alive = false;
 }
-
-void
-gw_session_tunnel(struct gw_session *s, struct gw_conn *to, void (*readable)(void *arg), void *arg)
-{
-    s->tunneling = true;
-    s->keep_alive = false;
-    s->tunnel_readable = readable;
-    s->tunnel_arg = arg;
-    gw_wheel_cancel(&s->timer); /* a tunnel has its own deadline */
-    if (s->rest_n > 0) {
-        gw_conn_cork(to, s->rest, s->rest_n);
-        s->rest_n = 0;
-    }
-    if (s->stash_n > s->stash_at) {
-        gw_conn_cork(to, s->stash + s->stash_at, s->stash_n - s->stash_at);
-        s->stash_at = s->stash_n;
-    }
-    gw_conn_flush(to);
-    gw_conn_poke(&s->conn);
-}

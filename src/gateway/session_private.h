@@ -54,7 +54,7 @@ struct gw_session {
     struct gw_body_sink sink;
     void (*drained)(void *arg);
     void *drained_arg;
-    void (*tunnel_readable)(void *arg);
+    const struct gw_tunnel_events *tunnel;
     void *tunnel_arg;
 };
 
@@ -86,6 +86,9 @@ void gw_session_read_lingering(struct gw_session *s);
 /* So many bytes are still the last request's. */
 void gw_session_skip_rest(struct gw_session *s, uint32_t bytes);
 void gw_session_read_rest(struct gw_session *s);
+
+/* session_tunnel.c.  Each tunnel is told when to close. */
+void gw_session_drain_tunnels(struct gw_sessions *all);
 
 /* Keeps bytes that nobody can use yet. */
 void gw_session_put_aside(struct gw_session *s, const char *p, size_t n);

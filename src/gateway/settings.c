@@ -108,8 +108,23 @@ static const struct gw_setting timeout_rows[] = {
      .help = "How long an unused connection to a backend is kept."},
     {.name = "tunnel_idle", .set = gw_set_duration, .at = AT(timeouts.tunnel_idle), .min = 100, .max = 168 * HOUR, .initial = "1h",
      .help = "How long a tunnel (WebSocket, kubectl exec) may be silent both ways."},
+    {.name = "tunnel_half_closed", .set = gw_set_duration, .at = AT(timeouts.tunnel_half_closed), .min = 100, .max = 168 * HOUR, .initial = "5m",
+     .help = "How long a tunnel may be silent of which one side has ended (`kubectl attach` with its input at an end)."},
     {.name = "drain", .set = gw_set_duration, .at = AT(timeouts.drain), .min = 0, .max = 24 * HOUR, .initial = "30s",
      .help = "How long a stopping server waits for running requests and tunnels."},
+    {0},
+};
+
+/* enum gw_websocket_close */
+static const char *const close_words[] = {"going_away", "service_restart", NULL};
+
+static const struct gw_setting websocket_rows[] = {
+    {.name = "ping", .set = gw_set_duration, .at = AT(websocket.ping), .min = 0, .max = HOUR, .initial = "0s",
+     .help = "How often the gateway itself pings both sides of a WebSocket, when they are silent; `0s`: never."},
+    {.name = "unanswered", .set = gw_set_int, .at = AT(websocket.unanswered), .min = 1, .max = 100, .initial = "3",
+     .help = "A side that gives no sign of life for so many pings is dead: the tunnel is closed."},
+    {.name = "close", .set = gw_set_word, .at = AT(websocket.close), .initial = "going_away", .words = close_words,
+     .help = "What clients are told when the server stops: `going_away` (1001), or `service_restart` (1012) where it is about to come back at the same place."},
     {0},
 };
 
@@ -139,6 +154,8 @@ const struct gw_setting gw_settings_rows[] = {
      .help = "What is refused for its size or number."},
     {.name = "timeouts", .set = gw_set_section, .at = 0, .rows = timeout_rows,
      .help = "How long is waited for what."},
+    {.name = "websocket", .set = gw_set_section, .at = 0, .rows = websocket_rows,
+     .help = "WebSockets, beyond passing on their bytes."},
     {.name = "admin", .set = gw_set_section, .at = 0, .rows = admin_rows,
      .help = "The administrator's door."},
     {0},

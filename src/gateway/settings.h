@@ -12,6 +12,11 @@ struct gw_listener_settings {
     const char *address; /* "0.0.0.0:8080", "[::]:8080" */
 };
 
+enum gw_websocket_close {
+    GW_WEBSOCKET_GOING_AWAY,
+    GW_WEBSOCKET_SERVICE_RESTART,
+};
+
 struct gw_settings {
     struct gw_list listeners; /* of struct gw_listener_settings */
     const char *workers_text; /* "auto" or a number */
@@ -37,10 +42,15 @@ struct gw_settings {
     struct gw_timeouts {
         long long head, idle, body_idle, half_closed; /* ms; the client's side */
         long long linger;
-        long long connect, pending, first_byte, backend_idle, pool_idle,
-            tunnel_idle; /* the backend's */
-        long long drain; /* how long a stopping server waits for requests */
+        long long connect, pending, first_byte, backend_idle, pool_idle, tunnel_idle,
+            tunnel_half_closed; /* the backend's */
+        long long drain;        /* how long a stopping server waits for requests */
     } timeouts;
+    struct {
+        long long ping;       /* ms between pings of the gateway's own; 0: none */
+        long long unanswered; /* so many without a sign of life close the tunnel */
+        int close;            /* enum gw_websocket_close: when the server stops */
+    } websocket;
     struct {
         const char *socket; /* path, or NULL */
         const char *mode;   /* "0600" */

@@ -55,6 +55,24 @@ struct gw_str gw_endpoint_url(const struct gw_endpoint *e);
 /* Per-worker memory of a module, zeroed, made at first use; `size` is the same at each call. */
 void *gw_world_state(struct gw_world *w, const void *module, size_t size);
 
+/* How tunnels end; decision.end of one is of these (docs/howto/tunnels.md). */
+#define GW_TUNNEL_ENDS(X) \
+    X(done)               \
+    X(drained)            \
+    X(shutdown)           \
+    X(tunnel_idle)        \
+    X(tunnel_half_closed) \
+    X(ping_timeout)       \
+    X(tunnel_broken)      \
+    X(client_gone)
+
+enum {
+#define X(name) GW_TUNNEL_END_##name,
+    GW_TUNNEL_ENDS(X)
+#undef X
+    GW_N_TUNNEL_ENDS
+};
+
 /* Counters of the worker itself: written by it alone (relaxed), read by anyone. */
 struct gw_world_stats {
     atomic_ullong accepted, refused;    /* client connections; refused: too many of an address */
@@ -70,6 +88,8 @@ struct gw_world_stats {
     atomic_ullong spliced;                          /* bytes that no one has copied */
     atomic_llong pending;                           /* requests that wait for one, now */
     atomic_ullong pending_total;
+    atomic_ullong tunnel_in, tunnel_out; /* bytes, from and to clients */
+    atomic_ullong tunnel_ends[GW_N_TUNNEL_ENDS];
 };
 struct gw_world_stats *gw_world_stats(struct gw_world *w);
 
