@@ -158,7 +158,7 @@ is_admin(const struct gw_req *req, const struct gw_session *s)
 static void
 note_client(struct gw_req *req, const struct gw_session *s)
 {
-    const struct gw_settings *set = &s->conf->settings;
+    const struct gw_settings *set = &s->message->conf->settings;
     struct gw_str id = gw_headers_value(&req->head->headers, GW_H_X_REQUEST_ID);
     bool admin = is_admin(req, s);
 
@@ -240,26 +240,27 @@ route(struct gw_req *req, const struct gw_session *s)
     struct gw_str authority = req->target.authority;
 
     req->host = authority.n > 0 ? authority : gw_headers_value(&req->head->headers, GW_H_HOST);
-    req->plan = gw_conf_route(s->conf, req->host, req->target.path);
+    req->plan = gw_conf_route(s->message->conf, req->host, req->target.path);
     req->decision.route = req->plan->route;
 }
 
 struct gw_req *
 gw_intake(struct gw_session *s, bool parsed)
 {
-    struct gw_parser *p = s->parser;
-    struct gw_req *req = gw_arena_alloc(s->arena, sizeof(*req));
+    struct gw_message *m = s->message;
+    struct gw_parser *p = &m->parser;
+    struct gw_req *req = gw_arena_alloc(m->arena, sizeof(*req));
 
-    req->arena = s->arena;
+    req->arena = m->arena;
     req->session = s;
     req->world = s->all->world;
-    req->snapshot = s->conf;
+    req->snapshot = m->conf;
     req->head = &p->head;
     /* An upgrade may be ignored (RFC 9110, 7.8): then it is an ordinary request. */
     p->head.upgrade = p->head.upgrade && !hides_requests(&p->head.headers);
-    req->decision.start_us = s->start_us;
+    req->decision.start_us = m->start_us;
     req->decision.wall_ms = gw_loop_wall_ms(s->conn.loop);
-    req->decision.head_us = s->conn.loop->now_us - s->start_us;
+    req->decision.head_us = s->conn.loop->now_us - m->start_us;
     req->decision.rule = -2;
     note_client(req, s);
     req->err = parsed ? check_target(req) : p->err;
@@ -267,12 +268,12 @@ gw_intake(struct gw_session *s, bool parsed)
         req->detail = p->detail;
     }
     if (req->err == GW_ERR_OK) {
-        req->err = check_body(req, &s->conf->settings);
+        req->err = check_body(req, &m->conf->settings);
     }
     if (req->err == GW_ERR_OK) {
         route(req, s);
     } else {
-        req->plan = &s->conf->plans[GW_ROUTE_CONSOLE];
+        req->plan = &m->conf->plans[GW_ROUTE_CONSOLE];
         req->decision.route = GW_N_ROUTES;
         req->decision.end = "refused";
     }

@@ -60,10 +60,10 @@ gw_pace_body_left(const struct gw_session *s)
 const char *
 gw_pace_words(const struct gw_session *s)
 {
-    return gw_arena_printf(s->req->arena,
+    return gw_arena_printf(s->message->req->arena,
                            "%llu bytes came, and it owes %u ms to limits.min_rate, which is %lld "
                            "bytes a second",
-                           (unsigned long long)s->req->decision.bytes_in, s->debt_ms,
+                           (unsigned long long)s->message->req->decision.bytes_in, s->debt_ms,
                            settings(s)->limits.min_rate);
 }
 

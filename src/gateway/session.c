@@ -47,6 +47,17 @@ on_free(struct gw_timer *t)
 }
 
 void
+gw_session_forget(struct gw_session *s)
+{
+    struct gw_message *m = s->message;
+
+    s->message = NULL;
+    if (m != NULL) {
+        gw_arena_free(m->arena);
+    }
+}
+
+void
 gw_session_end(struct gw_session *s, bool reset)
 {
     if (s->state == GW_SESSION_ENDED) {
@@ -58,9 +69,7 @@ gw_session_end(struct gw_session *s, bool reset)
     GW_SESSION_COUNT(s, connections, -1);
     s->state = GW_SESSION_ENDED;
     gw_conn_close(&s->conn, reset);
-    gw_arena_free(s->arena);
-    s->arena = NULL;
-    s->parser = NULL;
+    gw_session_forget(s);
     s->timer.fire = on_free;
     gw_wheel_set(&s->conn.loop->wheel, &s->timer, now_ms(s));
     if (s->counted) {
@@ -79,18 +88,18 @@ gw_session_end(struct gw_session *s, bool reset)
 void
 gw_session_put_aside(struct gw_session *s, const char *p, size_t n)
 {
-    assert(!s->delivering);
+    assert(!s->delivering && s->stash_n + n < UINT32_MAX / 2);
     if (s->stash_at > 0 && s->stash_size - s->stash_n < n) { /* what was used makes room */
         s->stash_n -= s->stash_at;
         memmove(s->stash, s->stash + s->stash_at, s->stash_n);
         s->stash_at = 0;
     }
     if (s->stash_size - s->stash_n < n) {
-        s->stash_size = (s->stash_n + n) * 2;
+        s->stash_size = (uint32_t)(s->stash_n + n) * 2;
         s->stash = gw_mem_resize(s->stash, s->stash_size);
     }
     memcpy(s->stash + s->stash_n, p, n);
-    s->stash_n += n;
+    s->stash_n += (uint32_t)n;
 }
 
 static void
@@ -133,19 +142,22 @@ begin_message(struct gw_session *s)
         GW_SESSION_COUNT(s, idle, -1);
     }
     s->state = GW_SESSION_HEAD;
-    s->arena = gw_arena_new();
-    s->parser = gw_arena_raw(s->arena, sizeof(*s->parser));
-    s->conf = gw_world_conf_take(s->all->world);
-    gw_parser_start(s->parser, GW_PARSE_REQUEST, &s->conf->settings.parse);
-    s->start_us = s->conn.loop->now_us;
-    gw_session_deadline(s, s->conf->settings.timeouts.head);
+    struct gw_arena *arena = gw_arena_new();
+    struct gw_message *m = gw_arena_raw(arena, sizeof(*m));
+    m->arena = arena;
+    m->conf = gw_world_conf_take(s->all->world);
+    m->req = NULL;
+    m->start_us = s->conn.loop->now_us;
+    m->drained = NULL;
+    gw_parser_start(&m->parser, GW_PARSE_REQUEST, &m->conf->settings.parse);
+    s->message = m;
+    gw_session_deadline(s, m->conf->settings.timeouts.head);
 }
 
 static void
 give_up_message(struct gw_session *s)
 {
-    gw_world_conf_give(s->all->world, s->conf);
-    s->conf = NULL;
+    gw_world_conf_give(s->all->world, s->message->conf);
     gw_session_end(s, false);
 }
 
@@ -173,15 +185,14 @@ gw_session_begin(struct gw_session *s, bool ok)
         gw_session_deadline(s, timeouts(s)->half_closed);
     }
     s->sink_on = s->body_paused = s->tunneling = s->cut = false;
-    s->drained = NULL;
-    s->body_done = ok && s->parser->done;
-    s->keep_alive = ok && s->parser->head.keep_alive && !s->all->draining;
+    s->body_done = ok && s->message->parser.done;
+    s->keep_alive = ok && s->message->parser.head.keep_alive && !s->all->draining;
     s->touched_ms = now_ms(s);
     s->debt_ms = s->pending = 0;
-    s->awaits_100 = ok && s->parser->head.expect_continue && !s->body_done;
+    s->awaits_100 = ok && s->message->parser.head.expect_continue && !s->body_done;
     GW_SESSION_COUNT(s, requests, 1);
     struct gw_req *req = gw_intake(s, ok);
-    s->req = req;
+    s->message->req = req;
     if (s->over) {
         refuse_guest(s, req);
     }
@@ -204,7 +215,7 @@ feed_head(struct gw_session *s, char *base, size_t n, bool from_stash)
     if (s->state != GW_SESSION_HEAD) {
         begin_message(s);
     }
-    switch (gw_parser_head(s->parser, s->arena, base, n, &used)) {
+    switch (gw_parser_head(&s->message->parser, s->message->arena, base, n, &used)) {
     case GW_PARSE_MORE:
         if (!from_stash) {
             gw_session_put_aside(s, base, n);
@@ -213,10 +224,10 @@ feed_head(struct gw_session *s, char *base, size_t n, bool from_stash)
     case GW_PARSE_HEAD:
     case GW_PARSE_DONE:
         if (from_stash) {
-            s->stash_at += used;
+            s->stash_at += (uint32_t)used;
         } else {
             s->rest = base + used;
-            s->rest_n = n - used;
+            s->rest_n = (uint32_t)(n - used);
         }
         gw_session_begin(s, true);
         break;
@@ -290,21 +301,17 @@ void
 gw_session_request_over(struct gw_session *s, struct gw_req *req)
 {
     struct gw_world *w = s->all->world;
-    uint64_t rest = s->body_done || s->parser == NULL ? 0 : s->parser->body_left;
+    uint64_t rest = s->body_done || s->message == NULL ? 0 : s->message->parser.body_left;
     bool whole = s->keep_alive && !s->tunneling && !s->all->draining &&
                  (s->body_done || gw_session_rest_is_small(s));
     bool over = is_over(s, req);
 
     GW_SESSION_COUNT(s, requests, -1);
-    s->req = NULL;
+    s->message = NULL;
     s->sink_on = false;
-    s->drained = NULL;
     s->requests++;
     gw_world_conf_give(w, req->snapshot);
-    s->conf = NULL;
-    s->parser = NULL;
-    s->arena = NULL;
-    gw_arena_free(req->arena); /* the request and the parser live in it */
+    gw_arena_free(req->arena); /* the request and the message live in it */
     if (s->state == GW_SESSION_ENDED) {
         return;
     }
@@ -322,7 +329,7 @@ gw_session_request_over(struct gw_session *s, struct gw_req *req)
 void
 gw_session_abandon(struct gw_session *s, enum gw_err err, const char *why, bool reset)
 {
-    struct gw_req *req = s->req;
+    struct gw_req *req = gw_session_req(s);
 
     s->cut = s->cut || reset;
     s->keep_alive = false;
@@ -355,7 +362,7 @@ look_at_client(struct gw_session *s)
             s->half_closed = true;
             s->keep_alive = s->keep_alive && s->stash_n > s->stash_at; /* pipelined before it */
             s->touched_ms = now_ms(s);
-            s->pending = (uint32_t)s->req->decision.bytes_out;
+            s->pending = (uint32_t)s->message->req->decision.bytes_out;
             gw_session_deadline(s, timeouts(s)->half_closed);
         }
         return;
@@ -381,7 +388,7 @@ on_readable(struct gw_conn *c)
         break;
     case GW_SESSION_BUSY:
         if (s->tunneling) {
-            s->tunnel->readable(s->tunnel_arg);
+            s->message->tunnel->readable(s->message->tunnel_arg);
         } else if (s->sink_on && !s->body_paused && !s->body_done) {
             gw_session_read_body(s);
         } else if (s->conn.failed || gw_conn_may_read(c)) {
@@ -411,8 +418,8 @@ on_drained(struct gw_conn *c)
         read_next(s);
         break;
     case GW_SESSION_BUSY:
-        if (s->drained != NULL) {
-            s->drained(s->drained_arg);
+        if (s->message->drained != NULL) {
+            s->message->drained(s->message->drained_arg);
         }
         break;
     case GW_SESSION_REST:

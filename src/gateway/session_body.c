@@ -12,15 +12,15 @@ body_failed(struct gw_session *s, enum gw_err err)
 {
     s->sink_on = false;
     s->keep_alive = false;
-    s->sink.fail(s->sink.arg, err);
+    s->message->sink.fail(s->message->sink.arg, err);
 }
 
 static bool
 too_large(const struct gw_session *s)
 {
-    long long limit = s->conf->settings.limits.body;
+    long long limit = s->message->conf->settings.limits.body;
 
-    return limit >= 0 && s->req->decision.bytes_in > (uint64_t)limit;
+    return limit >= 0 && s->message->req->decision.bytes_in > (uint64_t)limit;
 }
 
 /* So many bytes of the body have come.  False when that is too many, or too late: the sink knows.
@@ -28,12 +28,12 @@ too_large(const struct gw_session *s)
 static bool
 account(struct gw_session *s, size_t bytes)
 {
-    struct gw_req *req = s->req;
+    struct gw_req *req = s->message->req;
 
     req->decision.bytes_in += bytes;
     if (too_large(s)) {
         req->detail = gw_arena_printf(req->arena, "limits.body is %lld bytes, and %llu have come",
-                                      s->conf->settings.limits.body,
+                                      s->message->conf->settings.limits.body,
                                       (unsigned long long)req->decision.bytes_in);
         body_failed(s, GW_ERR_BODY_TOO_LARGE);
         return false;
@@ -52,8 +52,8 @@ account(struct gw_session *s, size_t bytes)
 static bool
 deliver(struct gw_session *s, char *bytes, size_t n, size_t *used)
 {
-    struct gw_parser *p = s->parser;
-    struct gw_req *req = s->req;
+    struct gw_parser *p = &s->message->parser;
+    struct gw_req *req = s->message->req;
     enum gw_parse result = gw_parser_body(p, bytes, n, used);
 
     s->awaits_100 = false;
@@ -65,15 +65,16 @@ deliver(struct gw_session *s, char *bytes, size_t n, size_t *used)
         return false;
     }
     s->body_done = result == GW_PARSE_DONE;
-    if (p->n_body > 0 && !s->sink.bytes(s->sink.arg, p->body, p->n_body, p->body_bytes)) {
+    if (p->n_body > 0 &&
+        !s->message->sink.bytes(s->message->sink.arg, p->body, p->n_body, p->body_bytes)) {
         s->body_paused = true;
     }
-    if (s->req != req || !s->sink_on) {
+    if (gw_session_req(s) != req || !s->sink_on) {
         return false;
     }
     if (result == GW_PARSE_DONE) {
         s->sink_on = false;
-        s->sink.end(s->sink.arg, &p->trailers);
+        s->message->sink.end(s->message->sink.arg, &p->trailers);
         return false;
     }
     return !s->body_paused;
@@ -91,7 +92,7 @@ deliver_stash(struct gw_session *s)
     s->stash_at = s->stash_n;
     bool more = deliver(s, s->stash + at, n, &used);
     s->delivering = false;
-    s->stash_at = at + used;
+    s->stash_at = (uint32_t)(at + used);
     if (s->state == GW_SESSION_IDLE) {
         gw_conn_call_later(&s->conn);
     }
@@ -109,7 +110,7 @@ deliver_rest(struct gw_session *s)
     s->rest_n = 0;
     bool more = deliver(s, rest, n, &used);
     s->rest = rest + used;
-    s->rest_n = n - used;
+    s->rest_n = (uint32_t)(n - used);
     return more;
 }
 
@@ -117,8 +118,9 @@ deliver_rest(struct gw_session *s)
 static long
 splice_body(struct gw_session *s)
 {
-    struct gw_conn *to = s->sink.straight == NULL ? NULL : s->sink.straight(s->sink.arg);
-    size_t n = to == NULL || to->out_bytes > 0 ? 0 : gw_parser_uniform(s->parser);
+    struct gw_conn *to =
+        s->message->sink.straight == NULL ? NULL : s->message->sink.straight(s->message->sink.arg);
+    size_t n = to == NULL || to->out_bytes > 0 ? 0 : gw_parser_uniform(&s->message->parser);
 
     return n == 0 ? GW_CONN_COPY : gw_conn_splice(&s->conn, to, n);
 }
@@ -127,12 +129,12 @@ splice_body(struct gw_session *s)
 static bool
 deliver_spliced(struct gw_session *s, size_t n)
 {
-    gw_parser_skip(s->parser, n);
+    gw_parser_skip(&s->message->parser, n);
     atomic_fetch_add_explicit(&gw_world_stats(s->all->world)->spliced, n, memory_order_relaxed);
     if (!account(s, n)) {
         return false;
     }
-    s->body_paused = !s->sink.bytes(s->sink.arg, NULL, 0, n);
+    s->body_paused = !s->message->sink.bytes(s->message->sink.arg, NULL, 0, n);
     return !s->body_paused;
 }
 
@@ -188,9 +190,9 @@ gw_session_read_body(struct gw_session *s)
 void
 gw_session_body_start(struct gw_session *s, const struct gw_body_sink *sink)
 {
-    s->sink = *sink;
+    s->message->sink = *sink;
     if (s->body_done) {
-        s->sink.end(s->sink.arg, NULL);
+        s->message->sink.end(s->message->sink.arg, NULL);
         return;
     }
     s->sink_on = true;
@@ -247,8 +249,8 @@ gw_session_conn(struct gw_session *s)
 void
 gw_session_on_drained(struct gw_session *s, void (*drained)(void *arg), void *arg)
 {
-    s->drained = drained;
-    s->drained_arg = arg;
+    s->message->drained = drained;
+    s->message->drained_arg = arg;
 }
 
 bool

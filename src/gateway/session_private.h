@@ -23,6 +23,21 @@ enum gw_session_state {
     GW_SESSION_ENDED,  /* closed, about to be freed */
 };
 
+/* What a session needs while a message is on its way; it lives in the message's arena, so that an
+ * idle connection is small. */
+struct gw_message {
+    struct gw_arena *arena; /* the request's once it runs */
+    struct gw_conf *conf;   /* given back with the request */
+    struct gw_req *req;     /* NULL: the head is not there yet */
+    uint64_t start_us;
+    struct gw_body_sink sink; /* valid while sink_on */
+    void (*drained)(void *arg);
+    void *drained_arg;
+    const struct gw_tunnel_events *tunnel; /* valid while tunneling */
+    void *tunnel_arg;
+    struct gw_parser parser;
+};
+
 struct gw_session {
     struct gw_conn conn; /* first: callbacks get it */
     struct gw_sessions *all;
@@ -42,20 +57,12 @@ struct gw_session {
     unsigned requests;
     uint32_t debt_ms, pending; /* pace.h: what it owes; of its answer, when last looked at */
     uint32_t lingered;         /* bytes thrown away; in GW_SESSION_REST: still to be */
-    uint64_t start_us, touched_ms;
-    struct gw_arena *arena;   /* of the message; the request's once it runs */
-    struct gw_parser *parser; /* in the arena */
-    struct gw_conf *conf;     /* the message's; given back with the request */
-    struct gw_req *req;
-    char *stash; /* bytes that nobody could use yet; heap */
-    size_t stash_at, stash_n, stash_size;
+    uint64_t touched_ms;
+    struct gw_message *message;             /* NULL between requests */
+    char *stash;                            /* bytes that nobody could use yet; heap */
+    uint32_t stash_at, stash_n, stash_size; /* heads and what came with them: small */
+    uint32_t rest_n;
     char *rest; /* the same, still in the scratch buffer of this callback */
-    size_t rest_n;
-    struct gw_body_sink sink;
-    void (*drained)(void *arg);
-    void *drained_arg;
-    const struct gw_tunnel_events *tunnel;
-    void *tunnel_arg;
 };
 
 static inline struct gw_session *
@@ -63,6 +70,15 @@ gw_session_of_timer(struct gw_timer *t)
 {
     return (struct gw_session *)((char *)t - offsetof(struct gw_session, timer));
 }
+
+static inline struct gw_req *
+gw_session_req(const struct gw_session *s)
+{
+    return s->message == NULL ? NULL : s->message->req;
+}
+
+/* The message is over, or is given up: its memory goes, the request's included. */
+void gw_session_forget(struct gw_session *s);
 
 /* Closes it now; its memory is freed by the wheel: callers up the stack may still look at it. */
 void gw_session_end(struct gw_session *s, bool reset);

@@ -28,9 +28,7 @@ gw_session_linger(struct gw_session *s)
     s->state = GW_SESSION_LINGER;
     s->lingered = 0;
     s->touched_ms = gw_loop_now_ms(s->conn.loop);
-    gw_arena_free(s->arena);
-    s->arena = NULL;
-    s->parser = NULL;
+    gw_session_forget(s);
     gw_conn_shutdown(&s->conn);
     gw_session_deadline(s, time_to_leave(s));
     gw_conn_call_later(&s->conn);
@@ -61,7 +59,7 @@ gw_session_read_lingering(struct gw_session *s)
 bool
 gw_session_rest_is_small(const struct gw_session *s)
 {
-    const struct gw_parser *p = s->parser;
+    const struct gw_parser *p = s->message == NULL ? NULL : &s->message->parser;
 
     return p != NULL && p->err == GW_ERR_OK && p->head.body == GW_BODY_LENGTH &&
            p->body_left <= GW_REST_BYTES && !s->awaits_100 && !s->half_closed;
@@ -82,7 +80,7 @@ gw_session_read_rest(struct gw_session *s)
     size_t here = s->stash_n - s->stash_at;
 
     here = here < s->lingered ? here : s->lingered;
-    s->stash_at += here;
+    s->stash_at += (uint32_t)here;
     s->lingered -= (uint32_t)here;
     while (s->lingered > 0) {
         long got = gw_conn_read(&s->conn, s->conn.loop->scratch, GW_SCRATCH_SIZE);

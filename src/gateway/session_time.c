@@ -21,11 +21,11 @@ gw_session_deadline(struct gw_session *s, long long in_ms)
 void
 gw_session_head_is_late(struct gw_session *s, enum gw_err err)
 {
-    struct gw_parser *p = s->parser;
-    uint64_t ms = (s->conn.loop->now_us - s->start_us) / 1000;
+    struct gw_parser *p = &s->message->parser;
+    uint64_t ms = (s->conn.loop->now_us - s->message->start_us) / 1000;
 
     p->err = err;
-    (void)snprintf(p->detail, sizeof(p->detail), "after %llu ms %zu bytes of it had come",
+    (void)snprintf(p->detail, sizeof(p->detail), "after %llu ms %u bytes of it had come",
                    (unsigned long long)ms, s->stash_n - s->stash_at);
     gw_session_begin(s, false);
 }
@@ -39,7 +39,7 @@ wants_body(const struct gw_session *s)
 static void
 body_is_late(struct gw_session *s)
 {
-    struct gw_req *req = s->req;
+    struct gw_req *req = s->message->req;
     unsigned long long came = req->decision.bytes_in;
 
     req->detail = gw_arena_printf(req->arena, "after %llu bytes nothing came for %lld ms", came,
@@ -48,17 +48,17 @@ body_is_late(struct gw_session *s)
     s->sink_on = false;
     if (s->debt_ms > 0) { /* it did go on, but not as it should */
         req->detail = gw_pace_words(s);
-        s->sink.fail(s->sink.arg, GW_ERR_BODY_TOO_SLOW);
+        s->message->sink.fail(s->message->sink.arg, GW_ERR_BODY_TOO_SLOW);
         return;
     }
-    s->sink.fail(s->sink.arg, GW_ERR_BODY_TIMEOUT);
+    s->message->sink.fail(s->message->sink.arg, GW_ERR_BODY_TIMEOUT);
 }
 
 /* The client has closed its sending side: has it got anything since the last look? */
 static void
 check_half_closed(struct gw_session *s)
 {
-    uint32_t got = (uint32_t)s->req->decision.bytes_out;
+    uint32_t got = (uint32_t)s->message->req->decision.bytes_out;
     uint64_t now = gw_loop_now_ms(s->conn.loop);
     long long limit = timeouts(s)->half_closed;
 

@@ -88,7 +88,7 @@ is_late(const struct gw_session *s)
         return false;
     }
     if (s->state == GW_SESSION_HEAD) {
-        return now - s->start_us / 1000 >= GW_SHED_MIN_HEAD_MS;
+        return now - s->message->start_us / 1000 >= GW_SHED_MIN_HEAD_MS;
     }
     return s->state == GW_SESSION_LINGER && s->conn.out_bytes == 0 &&
            now - s->touched_ms >= GW_SHED_MIN_IDLE_MS;
