@@ -95,7 +95,7 @@ const struct gw_setting gw_jwt_rows[] = {
     {.name = "token_cache",
      .set = gw_set_size,
      .at = offsetof(struct gw_jwt_settings, token_cache),
-     .initial = "16MiB",
+     .initial = "64MiB",
      .max = 1LL << 32,
      .help = "Memory of each worker for tokens that were verified once; 0: none."},
     {0},

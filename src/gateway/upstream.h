@@ -27,7 +27,8 @@ struct gw_endpoint {
     unsigned busy, open; /* connections in use; all */
     unsigned n_idle;
     unsigned n_addresses, next_address;
-    unsigned n_pending;           /* requests that wait for a connection, in: */
+    unsigned n_pending;           /* requests that wait for a connection, in queue */
+    bool down;                    /* health's: nothing new goes there while others are up */
     struct gw_queue *queue;       /* pending.c's; NULL: nobody ever waited */
     uint64_t up_since_ms;         /* mono; made, or no longer down, at: its slow start begins */
     uint64_t hash;                /* gw_balance_hash() of text */
@@ -37,7 +38,6 @@ struct gw_endpoint {
     uint64_t resolved_ms; /* when they were asked for last, mono; UINT64_MAX: no need to */
     struct evdns_getaddrinfo_request *lookup;
     struct gw_backend *waiting; /* for the lookup */
-    bool down;                  /* health's: nothing new goes there while others are up */
 };
 
 /* May new requests go there?  All choosing asks this (balance.h). */
