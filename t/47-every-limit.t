@@ -197,6 +197,21 @@ my %case = (
             return;
         },
     },
+    'timeouts.tunnel_half_closed' => {
+        holds => 1,
+        config => {timeouts => {tunnel_half_closed => '200ms'}},
+        do => sub {
+            my ($gw) = @_;
+            my $c = $gw->connect;
+            $c->send_request(GET => '/tunnel', Connection => 'Upgrade', Upgrade => 'websocket', 'Sec-WebSocket-Key' => 'x', 'Sec-WebSocket-Version' => 13);
+            is $c->head->{status}, 101, 'a tunnel';
+            $c->shutdown_write;
+            $c->read_all;
+            my ($line) = $gw->access_log(1, sub { ($_->{path} // '') eq '/tunnel' });
+            is $line->{end}, 'tunnel_half_closed', 'the log says why it ended';
+            return;
+        },
+    },
     'timeouts.drain' => {
         holds => 1,
         config => {timeouts => {drain => '200ms', first_byte => '60s'}},
