@@ -268,6 +268,8 @@ write_workers(struct gw_buf *out, struct gw_world *const *worlds, size_t n)
         {STAT(spliced), "ksgate_spliced_bytes_total",
          "Bytes that went from one socket to another without being copied."},
         {STAT(pending_total), "ksgate_backend_pending_total", "Requests that had to wait."},
+        {STAT(lookups), "ksgate_dns_lookups_total", "Names of backends looked up."},
+        {STAT(lookup_failures), "ksgate_dns_failures_total", "Of these, without an address."},
     };
     static const struct {
         size_t at;

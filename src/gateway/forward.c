@@ -24,7 +24,7 @@ struct wait {
     struct gw_endpoint *endpoint;
 };
 
-static void try_next(struct gw_exchange *x);
+static void try_next(struct gw_exchange *x, enum gw_err err, const char *detail);
 static void take_connection(struct gw_exchange *x, struct gw_endpoint *e);
 static const struct gw_backend_events backend_events;
 
@@ -124,11 +124,11 @@ gw_exchange_lost(struct gw_exchange *x, enum gw_err err, const char *detail)
          * reason to think worse of the endpoint. */
         x->tried = 0;
         atomic_fetch_add_explicit(&gw_world_stats(x->req->world)->retries, 1, memory_order_relaxed);
-        try_next(x);
+        try_next(x, err, detail);
     } else if (safe && x->tries_left > 0) {
         x->tries_left--;
         atomic_fetch_add_explicit(&gw_world_stats(x->req->world)->retries, 1, memory_order_relaxed);
-        try_next(x);
+        try_next(x, err, detail);
     } else {
         fail(x, err, detail);
     }
@@ -394,11 +394,14 @@ take_endpoint(struct gw_exchange *x)
     return false;
 }
 
+/* err and detail: how the last try has ended, to be told if it was the last of all. */
 static void
-try_next(struct gw_exchange *x)
+try_next(struct gw_exchange *x, enum gw_err err, const char *detail)
 {
     if (!take_endpoint(x)) {
-        fail(x, x->req->err, NULL);
+        bool full = x->req->err != GW_ERR_UPSTREAM_CONNECT;
+
+        fail(x, full ? x->req->err : err, full ? NULL : detail);
     } else if (x->backend != NULL && x->backend->ready) {
         send_request(x);
     }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "http/url.h"
+#include "net/dns.h"
 
 #define AT(field) offsetof(struct gw_settings, field)
 #define KIB       1024LL
@@ -128,6 +129,16 @@ static const struct gw_setting websocket_rows[] = {
     {0},
 };
 
+static const struct gw_setting dns_rows[] = {
+    {.name = "servers", .set = gw_set_text_list, .at = AT(dns.servers), .initial = "[]", .example = "[10.96.0.10]",
+     .help = "Name servers, as `address` or `address:port`; none: those of `/etc/resolv.conf`, whose search domains hold in any case."},
+    {.name = "min_ttl", .set = gw_set_duration, .at = AT(dns.min_ttl), .min = 1 * SECOND, .max = 24 * HOUR, .initial = "5s",
+     .help = "A name is not asked for again sooner, whatever its answer allows."},
+    {.name = "max_ttl", .set = gw_set_duration, .at = AT(dns.max_ttl), .min = 1 * SECOND, .max = 24 * HOUR, .initial = "5m",
+     .help = "An answer is not believed for longer."},
+    {0},
+};
+
 static const struct gw_setting admin_rows[] = {
     {.name = "socket", .set = gw_set_text, .at = AT(admin.socket), .initial = "/run/ksgate/admin.sock", .flags = GW_RESTART,
      .help = "Unix socket for the `ksgate` command and for services on this machine; who may open it may do everything.  `\"\"`: none."},
@@ -156,6 +167,8 @@ const struct gw_setting gw_settings_rows[] = {
      .help = "How long is waited for what."},
     {.name = "websocket", .set = gw_set_section, .at = 0, .rows = websocket_rows,
      .help = "WebSockets, beyond passing on their bytes."},
+    {.name = "dns", .set = gw_set_section, .at = 0, .rows = dns_rows,
+     .help = "How the names of backends are looked up."},
     {.name = "admin", .set = gw_set_section, .at = 0, .rows = admin_rows,
      .help = "The administrator's door."},
     {0},
@@ -308,6 +321,23 @@ parse_trusted(struct gw_settings *s, struct gw_loader *l, const json_t *root)
 }
 
 static void
+check_dns(const struct gw_settings *s, struct gw_loader *l, const json_t *root)
+{
+    for (size_t i = 0; s->dns.servers != NULL && s->dns.servers[i] != NULL; i++) {
+        if (!gw_dns_server_ok(s->dns.servers[i])) {
+            gw_diag_error(l->diag, gw_yaml_place(l->source, at(root, "dns", "servers")),
+                          "dns.servers[%zu]: expected an IP address, and perhaps a port, such as "
+                          "10.96.0.10 or [fd00::10]:53, got \"%s\"",
+                          i, s->dns.servers[i]);
+        }
+    }
+    if (s->dns.min_ttl > s->dns.max_ttl) {
+        gw_diag_error(l->diag, gw_yaml_place(l->source, at(root, "dns", "min_ttl")),
+                      "dns.min_ttl: longer than dns.max_ttl");
+    }
+}
+
+static void
 check_mode(const struct gw_settings *s, struct gw_loader *l, const json_t *root)
 {
     char *end = NULL;
@@ -373,6 +403,7 @@ gw_settings_finish(struct gw_settings *s, struct gw_loader *l, const json_t *roo
     check_listeners(s, l, root);
     parse_trusted(s, l, root);
     check_mode(s, l, root);
+    check_dns(s, l, root);
     measure_paths(s, l);
     warn_paths(s, l, root);
     place_snapshot(s, l);

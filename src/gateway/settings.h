@@ -52,6 +52,10 @@ struct gw_settings {
         int close;            /* enum gw_websocket_close: when the server stops */
     } websocket;
     struct {
+        const char *const *servers;
+        long long min_ttl, max_ttl; /* ms */
+    } dns;
+    struct {
         const char *socket; /* path, or NULL */
         const char *mode;   /* "0600" */
     } admin;

@@ -14,9 +14,10 @@
 #include "http/url.h"
 #include "net/conn.h"
 
-#define GW_ENDPOINT_ADDRESSES 8
-
 struct gw_backend;
+struct gw_dial;
+struct gw_name;
+struct gw_spot;
 struct gw_queue;
 
 struct gw_endpoint {
@@ -34,10 +35,10 @@ struct gw_endpoint {
     uint64_t hash;                /* gw_balance_hash() of text */
     struct gw_backend *idle;      /* newest first */
     struct gw_backend *idle_last; /* oldest */
-    struct sockaddr_storage addresses[GW_ENDPOINT_ADDRESSES];
-    uint64_t resolved_ms; /* when they were asked for last, mono; UINT64_MAX: no need to */
-    struct evdns_getaddrinfo_request *lookup;
-    struct gw_backend *waiting; /* for the lookup */
+    struct gw_spot *spots;        /* addresses.c's, as are: */
+    unsigned n_spots, next_spot;
+    struct gw_name *name;       /* NULL: its address is a number or a path */
+    struct gw_backend *waiting; /* for its addresses */
 };
 
 /* May new requests go there?  All choosing asks this (balance.h). */
@@ -61,11 +62,12 @@ struct gw_backend {
     void *owner;
     struct gw_backend *next, *prev; /* idle list; next also for the waiting list */
     struct gw_timer timer;
-    unsigned dialed; /* addresses tried */
-    const char *why; /* it has failed; static text */
-    bool ready;      /* connected */
-    bool reused;     /* has served a request before this one */
-    bool waits;      /* for the name lookup */
+    struct gw_dial *dial; /* dial.c's, while it is being made; or NULL */
+    unsigned spot_id;     /* of the address it goes to */
+    const char *why;      /* it has failed; static text */
+    bool ready;           /* connected */
+    bool reused;          /* has served a request before this one */
+    bool waits;           /* for its endpoint's addresses */
 };
 
 struct gw_endpoint *gw_endpoint_new(struct gw_world *w, struct gw_str text,
@@ -87,5 +89,15 @@ void gw_backend_give(struct gw_backend *b);
 
 /* Closed at once.  Fine in any state; no callback comes any more. */
 void gw_backend_drop(struct gw_backend *b);
+
+/* For dial.c: how it went, and what goes on. */
+void gw_backend_connected(struct gw_backend *b);
+void gw_backend_failed(struct gw_backend *b, const char *why);
+void gw_backend_fail_soon(struct gw_backend *b, const char *why); /* from within taking it */
+void gw_backend_readable(struct gw_backend *b);
+void gw_backend_drained(struct gw_backend *b);
+
+/* For addresses.c: the name has other addresses than before. */
+void gw_endpoint_moved(struct gw_endpoint *e);
 
 #endif

@@ -9,6 +9,7 @@
 #include "gateway/conf.h"
 #include "gateway/upstream.h"
 #include "gateway/worlds.h"
+#include "net/dns.h"
 
 #define VIEWS_MAX 16
 
@@ -306,6 +307,10 @@ gw_world_use(struct gw_world *w, struct gw_conf *conf)
     w->confs[0] = w->confs[at];
     w->confs[at] = before;
     drop_unused_confs(w);
+    if (w->loop != NULL) {
+        gw_dns_use(w->loop, conf->settings.dns.servers, conf->settings.dns.min_ttl,
+                   conf->settings.dns.max_ttl);
+    }
     use_core(w, &conf->settings);
 }
 

@@ -488,6 +488,17 @@ gw_conn_shutdown(struct gw_conn *c)
     }
 }
 
+int
+gw_conn_take_fd(struct gw_conn *c)
+{
+    int fd = c->fd;
+
+    assert(c->out_bytes == 0);
+    event_del(&c->event);
+    c->fd = -1;
+    return fd;
+}
+
 void
 gw_conn_close(struct gw_conn *c, bool reset)
 {

@@ -96,6 +96,9 @@ long gw_conn_splice(struct gw_conn *from, struct gw_conn *to, size_t n);
 /* No more will be written: FIN once all kept bytes are out. */
 void gw_conn_shutdown(struct gw_conn *c);
 
+/* Hands the descriptor over, connected as it is; c is closed then.  Nothing may be kept in it. */
+int gw_conn_take_fd(struct gw_conn *c);
+
 /* Closes at once; kept bytes are lost.  reset: RST instead of FIN, so that the peer can't take
  * a cut answer for a whole one. */
 void gw_conn_close(struct gw_conn *c, bool reset);

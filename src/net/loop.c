@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "net/dns.h"
 
 void
 gw_loop_turn(struct gw_loop *l)
@@ -66,29 +67,10 @@ gw_loop_new(void)
 void
 gw_loop_free(struct gw_loop *l)
 {
-    if (l->dns != NULL) {
-        evdns_base_free(l->dns, 0);
-    }
+    gw_dns_free(l->dns);
     event_free(l->tick);
     event_base_free(l->base);
     gw_pipes_close(&l->pipes);
     free(l->scratch - GW_SCRATCH_FRONT);
     free(l);
-}
-
-struct evdns_base *
-gw_loop_dns(struct gw_loop *l)
-{
-    if (l->dns == NULL) {
-        l->dns = evdns_base_new(l->base, EVDNS_BASE_INITIALIZE_NAMESERVERS |
-                                             EVDNS_BASE_DISABLE_WHEN_INACTIVE);
-    }
-    if (l->dns == NULL) {
-        /* No nameserver is configured: /etc/hosts still answers. */
-        l->dns = evdns_base_new(l->base, EVDNS_BASE_DISABLE_WHEN_INACTIVE);
-        if (l->dns != NULL) {
-            evdns_base_load_hosts(l->dns, "/etc/hosts");
-        }
-    }
-    return l->dns;
 }

@@ -7,7 +7,6 @@
 #ifndef GW_NET_LOOP_H
 #define GW_NET_LOOP_H
 
-#include <event2/dns.h>
 #include <event2/event.h>
 
 #include "base/wheel.h"
@@ -19,6 +18,8 @@
 /* Moved for one connection at a time; then it is the others' turn. */
 #define GW_TURN_BYTES ((size_t)1024 * 1024)
 
+struct gw_dns;
+
 /* What a loop's owner does about file descriptors.  Unset: nothing. */
 struct gw_loop_room {
     void (*dialing)(void *owner); /* before each new connection to somewhere */
@@ -28,7 +29,7 @@ struct gw_loop_room {
 
 struct gw_loop {
     struct event_base *base;
-    struct evdns_base *dns; /* NULL until the first name is asked for */
+    struct gw_dns *dns; /* dns.c's; NULL until the first name is asked for */
     struct event *tick;
     struct gw_wheel wheel;
     struct gw_loop_room room;
@@ -61,8 +62,5 @@ gw_loop_wall_ms(const struct gw_loop *l)
 {
     return gw_loop_now_ms(l) + l->wall_offset_ms;
 }
-
-/* The resolver, made from /etc/resolv.conf and /etc/hosts at first use; NULL when it can't be. */
-struct evdns_base *gw_loop_dns(struct gw_loop *l);
 
 #endif

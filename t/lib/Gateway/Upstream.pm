@@ -17,7 +17,7 @@ package Gateway::Upstream;
 use strict;
 use warnings;
 use IO::Handle;
-use IO::Socket::INET;
+use IO::Socket::IP;
 use IO::Socket::UNIX;
 use JSON::PP ();
 use POSIX qw(_exit);
@@ -30,8 +30,9 @@ use constant REMEMBERED => 1 << 20; # bytes of a body that are kept
 
 my $json = JSON::PP->new->canonical->latin1;
 
-# new(CODE, socket => 1: a unix socket; lazy => 1: call CODE at the end of the head, the body
-# is read by $r->body_some)
+# new(CODE, socket => 1: a unix socket; address => '::1', port => PORT: there instead of at
+# 127.0.0.1 and a free one; lazy => 1: call CODE at the end of the head, the body is read by
+# $r->body_some)
 sub new {
     my ($class, $code, %arg) = @_;
     my $self = bless {%arg, code => $code, dir => tempdir()}, $class;
@@ -42,7 +43,9 @@ sub new {
 
 sub url {
     my ($self) = @_;
-    return $self->{socket} ? "unix:$self->{dir}/socket" : "http://127.0.0.1:$self->{port}";
+    my $host = $self->{address} // '127.0.0.1';
+    $host = "[$host]" if $host =~ /:/;
+    return $self->{socket} ? "unix:$self->{dir}/socket" : "http://$host:$self->{port}";
 }
 
 sub port { return $_[0]{port} }
@@ -51,7 +54,7 @@ sub start {
     my ($self) = @_;
     my $listener = $self->{socket}
         ? do { unlink "$self->{dir}/socket"; IO::Socket::UNIX->new(Local => "$self->{dir}/socket", Listen => 128) }
-        : IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $self->{port} // 0, ReuseAddr => 1, Listen => 1024);
+        : IO::Socket::IP->new(LocalHost => $self->{address} // '127.0.0.1', LocalPort => $self->{port} // 0, ReuseAddr => 1, Listen => 1024);
     $listener or die "listen: $!";
     Gateway::Process::give_away("$self->{dir}/socket") if $self->{socket};
     $self->{port} //= $listener->sockport if !$self->{socket};
