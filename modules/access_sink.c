@@ -143,11 +143,14 @@ open_file(struct gw_access_sink *s)
         return false;
     }
     s->tried_ms = now_ms;
-    s->fd = open(s->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+    /* A FIFO that nobody reads is an error to say, not a reader to wait for. */
+    s->fd = open(s->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
     if (s->fd < 0) {
         warn(s, "can't be opened");
+        return false;
     }
-    return s->fd >= 0;
+    (void)fcntl(s->fd, F_SETFL, O_APPEND); /* only the thread waits for a slow disk */
+    return true;
 }
 
 /* A block is whole lines, and O_APPEND puts it at the end even when others write there too. */

@@ -164,7 +164,7 @@ cmp_ok $got->{$_}, '>', 60, "equal weights: $got->{$_} of 300" for 0 .. 2;
     $gw->apply([extension('dead', undef, endpoints => [{url => $dies->url}])]);
     my $r = $gw->request(GET => '/extensions/dead/x');
     is $r->{status}, 502, 'when the only one has, it is said';
-    is $r->{json}{message}, 'no connection to the backend could be made', 'in words';
+    is $r->{json}{message}, 'no connection to the backend could be made: Connection refused', 'in words';
     unlike $r->{body}, qr/127\.0\.0\.1/, 'that do not tell where it was';
     is $gw->request(GET => '/extensions/strip/x')->{status}, 200, 'and other extensions go on';
     $dies->start;

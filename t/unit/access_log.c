@@ -302,6 +302,24 @@ test_a_slow_disk_blocks_nobody(void **state)
     (void)unlink(path);
 }
 
+/* Nobody reads the FIFO: the lines are lost at once, and the thread is free. */
+static void
+test_a_fifo_without_a_reader_loses_lines_only(void **state)
+{
+    char path[64];
+    unsigned long long dropped = gw_access_sink_dropped();
+
+    (void)state;
+    (void)snprintf(path, sizeof(path), "%s/unread", folder);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    struct gw_access_sink *s = gw_access_sink_new(path, 100000);
+    put_lines(s, 3);
+    gw_access_sink_drain(s, 10000);
+    assert_int_equal(gw_access_sink_dropped() - dropped, 3);
+    gw_access_sink_unref(s);
+    (void)unlink(path);
+}
+
 static void
 test_no_folder_loses_lines_only(void **state)
 {
@@ -373,6 +391,7 @@ main(void)
         cmocka_unit_test(test_queries),
         cmocka_unit_test(test_a_sink_writes),
         cmocka_unit_test(test_a_slow_disk_blocks_nobody),
+        cmocka_unit_test(test_a_fifo_without_a_reader_loses_lines_only),
         cmocka_unit_test(test_no_folder_loses_lines_only),
         cmocka_unit_test(test_the_module),
     };
