@@ -110,9 +110,18 @@ is_idempotent(struct gw_str method)
     return false;
 }
 
+/* May it be sent again when nobody knows what became of it? */
+static bool
+is_repeatable(const struct gw_req *req)
+{
+    return req->head->body == GW_BODY_NONE && is_idempotent(req->head->method);
+}
+
 void
 gw_exchange_lost(struct gw_exchange *x, enum gw_err err, const char *detail)
 {
+    static const char may_be_done[] =
+        "the request may have been carried out, so it was not sent again";
     bool safe = !x->body_begun && (!x->head_sent || is_idempotent(x->req->head->method));
     bool stale = x->backend != NULL && x->backend->reused;
 
@@ -130,7 +139,7 @@ gw_exchange_lost(struct gw_exchange *x, enum gw_err err, const char *detail)
         atomic_fetch_add_explicit(&gw_world_stats(x->req->world)->retries, 1, memory_order_relaxed);
         try_next(x, err, detail);
     } else {
-        fail(x, err, detail);
+        fail(x, err, safe ? detail : may_be_done);
     }
 }
 
@@ -228,6 +237,7 @@ send_request(struct gw_exchange *x)
     if (req->head->body == GW_BODY_NONE) {
         x->body_sent = true;
         gw_conn_write(c, &(struct iovec){out.p, out.n}, 1);
+        x->head_sent = !c->failed; /* not a byte of it */
         return;
     }
     gw_conn_cork(c, out.p, out.n); /* goes out with the body's first bytes */
@@ -321,7 +331,10 @@ take_connection(struct gw_exchange *x, struct gw_endpoint *e)
 
     req->decision.tries++;
     x->head_sent = false;
-    x->backend = gw_backend_take(e, &backend_events, x, x->connect_ms, req->decision.tries > 1);
+    x->backend = gw_backend_take(e, &backend_events, x, x->connect_ms,
+                                 req->decision.tries > 1 ? GW_BACKEND_FRESH
+                                 : is_repeatable(req)    ? GW_BACKEND_ANY
+                                                         : GW_BACKEND_SURE);
 }
 
 /* The endpoint has as many requests as it may: this one waits for its turn. */

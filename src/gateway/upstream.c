@@ -199,10 +199,16 @@ gw_endpoint_moved(struct gw_endpoint *e)
 }
 
 static struct gw_backend *
-pooled(struct gw_endpoint *e)
+pooled(struct gw_endpoint *e, bool sure)
 {
     struct gw_backend *b = e->idle;
 
+    while (b != NULL && !gw_conn_is_quiet(&b->conn, sure)) {
+        struct gw_backend *next = b->next;
+
+        drop_idle(b); /* which its own event would have done a moment later */
+        b = next;
+    }
     if (b != NULL) {
         unlink_idle(b);
         gw_wheel_cancel(&b->timer);
@@ -226,9 +232,10 @@ fresh_one(struct gw_endpoint *e)
 
 struct gw_backend *
 gw_backend_take(struct gw_endpoint *e, const struct gw_backend_events *events, void *owner,
-                long long connect_ms, bool fresh)
+                long long connect_ms, enum gw_backend_which which)
 {
-    struct gw_backend *b = fresh ? NULL : pooled(e);
+    bool fresh = which == GW_BACKEND_FRESH;
+    struct gw_backend *b = fresh ? NULL : pooled(e, which == GW_BACKEND_SURE);
     bool is_new = b == NULL;
 
     e->refs++;

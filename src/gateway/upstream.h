@@ -78,11 +78,18 @@ void gw_endpoint_ref(struct gw_endpoint *e);
 /* Closes the one that has been idle for longest; false when none is. */
 bool gw_endpoint_shed(struct gw_endpoint *e);
 
+/* Which of an endpoint's connections will do. */
+enum gw_backend_which {
+    GW_BACKEND_ANY,
+    GW_BACKEND_SURE,  /* if pooled, then the kernel says that it is still open */
+    GW_BACKEND_FRESH, /* never a pooled one; it takes the place of the oldest of these, so that no
+                       * more are open than were */
+};
+
 /* A pooled connection, ->ready at once, or one that is being made: then events->ready or ->failed
- * comes later, within connect_ms.  fresh: never a pooled one; the new one takes the place of the
- * oldest of these, so that no more are open than were.  Counts a reference of e. */
+ * comes later, within connect_ms.  Counts a reference of e. */
 struct gw_backend *gw_backend_take(struct gw_endpoint *e, const struct gw_backend_events *events,
-                                   void *owner, long long connect_ms, bool fresh);
+                                   void *owner, long long connect_ms, enum gw_backend_which which);
 
 /* Back to the pool: the last message on it was whole both ways and it may be kept alive. */
 void gw_backend_give(struct gw_backend *b);

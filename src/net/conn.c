@@ -334,6 +334,20 @@ gw_conn_read(struct gw_conn *c, char *into, size_t n)
     return not_read(c, got);
 }
 
+bool
+gw_conn_is_quiet(const struct gw_conn *c, bool ask)
+{
+    char byte;
+
+    /* An event may be there that is still to be called: others of the same turn come first. */
+    if (gw_conn_may_read(c) || ((c->event.ev_evcallback.evcb_flags & EVLIST_ACTIVE) != 0 &&
+                                (c->event.ev_res & (EV_READ | EV_CLOSED)) != 0)) {
+        return false;
+    }
+    return !ask || (recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+                    (errno == EAGAIN || errno == EWOULDBLOCK));
+}
+
 long
 gw_conn_splice(struct gw_conn *from, struct gw_conn *to, size_t n)
 {

@@ -74,6 +74,10 @@ gw_conn_may_read(const struct gw_conn *c)
     return c->may_read || c->peer_closed;
 }
 
+/* Nothing has come that nobody has read yet, the end included, as far as the loop was told.  ask:
+ * the kernel, too, which knows what has happened since. */
+bool gw_conn_is_quiet(const struct gw_conn *c, bool ask);
+
 /* Calls events->readable from the loop if there may be something to read. */
 void gw_conn_poke(struct gw_conn *c);
 /* The same, whether or not: for bytes that the owner itself has put aside. */

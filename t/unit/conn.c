@@ -26,12 +26,19 @@ struct end {
     unsigned readable, drained, connected;
     int error;
     bool close_in_connected;
+    struct end *neighbour; /* whether it was quiet is looked up when this one is readable */
+    bool neighbour_is_quiet;
 };
 
 static void
 on_readable(struct gw_conn *c)
 {
-    ((struct end *)c)->readable++;
+    struct end *e = (struct end *)c;
+
+    e->readable++;
+    if (e->neighbour != NULL) {
+        e->neighbour_is_quiet = gw_conn_is_quiet(&e->neighbour->conn, false);
+    }
 }
 
 static void
@@ -414,6 +421,58 @@ a_reset_is_not_an_end(void **state)
     }
 }
 
+static void
+the_kernel_knows_what_the_loop_has_not_told(void **state)
+{
+    for (int ends = 0; ends < 2; ends++) {
+        struct end e;
+        int other = pair(&e);
+        char byte = 'x';
+
+        (void)state;
+        turn(); /* the first edge says that it can be written to */
+        assert_true(gw_conn_is_quiet(&e.conn, true));
+        if (ends == 1) {
+            assert_int_equal(shutdown(other, SHUT_WR), 0);
+        } else {
+            assert_int_equal(send(other, &byte, 1, 0), 1);
+        }
+        assert_true(gw_conn_is_quiet(&e.conn, false));
+        assert_false(gw_conn_is_quiet(&e.conn, true));
+        turn();
+        assert_int_equal(e.readable, 1); /* nothing was taken away */
+        assert_false(gw_conn_is_quiet(&e.conn, false));
+        gw_conn_close(&e.conn, false);
+        close(other);
+    }
+}
+
+static void
+what_comes_in_the_same_turn_is_no_quiet(void **state)
+{
+    struct end first;
+    struct end second;
+    int to_first = pair(&first);
+    int to_second = pair(&second);
+    char byte = 'x';
+
+    (void)state;
+    turn();
+    first.neighbour = &second;
+    assert_int_equal(send(to_first, &byte, 1, 0), 1);
+    turn();
+    assert_true(first.neighbour_is_quiet);
+    assert_int_equal(send(to_first, &byte, 1, 0), 1);
+    assert_int_equal(send(to_second, &byte, 1, 0), 1); /* its turn is the same, but later */
+    turn();
+    assert_int_equal(first.readable, 2);
+    assert_false(first.neighbour_is_quiet);
+    gw_conn_close(&first.conn, false);
+    gw_conn_close(&second.conn, false);
+    close(to_first);
+    close(to_second);
+}
+
 int
 main(void)
 {
@@ -430,6 +489,8 @@ main(void)
         cmocka_unit_test(who_speaks_at_once_is_heard),
         cmocka_unit_test(nobody_there_is_an_error),
         cmocka_unit_test(a_reset_is_not_an_end),
+        cmocka_unit_test(the_kernel_knows_what_the_loop_has_not_told),
+        cmocka_unit_test(what_comes_in_the_same_turn_is_no_quiet),
     };
 
     alarm(60);

@@ -135,7 +135,7 @@ static struct user
 use(void)
 {
     struct user u = {0};
-    struct gw_backend *b = gw_backend_take(endpoint, &events, &u, 3000, true);
+    struct gw_backend *b = gw_backend_take(endpoint, &events, &u, 3000, GW_BACKEND_FRESH);
 
     for (int i = 0; i < TURNS && u.ready + u.failed == 0; i++) {
         turn();
@@ -232,7 +232,7 @@ test_what_is_very_old_is_not_believed(void **state)
     (void)state;
     assert_int_equal(use().ready, 1);
     pass_time(3600000);
-    struct gw_backend *b = gw_backend_take(endpoint, &events, &u, 3000, true);
+    struct gw_backend *b = gw_backend_take(endpoint, &events, &u, 3000, GW_BACKEND_FRESH);
     assert_true(b->waits);
     for (int i = 0; i < TURNS && u.ready == 0; i++) {
         turn();
@@ -248,8 +248,8 @@ test_who_gives_up_waits_no_more(void **state)
 
     (void)state;
     mute = true;
-    struct gw_backend *first = gw_backend_take(endpoint, &events, &u, 3000, true);
-    struct gw_backend *second = gw_backend_take(endpoint, &events, &u, 3000, true);
+    struct gw_backend *first = gw_backend_take(endpoint, &events, &u, 3000, GW_BACKEND_FRESH);
+    struct gw_backend *second = gw_backend_take(endpoint, &events, &u, 3000, GW_BACKEND_FRESH);
     turn();
     gw_backend_drop(first);
     assert_ptr_equal(endpoint->waiting, second);
