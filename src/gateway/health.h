@@ -1,0 +1,42 @@
+/*
+ * health.h - what backends are asked, to find out whether they are well.
+ *
+ * A check is what a spec (healthCheck) or the configuration (core.health_check) says of it.
+ * Whoever sends requests to an endpoint joins it with the check it wants; an endpoint is checked
+ * once in each way that is wanted, by the control thread, for all routes and workers together
+ * (targets.h).  It is down (upstream.h) while one of its checks says so.
+ */
+#ifndef GW_GATEWAY_HEALTH_H
+#define GW_GATEWAY_HEALTH_H
+
+#include "config/schema.h"
+
+struct gw_endpoint;
+
+enum gw_health_type {
+    GW_HEALTH_NONE, /* not checked */
+    GW_HEALTH_HTTP, /* the status of a GET */
+    GW_HEALTH_TCP,  /* a connection can be made */
+};
+
+struct gw_health_check {
+    int type;                /* enum gw_health_type */
+    const char *path, *host; /* host NULL: the URL's */
+    const char *status;      /* "200" or "200-399" */
+    long long interval_ms;
+    long long timeout_ms;               /* for all of it: name, connection, answer */
+    long long healthy, unhealthy;       /* so many in a row */
+    unsigned least_status, most_status; /* made from the text by gw_health_finish() */
+};
+
+/* Of an object's section, where it is there; and of the configuration's, which is always. */
+extern const struct gw_setting gw_health_rows[], gw_health_core_rows[];
+
+/* Checks what rows can't.  json: the section as written; NULL: it is not there.  path: its name,
+ * "spec.healthCheck". */
+bool gw_health_finish(struct gw_health_check *c, struct gw_loader *l, const json_t *json,
+                      const char *path);
+
+bool gw_health_same(const struct gw_health_check *a, const struct gw_health_check *b);
+
+#endif
