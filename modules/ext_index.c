@@ -27,6 +27,13 @@ free_registered(struct gw_ext_registered *b)
     free(b);
 }
 
+/* One that is switched off gets no requests, and so no questions either. */
+static const struct gw_health_check *
+check_of(const struct gw_ext_route *r)
+{
+    return r->spec != NULL && r->spec->enabled ? r->spec->check : NULL;
+}
+
 void
 gw_ext_route_unref(struct gw_ext_route *r)
 {
@@ -34,6 +41,7 @@ gw_ext_route_unref(struct gw_ext_route *r)
         return;
     }
     for (unsigned i = 0; i < r->n_endpoints; i++) {
+        gw_health_leave(r->endpoints[i], check_of(r));
         gw_world_endpoint_release(r->world, r->endpoints[i]);
     }
     while (r->registered != NULL) {
@@ -80,6 +88,7 @@ add_endpoint(struct gw_ext_route *r, const char *url, long long weight, unsigned
         gw_world_endpoint_release(r->world, e);
         return;
     }
+    gw_health_join(e, check_of(r));
     r->weights[r->n_endpoints] = (unsigned)weight;
     r->endpoints[r->n_endpoints++] = e;
 }

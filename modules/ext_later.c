@@ -5,20 +5,6 @@ static gw_set_fn set_rate;
 static const char *const schemes[] = {"http", "https", NULL};
 
 /* clang-format off */
-const struct gw_setting gw_ext_health_check_rows[] = {
-    {.name = "path", .set = gw_set_text, .at = offsetof(struct gw_ext_health, path), .initial = "/healthz",
-     .help = "What is asked for."},
-    {.name = "interval", .set = gw_set_duration, .at = offsetof(struct gw_ext_health, interval_ms),
-     .initial = "5s", .min = 100, .max = 3600000, .help = "How often."},
-    {.name = "timeout", .set = gw_set_duration, .at = offsetof(struct gw_ext_health, timeout_ms),
-     .initial = "1s", .min = 10, .max = 600000, .help = "How long an answer may take."},
-    {.name = "healthy", .set = gw_set_int, .at = offsetof(struct gw_ext_health, healthy), .initial = "2",
-     .min = 1, .max = 100, .help = "Good answers in a row that make an endpoint healthy."},
-    {.name = "unhealthy", .set = gw_set_int, .at = offsetof(struct gw_ext_health, unhealthy), .initial = "3",
-     .min = 1, .max = 100, .help = "Bad ones that make it unhealthy."},
-    {0},
-};
-
 const struct gw_setting gw_ext_outlier_rows[] = {
     {.name = "consecutiveErrors", .set = gw_set_int, .at = offsetof(struct gw_ext_outlier, errors), .initial = "5",
      .min = 1, .max = 1000, .help = "Errors in a row that eject an endpoint."},
@@ -127,9 +113,8 @@ gw_ext_later_warn(const json_t *spec, const struct gw_yaml *source, struct gw_di
     static const struct {
         const char *section, *name; /* section NULL: of the spec itself */
     } later[] = {
-        {NULL, "service"},    {NULL, "directives"},   {NULL, "healthCheck"},
-        {NULL, "outlier"},    {NULL, "versions"},     {NULL, "tls"},
-        {NULL, "workspaces"}, {"limits", "requests"}, {"retry", "budget"},
+        {NULL, "service"}, {NULL, "directives"}, {NULL, "outlier"},      {NULL, "versions"},
+        {NULL, "tls"},     {NULL, "workspaces"}, {"limits", "requests"}, {"retry", "budget"},
     };
 
     for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {

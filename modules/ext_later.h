@@ -11,10 +11,6 @@
 
 /* What the rows fill; nobody reads it. */
 struct gw_ext_later {
-    struct gw_ext_health {
-        const char *path;
-        long long interval_ms, timeout_ms, healthy, unhealthy;
-    } health_check;
     struct gw_ext_outlier {
         long long errors, eject_ms, max_ejected;
     } outlier;
@@ -44,8 +40,8 @@ struct gw_ext_version {
     json_t *match;
 };
 
-extern const struct gw_setting gw_ext_health_check_rows[], gw_ext_outlier_rows[],
-    gw_ext_service_ref_rows[], gw_ext_tls_rows[], gw_ext_requests_rows[], gw_ext_version_rows[];
+extern const struct gw_setting gw_ext_outlier_rows[], gw_ext_service_ref_rows[], gw_ext_tls_rows[],
+    gw_ext_requests_rows[], gw_ext_version_rows[];
 
 /* A mapping, whatever is in it: json_t *. */
 gw_set_fn gw_ext_set_mapping;

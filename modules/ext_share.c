@@ -49,6 +49,11 @@ sizes_of(const struct gw_ext_spec *s)
     const struct gw_ext_permission *p = s->permissions.items;
     struct sizes n = {0, strlen(s->prepend) + 1 + s->balancer.hash_name.n};
 
+    if (s->check != NULL) {
+        n.structs += sizeof(*s->check);
+        n.texts += strlen(s->check->path) + 1;
+        n.texts += s->check->host == NULL ? 0 : strlen(s->check->host) + 1;
+    }
     for (size_t i = 0; i < s->permissions.n; i++) {
         n.structs += sizeof(*p) + p[i].n_segments * sizeof(*p->segments);
         n.texts += strlen(p[i].path) + strlen(p[i].group) + strlen(p[i].resource) + 3;
@@ -77,6 +82,19 @@ copy_permissions(struct gw_list *list, char **structs, char **texts)
     }
 }
 
+static void
+copy_check(struct gw_ext_spec *spec, char **structs, char **texts)
+{
+    if (spec->check == NULL) {
+        return;
+    }
+    struct gw_health_check *c = put(structs, spec->check, sizeof(*c));
+
+    c->path = put_text(texts, c->path);
+    c->host = c->host == NULL ? NULL : put_text(texts, c->host);
+    spec->check = c;
+}
+
 /* Structs first, then texts, so that all is aligned. */
 static struct shared *
 copy(const struct gw_ext_spec *spec, struct gw_str json)
@@ -88,6 +106,7 @@ copy(const struct gw_ext_spec *spec, struct gw_str json)
 
     s->spec = *spec;
     copy_permissions(&s->spec.permissions, &structs, &texts);
+    copy_check(&s->spec, &structs, &texts);
     s->spec.prepend = put_text(&texts, spec->prepend);
     s->spec.balancer.hash_name.p =
         put(&texts, spec->balancer.hash_name.p, spec->balancer.hash_name.n);

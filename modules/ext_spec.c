@@ -14,6 +14,7 @@ struct filled {
     struct gw_ext_spec spec;
     struct gw_list endpoints; /* of struct gw_ext_static */
     struct gw_ext_balance balance;
+    struct gw_health_check check;
     struct gw_ext_later later;
 };
 
@@ -109,8 +110,8 @@ const struct gw_setting gw_ext_service_rows[] = {
      .help = "As those of a ReverseProxy."},
     {.name = "loadBalancer", .set = gw_set_section, .at = offsetof(struct filled, balance),
      .rows = gw_ext_balance_rows, .help = "How requests are shared among endpoints."},
-    {.name = "healthCheck", .set = gw_set_section, .at = LATER(health_check),
-     .rows = gw_ext_health_check_rows, .help = "How endpoints are asked whether they live."},
+    {.name = "healthCheck", .set = gw_set_section, .at = offsetof(struct filled, check),
+     .rows = gw_health_rows, .help = "How endpoints are asked whether they live."},
     {.name = "outlier", .set = gw_set_section, .at = LATER(outlier), .rows = gw_ext_outlier_rows,
      .help = "When an endpoint that fails is left alone."},
     {.name = "limits", .set = gw_set_section, .at = SPEC(connections), .rows = limit_rows,
@@ -256,6 +257,16 @@ pack_service(const struct gw_ext_spec *shared, const struct gw_list *endpoints)
     return &s->piece;
 }
 
+/* Without the section nothing is checked. */
+static bool
+compile_check(struct filled *f, const json_t *json, struct gw_loader *l)
+{
+    if (json_is_object(json) && f->check.type != GW_HEALTH_NONE) {
+        f->spec.check = &f->check;
+    }
+    return gw_health_finish(&f->check, l, json, "spec.healthCheck");
+}
+
 static struct gw_piece *
 compile_service(const json_t *json, struct gw_loader *l)
 {
@@ -273,6 +284,7 @@ compile_service(const json_t *json, struct gw_loader *l)
     good =
         gw_ext_permissions_compile(&f->spec.permissions, l, json_object_get(spec, "permissions")) &&
         good;
+    good = compile_check(f, json_object_get(spec, "healthCheck"), l) && good;
     gw_ext_later_warn(spec, l->source, l->diag);
     if (f->spec.allow_paths != 0) {
         gw_diag_warn(l->diag, gw_yaml_key_place(l->source, json_object_get(spec, "path"), "allow"),

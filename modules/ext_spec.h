@@ -9,6 +9,7 @@
 #define GW_MODULES_EXT_SPEC_H
 
 #include "config/schema.h"
+#include "gateway/health.h"
 #include "gateway/req.h"
 #include "gateway/world.h"
 
@@ -34,7 +35,8 @@ struct gw_ext_spec {
     int allow_paths;     /* GW_PATH_*, as bits */
     const char *prepend; /* "" or "/base" */
     struct gw_balancer balancer;
-    long long connections, pending; /* per endpoint; 0: the config's; none */
+    const struct gw_health_check *check; /* NULL: none */
+    long long connections, pending;      /* per endpoint; 0: the config's; none */
     long long connect_ms, pending_ms, first_byte_ms, idle_ms, tunnel_idle_ms; /* 0: the config's */
     long long attempts;                                                       /* further ones */
 };

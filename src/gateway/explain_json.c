@@ -1,5 +1,7 @@
 /* explain_json.c - what gw_explain_run() found out, as JSON. */
+#include "base/clock.h"
 #include "gateway/explain.h"
+#include "gateway/targets.h"
 
 static json_t *
 text(struct gw_str s)
@@ -173,10 +175,32 @@ subject_json(const struct gw_req *req)
 }
 
 static void
-add_endpoint(json_t *list, struct gw_str url)
+add_since(json_t *o, uint64_t wall_ms)
 {
-    if (url.n > 0) {
-        json_array_append_new(list, text(url));
+    struct gw_buf since = {0};
+
+    gw_clock_rfc3339(&since, wall_ms);
+    put(o, "since", gw_buf_text(&since));
+    gw_buf_fini(&since);
+}
+
+/* unhealthy: those that get nothing as long as there are others. */
+static void
+add_endpoint(json_t *list, json_t *unhealthy, struct gw_str url)
+{
+    struct gw_health_status status;
+
+    if (url.n == 0) {
+        return;
+    }
+    json_array_append_new(list, text(url));
+    if (gw_targets_status(url, &status) && !status.healthy) {
+        json_t *o = json_object();
+
+        put(o, "endpoint", url);
+        put(o, "reason", gw_str_of(status.reason));
+        add_since(o, status.since_ms);
+        json_array_append_new(unhealthy, o);
     }
 }
 
@@ -195,6 +219,7 @@ add_route(json_t *answer, const struct gw_req *req)
 {
     const struct gw_conf *c = req->snapshot;
     json_t *list = json_array();
+    json_t *unhealthy = json_array();
     bool served = is_served(req);
 
     put(answer, "route", gw_str_of(gw_route_name(served ? req->decision.route : GW_N_ROUTES)));
@@ -202,14 +227,18 @@ add_route(json_t *answer, const struct gw_req *req)
         put(answer, "extension", req->decision.extension);
     }
     for (unsigned i = 0; i < req->to.n_endpoints; i++) {
-        add_endpoint(list, gw_endpoint_url(req->to.endpoints[i]));
+        add_endpoint(list, unhealthy, gw_endpoint_url(req->to.endpoints[i]));
     }
     if (served && !is_meaningless(req) && req->plan->route == GW_ROUTE_CORE) {
-        add_endpoint(list, gw_str_of(c->settings.core.url));
+        add_endpoint(list, unhealthy, gw_str_of(c->settings.core.url));
     } else if (served && !is_meaningless(req) && req->plan->route == GW_ROUTE_CONSOLE) {
-        add_endpoint(list, gw_str_of(c->settings.core.console));
+        add_endpoint(list, unhealthy, gw_str_of(c->settings.core.console));
     }
     json_object_set_new(answer, "endpoints", list);
+    if (json_array_size(unhealthy) > 0) {
+        json_object_set(answer, "unhealthy", unhealthy);
+    }
+    json_decref(unhealthy);
 }
 
 /* What the client would be told, when it is not passed on. */

@@ -1,9 +1,66 @@
 #include "gateway/health.h"
 
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "gateway/targets.h"
+#include "gateway/upstream.h"
+#include "gateway/worlds.h"
 #include "http/url.h"
+
+/* One way in which an endpoint is checked, for so many of its users. */
+struct gw_health_member {
+    struct gw_health_member *next;
+    struct gw_target *target; /* one use of it, whatever the users */
+    unsigned users;
+};
+
+/* -- settings -----------------------------------------------------------------------------------
+ */
 
 static const char *const types[] = {
     [GW_HEALTH_NONE] = "none", [GW_HEALTH_HTTP] = "http", [GW_HEALTH_TCP] = "tcp", NULL};
+
+static bool
+parse_range(struct gw_str text, struct gw_health_range *out)
+{
+    struct gw_str rest = text;
+    struct gw_str least = gw_str_cut(&rest, '-');
+    struct gw_str most = least.n < text.n ? rest : least;
+    uint64_t from = 0;
+    uint64_t to = 0;
+
+    if (!gw_str_u64(least, &from) || !gw_str_u64(most, &to) || from < 200 || to > 599 ||
+        from > to) {
+        return false;
+    }
+    *out = (struct gw_health_range){(unsigned)from, (unsigned)to};
+    return true;
+}
+
+/* 200, or "200-399" */
+static bool
+set_status(struct gw_loader *l, void *field, const json_t *value, const struct gw_setting *row,
+           const char *path)
+{
+    struct gw_str text = {json_string_value(value), json_string_length(value)};
+    char number[24];
+
+    (void)row;
+    if (json_is_integer(value)) {
+        (void)snprintf(number, sizeof(number), "%lld", (long long)json_integer_value(value));
+        text = gw_str_of(number);
+    }
+    if (!parse_range(text, field)) {
+        gw_schema_error(l, value, path,
+                        "expected a status such as 200, or a range of them such as 200-399, got %s",
+                        gw_schema_got(l, value));
+        return false;
+    }
+    return true;
+}
 
 #define AT(field) offsetof(struct gw_health_check, field)
 
@@ -15,7 +72,8 @@ static const char *const types[] = {
      .help = "What is asked for, by GET; its query may be there, too."},                           \
     {.name = "host", .set = gw_set_text, .at = AT(host), .example = "devops.example",              \
      .help = "The Host header; left out, that of the URL."},                                       \
-    {.name = "status", .set = gw_set_text, .at = AT(status), .initial = "200-399",                 \
+    {.name = "status", .set = set_status, .at = AT(status), .initial = "200-399",                  \
+     .type = "a status or a range",                                                                \
      .help = "Answers that are good: a status, or from one to another."},                          \
     {.name = "interval", .set = gw_set_duration, .at = AT(interval_ms), .initial = "5s",           \
      .min = 100, .max = 3600000, .help = "How often."},                                            \
@@ -30,24 +88,6 @@ static const char *const types[] = {
 const struct gw_setting gw_health_rows[] = {ROWS("http")};
 const struct gw_setting gw_health_core_rows[] = {ROWS("none")};
 /* clang-format on */
-
-static bool
-parse_status(struct gw_health_check *c)
-{
-    struct gw_str most = gw_str_of(c->status);
-    bool is_range = gw_str_find(most, '-') < most.n;
-    struct gw_str least = gw_str_cut(&most, '-');
-    uint64_t from = 0;
-    uint64_t to = 0;
-
-    if (!gw_str_u64(least, &from) || !gw_str_u64(is_range ? most : least, &to) || from < 200 ||
-        to > 599 || from > to) {
-        return false;
-    }
-    c->least_status = (unsigned)from;
-    c->most_status = (unsigned)to;
-    return true;
-}
 
 static bool
 path_ok(struct gw_str path)
@@ -89,16 +129,11 @@ gw_health_finish(struct gw_health_check *c, struct gw_loader *l, const json_t *j
     if (c->host != NULL && *c->host == '\0') {
         c->host = NULL;
     }
-    if (!path_ok(gw_str_of(c->path))) {
+    if (c->path != NULL && !path_ok(gw_str_of(c->path))) {
         complain(l, json, path, "path", c->path, "a path such as /healthz");
     }
     if (c->host != NULL && !gw_host_ok(gw_str_of(c->host))) {
         complain(l, json, path, "host", c->host, "a host, and perhaps a port");
-    }
-    if (!parse_status(c)) {
-        complain(l, json, path, "status", c->status,
-                 "a status such as 200, or a range of them "
-                 "such as 200-399");
     }
     if (c->type == GW_HEALTH_TCP) {
         warn_of_no_effect(l, json, path);
@@ -117,7 +152,89 @@ gw_health_same(const struct gw_health_check *a, const struct gw_health_check *b)
 {
     return a->type == b->type && a->interval_ms == b->interval_ms &&
            a->timeout_ms == b->timeout_ms && a->healthy == b->healthy &&
-           a->unhealthy == b->unhealthy && a->least_status == b->least_status &&
-           a->most_status == b->most_status && same_text(a->path, b->path) &&
+           a->unhealthy == b->unhealthy && a->status.least == b->status.least &&
+           a->status.most == b->status.most && same_text(a->path, b->path) &&
            same_text(a->host, b->host);
+}
+
+/* -- an endpoint's checks ------------------------------------------------------------------------
+ */
+
+void
+gw_health_apply(struct gw_endpoint *e)
+{
+    bool down = false;
+
+    for (const struct gw_health_member *m = e->checks; m != NULL; m = m->next) {
+        down = down || atomic_load_explicit(&m->target->down, memory_order_relaxed);
+    }
+    if (e->down && !down) {
+        e->up_since_ms = gw_world_now_ms(e->world);
+    }
+    e->down = down;
+}
+
+static struct gw_health_member **
+find(struct gw_endpoint *e, const struct gw_health_check *c)
+{
+    struct gw_health_member **at = &e->checks;
+
+    while (*at != NULL && !gw_health_same(&(*at)->target->check, c)) {
+        at = &(*at)->next;
+    }
+    return at;
+}
+
+static void
+drop(struct gw_health_member **at)
+{
+    struct gw_health_member *m = *at;
+
+    *at = m->next;
+    gw_target_give(m->target);
+    free(m);
+}
+
+/* Offline nothing is asked. */
+static bool
+is_wanted(const struct gw_endpoint *e, const struct gw_health_check *c)
+{
+    return c != NULL && c->type != GW_HEALTH_NONE && gw_world_loop(e->world) != NULL;
+}
+
+void
+gw_health_join(struct gw_endpoint *e, const struct gw_health_check *c)
+{
+    if (!is_wanted(e, c)) {
+        return;
+    }
+    struct gw_health_member **at = find(e, c);
+    if (*at == NULL) {
+        *at = gw_mem_alloc(sizeof(**at));
+        (*at)->target = gw_target_take(gw_str_of(e->text), c);
+        gw_health_apply(e);
+    }
+    (*at)->users++;
+}
+
+void
+gw_health_leave(struct gw_endpoint *e, const struct gw_health_check *c)
+{
+    if (!is_wanted(e, c)) {
+        return;
+    }
+    struct gw_health_member **at = find(e, c);
+    assert(*at != NULL);
+    if (--(*at)->users == 0) {
+        drop(at);
+        gw_health_apply(e);
+    }
+}
+
+void
+gw_health_fini(struct gw_endpoint *e)
+{
+    while (e->checks != NULL) {
+        drop(&e->checks);
+    }
 }

@@ -22,11 +22,12 @@ enum gw_health_type {
 struct gw_health_check {
     int type;                /* enum gw_health_type */
     const char *path, *host; /* host NULL: the URL's */
-    const char *status;      /* "200" or "200-399" */
+    struct gw_health_range {
+        unsigned least, most;
+    } status; /* of good answers */
     long long interval_ms;
-    long long timeout_ms;               /* for all of it: name, connection, answer */
-    long long healthy, unhealthy;       /* so many in a row */
-    unsigned least_status, most_status; /* made from the text by gw_health_finish() */
+    long long timeout_ms;         /* for all of it: name, connection, answer */
+    long long healthy, unhealthy; /* so many in a row */
 };
 
 /* Of an object's section, where it is there; and of the configuration's, which is always. */
@@ -38,5 +39,14 @@ bool gw_health_finish(struct gw_health_check *c, struct gw_loader *l, const json
                       const char *path);
 
 bool gw_health_same(const struct gw_health_check *a, const struct gw_health_check *b);
+
+/* Worker.  A user of the endpoint wants it checked so, or no longer; counted.  NULL, or of the
+ * type none: nothing is wanted.  What is known of it holds from here on. */
+void gw_health_join(struct gw_endpoint *e, const struct gw_health_check *c);
+void gw_health_leave(struct gw_endpoint *e, const struct gw_health_check *c);
+
+/* For the endpoint's world: something is known anew; and it goes. */
+void gw_health_apply(struct gw_endpoint *e);
+void gw_health_fini(struct gw_endpoint *e);
 
 #endif

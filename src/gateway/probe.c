@@ -65,7 +65,7 @@ static void
 judge(struct gw_probe *p)
 {
     unsigned status = p->parser.head.status;
-    bool good = status >= p->check->least_status && status <= p->check->most_status;
+    bool good = status >= p->check->status.least && status <= p->check->status.most;
     char text[8];
 
     (void)snprintf(text, sizeof(text), "%u", status);

@@ -57,6 +57,8 @@ static const struct gw_setting core_rows[] = {
     {.name = "allow_paths", .set = gw_set_word_set, .at = AT(core.allow_paths), .words = gw_path_words, .initial = "[]",
      .example = "[encoded_slash]",
      .help = "Paths that are let through to ks-core and the console although they can be read in two ways; not below `/api`, `/apis`, `/kapi` and `/kapis`."},
+    {.name = "health_check", .set = gw_set_section, .at = AT(core.check), .rows = gw_health_core_rows,
+     .help = "How ks-core is asked whether it is well."},
     {0},
 };
 
@@ -400,6 +402,8 @@ gw_settings_finish(struct gw_settings *s, struct gw_loader *l, const json_t *roo
     }
     check_url(l, root, "url", s->core.url);
     check_url(l, root, "console", s->core.console);
+    (void)gw_health_finish(&s->core.check, l, at(root, "core", "health_check"),
+                           "core.health_check");
     check_listeners(s, l, root);
     parse_trusted(s, l, root);
     check_mode(s, l, root);

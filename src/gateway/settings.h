@@ -5,6 +5,7 @@
 #define GW_GATEWAY_SETTINGS_H
 
 #include "config/schema.h"
+#include "gateway/health.h"
 #include "http/parse.h"
 #include "registry/sync.h"
 
@@ -27,6 +28,7 @@ struct gw_settings {
         const char *const *paths; /* first segments that belong to the core */
         bool preserve_host;
         int allow_paths; /* GW_PATH_*, as bits */
+        struct gw_health_check check;
     } core;
     struct gw_registry_settings registry;
     const char *const *trusted_proxies; /* addresses and CIDR blocks */

@@ -8,6 +8,7 @@
 #include "gateway/balance.h"
 #include "gateway/conf.h"
 #include "gateway/dial.h"
+#include "gateway/health.h"
 #include "gateway/pending.h"
 
 static struct gw_world_stats *
@@ -86,6 +87,7 @@ gw_endpoint_free(struct gw_endpoint *e)
     }
     gw_addresses_fini(e);
     gw_pending_fini(e);
+    gw_health_fini(e);
     free(e->text);
     free(e);
 }

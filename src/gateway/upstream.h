@@ -16,6 +16,7 @@
 
 struct gw_backend;
 struct gw_dial;
+struct gw_health_member;
 struct gw_name;
 struct gw_spot;
 struct gw_queue;
@@ -27,15 +28,15 @@ struct gw_endpoint {
     unsigned refs;
     unsigned busy, open; /* connections in use; all */
     unsigned n_idle;
-    unsigned n_addresses, next_address;
-    unsigned n_pending;           /* requests that wait for a connection, in queue */
-    bool down;                    /* health's: nothing new goes there while others are up */
-    struct gw_queue *queue;       /* pending.c's; NULL: nobody ever waited */
-    uint64_t up_since_ms;         /* mono; made, or no longer down, at: its slow start begins */
-    uint64_t hash;                /* gw_balance_hash() of text */
-    struct gw_backend *idle;      /* newest first */
-    struct gw_backend *idle_last; /* oldest */
-    struct gw_spot *spots;        /* addresses.c's, as are: */
+    unsigned n_pending;              /* requests that wait for a connection, in queue */
+    bool down;                       /* health's: nothing new goes there while others are up */
+    struct gw_queue *queue;          /* pending.c's; NULL: nobody ever waited */
+    struct gw_health_member *checks; /* health.c's; NULL: it is not checked */
+    uint64_t up_since_ms;            /* mono; made, or no longer down, at: its slow start begins */
+    uint64_t hash;                   /* gw_balance_hash() of text */
+    struct gw_backend *idle;         /* newest first */
+    struct gw_backend *idle_last;    /* oldest */
+    struct gw_spot *spots;           /* addresses.c's, as are: */
     unsigned n_spots, next_spot;
     struct gw_name *name;       /* NULL: its address is a number or a path */
     struct gw_backend *waiting; /* for its addresses */

@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "gateway/conf.h"
+#include "gateway/health.h"
 #include "gateway/upstream.h"
 #include "gateway/worlds.h"
 #include "net/dns.h"
@@ -36,7 +37,8 @@ struct gw_world {
         size_t users;
     } * confs; /* [0] is in force; the others still have requests (or tunnels) */
     size_t n_confs;
-    struct gw_endpoint *core, *console; /* a reference each; console may be NULL */
+    struct gw_endpoint *core, *console;       /* a reference each; console may be NULL */
+    const struct gw_health_check *core_check; /* of the core; its configuration's */
     struct gw_world_stats stats;
     struct gw_wheel no_wheel; /* offline: nothing ever fires */
 };
@@ -85,13 +87,13 @@ gw_world_free(struct gw_world *w)
     for (size_t i = 0; i < w->n_views; i++) {
         w->views[i].view->close(w->views[i].index);
     }
+    gw_world_endpoint_release(w, w->core);
+    gw_world_endpoint_release(w, w->console);
+    gw_map_free(w->endpoints, on_endpoint_left); /* with their checks, whoever wanted them */
     for (size_t i = 0; i < w->n_confs; i++) {
         gw_conf_unref(w->confs[i].conf);
     }
     free(w->confs);
-    gw_world_endpoint_release(w, w->core);
-    gw_world_endpoint_release(w, w->console);
-    gw_map_free(w->endpoints, on_endpoint_left);
     for (size_t i = 0; i < w->n_states; i++) {
         free(w->states[i].memory);
     }
@@ -178,6 +180,16 @@ gw_world_endpoint_release(struct gw_world *w, struct gw_endpoint *e)
     if (--e->refs == 0) {
         gw_map_take(w->endpoints, gw_str_of(e->text));
         gw_endpoint_free(e);
+    }
+}
+
+void
+gw_world_checked(struct gw_world *w, struct gw_str url)
+{
+    struct gw_endpoint *e = gw_map_get(w->endpoints, url);
+
+    if (e != NULL) {
+        gw_health_apply(e);
     }
 }
 
@@ -285,6 +297,11 @@ use_core(struct gw_world *w, const struct gw_settings *s)
     struct gw_endpoint *console =
         s->core.console == NULL ? NULL : gw_world_endpoint(w, gw_str_of(s->core.console), &why);
 
+    gw_health_join(core, &s->core.check);
+    if (w->core != NULL) {
+        gw_health_leave(w->core, w->core_check);
+    }
+    w->core_check = &s->core.check;
     gw_world_endpoint_release(w, w->core);
     gw_world_endpoint_release(w, w->console);
     w->core = core;
@@ -306,12 +323,12 @@ gw_world_use(struct gw_world *w, struct gw_conf *conf)
     struct conf_use before = w->confs[0];
     w->confs[0] = w->confs[at];
     w->confs[at] = before;
-    drop_unused_confs(w);
     if (w->loop != NULL) {
         gw_dns_use(w->loop, conf->settings.dns.servers, conf->settings.dns.min_ttl,
                    conf->settings.dns.max_ttl);
     }
     use_core(w, &conf->settings);
+    drop_unused_confs(w);
 }
 
 struct gw_endpoint *

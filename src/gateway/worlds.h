@@ -57,6 +57,9 @@ struct gw_endpoint *gw_world_console(const struct gw_world *w);
 struct gw_conf *gw_world_conf_take(struct gw_world *w);
 void gw_world_conf_give(struct gw_world *w, struct gw_conf *conf);
 
+/* Control has found out something about the endpoint of this URL, should there be one here. */
+void gw_world_checked(struct gw_world *w, struct gw_str url);
+
 uint64_t gw_world_revision(const struct gw_world *w); /* of the last batch applied */
 
 #endif

@@ -1,6 +1,7 @@
 /* admin_extensions.c - every extension with its state and backends, in one answer. */
 #include "server/admin_errand.h"
 #include "server/admin_select.h"
+#include "server/endpoint_status.h"
 
 static const struct gw_kind *
 kind_of(const char *kind)
@@ -24,13 +25,13 @@ collect(struct gw_errand *e)
     gw_errand_return(e);
 }
 
-/* live: it may get requests. */
+/* live: it may get requests, as far as is known. */
 static json_t *
 endpoint_json(const json_t *spec, const char *source, const char *name)
 {
     static const char *const copied[] = {"url", "version", "weight", "leaseSeconds", NULL};
-    json_t *out = json_pack("{s:s, s:b}", "source", source, "live",
-                            !json_is_true(json_object_get(spec, "draining")));
+    bool live = !json_is_true(json_object_get(spec, "draining"));
+    json_t *out = json_pack("{s:s}", "source", source);
 
     if (name != NULL) {
         (void)json_object_set_new(out, "name", json_string(name));
@@ -42,6 +43,8 @@ endpoint_json(const json_t *spec, const char *source, const char *name)
             (void)json_object_set(out, *c, value);
         }
     }
+    live = gw_endpoint_status_add(out, json_string_value(json_object_get(spec, "url"))) && live;
+    (void)json_object_set_new(out, "live", json_boolean(live));
     return out;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "gateway/admin.h"
+#include "gateway/targets.h"
 #include "server/admin_errand.h"
 #include "server/admin_health.h"
 
@@ -79,6 +80,7 @@ gw_admin_metrics(struct gw_admin_call *call)
 
     server_metrics(&out);
     registry_metrics(&out);
+    gw_targets_metrics(&out);
     for (const struct gw_module *const *m = gw_modules; *m != NULL; m++) {
         if ((*m)->metrics != NULL) {
             (*m)->metrics(&out, worlds, n);

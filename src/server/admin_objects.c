@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "server/admin_errand.h"
 #include "server/admin_select.h"
+#include "server/endpoint_status.h"
 
 /* group, version, [namespaces, ns,] plural, [name]: what stands behind "apis/" or "api/". */
 static void
@@ -100,7 +101,7 @@ answer_object(struct gw_errand *e, struct gw_admin_call *call)
     if (e->result != GW_STORE_OK) {
         return gw_errand_refuse(e, call);
     }
-    return gw_admin_json(call->req, 200, gw_object_json(e->object));
+    return gw_admin_json(call->req, 200, gw_endpoint_status_object(e->object));
 }
 
 enum gw_verdict
@@ -149,7 +150,7 @@ answer_list(struct gw_errand *e, struct gw_admin_call *call)
     items = json_array();
     for (size_t i = 0; i < e->n_objects; i++) {
         if (gw_selection_takes(&s, e->objects[i])) {
-            (void)json_array_append_new(items, gw_object_json(e->objects[i]));
+            (void)json_array_append_new(items, gw_endpoint_status_object(e->objects[i]));
         }
     }
     return gw_admin_json(call->req, 200, gw_selection_list(&s, call->kind, e->revision, items));

@@ -1,6 +1,7 @@
 /* admin_write.c - creating, replacing and deleting objects. */
 #include "server/admin_write.h"
 #include "base/mem.h"
+#include "server/endpoint_status.h"
 
 /* Puts what the path says into a body that leaves it out, and refuses one that says otherwise. */
 static enum gw_verdict
@@ -62,6 +63,7 @@ gw_admin_object(struct gw_admin_call *call, json_t *json, struct gw_object **out
     if (v != GW_NEXT) {
         return v;
     }
+    gw_endpoint_status_strip(call->kind, json);
     *out = gw_object_new(json, NULL, &diag);
     if (*out == NULL) {
         return gw_admin_invalid(call, &diag);

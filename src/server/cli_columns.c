@@ -5,9 +5,10 @@
 #include "base/clock.h"
 #include "server/cli_util.h"
 
-#define COLUMNS_MAX 4
+#define COLUMNS_MAX 5
 
-typedef void cell_fn(struct gw_buf *out, const json_t *spec);
+/* part: of the object, as the column says. */
+typedef void cell_fn(struct gw_buf *out, const json_t *part);
 
 static void
 add_text(struct gw_buf *out, const json_t *value, const char *otherwise)
@@ -77,17 +78,36 @@ lease(struct gw_buf *out, const json_t *spec)
     gw_buf_puts(out, json_is_integer(seconds) ? "s" : "");
 }
 
+static void
+health(struct gw_buf *out, const json_t *status)
+{
+    const json_t *healthy = json_object_get(status, "healthy");
+    const char *reason = json_string_value(json_object_get(status, "reason"));
+
+    if (json_is_false(healthy)) {
+        gw_buf_printf(out, "down: %s", reason == NULL ? "" : reason);
+    } else {
+        gw_buf_puts(out, json_is_true(healthy) ? "up" : "-");
+    }
+}
+
 /* What tells more than name and age; of the kinds that people look at most. */
 static const struct {
     const char *kind;
     struct column {
         const char *title;
         cell_fn *cell;
+        const char *part; /* NULL: the spec */
     } columns[COLUMNS_MAX];
 } tables[] = {
     {"ExtensionService",
-     {{"ENABLED", enabled}, {"ACCESS", access_level}, {"STATIC", backends}, {NULL, NULL}}},
-    {"Endpoint", {{"EXTENSION", extension}, {"URL", url}, {"WEIGHT", weight}, {"LEASE", lease}}},
+     {{"ENABLED", enabled, NULL}, {"ACCESS", access_level, NULL}, {"STATIC", backends, NULL}}},
+    {"Endpoint",
+     {{"EXTENSION", extension, NULL},
+      {"URL", url, NULL},
+      {"WEIGHT", weight, NULL},
+      {"LEASE", lease, NULL},
+      {"HEALTH", health, "status"}}},
 };
 
 static const struct column *
@@ -130,7 +150,6 @@ static void
 add_row(struct gw_table *t, const struct column *columns, const json_t *object, bool namespaces)
 {
     const json_t *metadata = json_object_get(object, "metadata");
-    const json_t *spec = json_object_get(object, "spec");
     struct gw_buf cell = {0};
 
     if (namespaces) {
@@ -138,8 +157,10 @@ add_row(struct gw_table *t, const struct column *columns, const json_t *object, 
     }
     gw_table_add(t, json_string_value(json_object_get(metadata, "name")));
     for (size_t i = 0; i < COLUMNS_MAX && columns[i].title != NULL; i++) {
+        const char *part = columns[i].part == NULL ? "spec" : columns[i].part;
+
         gw_buf_reset(&cell);
-        columns[i].cell(&cell, spec);
+        columns[i].cell(&cell, json_object_get(object, part));
         gw_table_add(t, cell.p);
     }
     gw_table_add(t, json_string_value(json_object_get(metadata, "resourceVersion")));

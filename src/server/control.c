@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/admin_health.h"
+#include "server/checker.h"
 #include "server/descriptors.h"
 #include "server/worker.h"
 
@@ -27,7 +28,8 @@ struct live_waiter {
 
 struct gw_control {
     const struct gw_server_args *args;
-    struct event_base *base;
+    struct gw_loop *loop;
+    struct event_base *base; /* the loop's */
     struct gw_mailbox *mailbox;
     struct event *mail_event, *status_event, *drain_event;
     struct event *signals[3];
@@ -94,6 +96,7 @@ on_control_mail(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
+    gw_loop_turn(c->loop);
     gw_mailbox_run(c->mailbox, c);
 }
 
@@ -275,6 +278,7 @@ gw_control_reload(struct gw_control *c, struct gw_diag *diag)
     }
     gw_conf_unref(c->conf);
     c->conf = next;
+    gw_checker_use(next);
     return true;
 }
 
@@ -465,14 +469,11 @@ on_term(evutil_socket_t fd, short what, void *arg)
 static void
 open_loop(struct gw_control *c)
 {
-    struct event_config *config = event_config_new();
     const struct timeval every = {.tv_usec = STATUS_EVERY_MS * 1000L};
     sigset_t held;
 
-    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
-    c->base = event_base_new_with_config(config);
-    event_config_free(config);
-    assert(c->base != NULL);
+    c->loop = gw_loop_new();
+    c->base = c->loop->base;
     c->mailbox = gw_mailbox_new();
     c->mail_event =
         event_new(c->base, gw_mailbox_fd(c->mailbox), EV_READ | EV_PERSIST, on_control_mail, c);
@@ -497,6 +498,8 @@ open_workers(struct gw_control *c)
     struct gw_descriptors may = gw_descriptors_prepare(&c->conf->settings);
 
     c->n_workers = c->conf->settings.n_workers;
+    gw_checker_open(c->loop, c->n_workers, may.checks);
+    gw_checker_use(c->conf);
     c->workers = gw_mem_alloc(c->n_workers * sizeof(*c->workers));
     c->worlds = gw_mem_alloc(c->n_workers * sizeof(struct gw_world *));
     c->live = gw_mem_alloc(c->n_workers * sizeof(*c->live));
@@ -552,13 +555,14 @@ close_all(struct gw_control *c)
         gw_worker_fini(&c->workers[i]);
     }
     gw_mailbox_free(c->mailbox, c);
+    gw_checker_close();
     for (int i = 0; i < 3; i++) {
         event_free(c->signals[i]);
     }
     event_free(c->drain_event);
     event_free(c->status_event);
     event_free(c->mail_event);
-    event_base_free(c->base);
+    gw_loop_free(c->loop);
     gw_conf_unref(c->conf);
     free(c->live);
     free(c->worlds);

@@ -7,9 +7,14 @@
 #include "net/pipe.h"
 
 /* Beyond what is open already: the registry's files, key and log files while they are replaced,
- * an epoll and a mailbox for each worker, health checks, and the admin socket's connections. */
+ * an epoll and a mailbox for each worker, the first few health checks, and the admin socket's
+ * connections. */
 #define RESERVE            48
 #define RESERVE_PER_WORKER 8
+/* Health checks at a time: a small part of all there may be open, and not more than helps. */
+#define CHECKS_PART  64
+#define CHECKS_LEAST 4
+#define CHECKS_MOST  256
 /* A server for fewer clients than this is not one. */
 #define LEAST 8
 /* Of one worker: all that it lends and keeps. */
@@ -48,13 +53,25 @@ raise_limit(rlim_t wanted)
     return r.rlim_cur;
 }
 
+static rlim_t
+checks_of(rlim_t files)
+{
+    rlim_t n = files / CHECKS_PART;
+
+    return n < CHECKS_LEAST ? CHECKS_LEAST : n < CHECKS_MOST ? n : CHECKS_MOST;
+}
+
 struct gw_descriptors
 gw_descriptors_prepare(const struct gw_settings *s)
 {
     rlim_t n = s->n_workers;
     rlim_t reserve = count_open() + RESERVE + RESERVE_PER_WORKER * n;
     rlim_t wanted = 2 * (rlim_t)s->limits.connections + 2 * PIPES * n + reserve;
+
+    wanted += checks_of(wanted) - CHECKS_LEAST;
     rlim_t have = raise_limit(wanted);
+    rlim_t checks = checks_of(have);
+    reserve += checks - CHECKS_LEAST;
     rlim_t left = have > reserve ? have - reserve : 0;
     rlim_t pipes = left / 4 / 2 / n; /* a quarter for them, two each */
 
@@ -69,5 +86,6 @@ gw_descriptors_prepare(const struct gw_settings *s)
                     s->limits.connections, (unsigned long long)have, (unsigned long long)clients,
                     (unsigned long long)wanted);
     }
-    return (struct gw_descriptors){.clients = (size_t)(clients / n), .pipes = (unsigned)pipes};
+    return (struct gw_descriptors){
+        .clients = (size_t)(clients / n), .pipes = (unsigned)pipes, .checks = (unsigned)checks};
 }

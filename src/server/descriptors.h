@@ -11,10 +11,11 @@
 
 #include "gateway/settings.h"
 
-/* What one worker may have. */
+/* What one worker may have, and control. */
 struct gw_descriptors {
-    size_t clients; /* connections; as many to backends are then possible, too */
-    unsigned pipes; /* for bodies that are not copied (net/pipe.h) */
+    size_t clients;  /* connections; as many to backends are then possible, too */
+    unsigned pipes;  /* for bodies that are not copied (net/pipe.h) */
+    unsigned checks; /* of health, at a time; control's, for the whole server */
 };
 
 /* Raises the process's limit as far as limits.connections needs and the hard limit allows; warns

@@ -121,6 +121,18 @@ add_what(struct gw_table *t, const json_t *answer)
 }
 
 static void
+add_unhealthy(struct gw_table *t, const json_t *list)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *o = json_array_get(list, i);
+        struct gw_buf v = {0};
+
+        gw_buf_printf(&v, "%s: %s, since %s", at(o, "endpoint"), at(o, "reason"), at(o, "since"));
+        row(t, "unhealthy", &v);
+    }
+}
+
+static void
 add_where(struct gw_table *t, const json_t *answer)
 {
     struct gw_buf v = {0};
@@ -134,6 +146,7 @@ add_where(struct gw_table *t, const json_t *answer)
         list(&v, json_object_get(answer, "endpoints"));
     }
     row(t, "route", &v);
+    add_unhealthy(t, json_object_get(answer, "unhealthy"));
 }
 
 void

@@ -81,8 +81,9 @@ static const struct {
     {"{loadBalancer: {policy: hash, hash: {cookie: 'a;b'}}}", "is not the name of a cookie", NULL},
     {"{loadBalancer: {hash: {ip: true}}}", NULL, "hash has no effect"},
     /* later fields: their shape is checked, and they are warned about */
-    {"{healthCheck: {path: /h, interval: 5s, timeout: 1s, healthy: 2, unhealthy: 3}}", NULL,
-     "spec.healthCheck is not in effect"},
+    {"{healthCheck: {path: /h, interval: 5s, timeout: 1s, healthy: 2, unhealthy: 3}}", NULL, NULL},
+    {"{healthCheck: {type: tcp, path: /h}}", NULL, "spec.healthCheck.path has no effect"},
+    {"{healthCheck: {path: h}}", "spec.healthCheck.path: expected a path", NULL},
     {"{outlier: {consecutiveErrors: 5, ejectFor: 10s, maxEjected: 50%}}", NULL,
      "spec.outlier is not in effect"},
     {"{limits: {connections: 256, pending: 128, requests: {rate: 100/s, burst: 200, per: user}}}",

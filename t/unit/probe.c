@@ -68,11 +68,8 @@ on_done(void *owner, enum gw_probe_result result, const char *why)
 static struct gw_health_check
 check_of(int type)
 {
-    return (struct gw_health_check){.type = type,
-                                    .path = "/healthz?full",
-                                    .timeout_ms = 1000,
-                                    .least_status = 200,
-                                    .most_status = 399};
+    return (struct gw_health_check){
+        .type = type, .path = "/healthz?full", .timeout_ms = 1000, .status = {200, 399}};
 }
 
 static void
@@ -367,6 +364,9 @@ static const struct {
     {"{}", NULL},
     {"{\"path\": \"/readyz?verbose=1\", \"host\": \"a.example:80\", \"status\": \"204\"}", NULL},
     {"{\"type\": \"tcp\"}", NULL},
+    {"{\"status\": 204}", NULL},
+    {"{\"status\": 20}", "spec.healthCheck.status: expected a status"},
+    {"{\"status\": [200]}", "spec.healthCheck.status"},
     {"{\"type\": \"udp\"}", "type"},
     {"{\"path\": \"healthz\"}", "spec.healthCheck.path: expected a path"},
     {"{\"path\": \"/a b\"}", "spec.healthCheck.path"},

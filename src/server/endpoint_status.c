@@ -1,0 +1,57 @@
+#include "server/endpoint_status.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "gateway/targets.h"
+
+static bool
+is_endpoint(const struct gw_kind *kind)
+{
+    return strcmp(kind->kind, "Endpoint") == 0 && strcmp(kind->group, "ksgate.io") == 0;
+}
+
+bool
+gw_endpoint_status_add(json_t *to, const char *url)
+{
+    struct gw_health_status status;
+
+    if (url == NULL || !gw_targets_status(gw_str_of(url), &status)) {
+        return true;
+    }
+    (void)json_object_set_new(to, "healthy", json_boolean(status.healthy));
+    (void)json_object_set_new(to, "reason", json_string(status.reason));
+    if (status.since_ms > 0) {
+        struct gw_buf since = {0};
+
+        gw_clock_rfc3339(&since, status.since_ms);
+        (void)json_object_set_new(to, "since", json_string(since.p));
+        gw_buf_fini(&since);
+    }
+    return status.healthy;
+}
+
+json_t *
+gw_endpoint_status_object(const struct gw_object *o)
+{
+    json_t *json = gw_object_json(o);
+
+    if (is_endpoint(o->kind)) {
+        const json_t *spec = json_object_get(json, "spec");
+        json_t *status = json_object();
+
+        (void)gw_endpoint_status_add(status, json_string_value(json_object_get(spec, "url")));
+        if (json_object_size(status) > 0) {
+            (void)json_object_set(json, "status", status);
+        }
+        json_decref(status);
+    }
+    return json;
+}
+
+void
+gw_endpoint_status_strip(const struct gw_kind *kind, json_t *object)
+{
+    if (is_endpoint(kind)) {
+        (void)json_object_del(object, "status");
+    }
+}

@@ -1,0 +1,22 @@
+/*
+ * endpoint_status.h - what is known of a backend, as JSON.
+ */
+#ifndef GW_SERVER_ENDPOINT_STATUS_H
+#define GW_SERVER_ENDPOINT_STATUS_H
+
+#include <jansson.h>
+
+#include "registry/object.h"
+
+/* Adds "healthy", "reason" and "since" when the backend of this URL is checked.  False when it is
+ * down. */
+bool gw_endpoint_status_add(json_t *to, const char *url);
+
+/* The object for whoever reads it: a new reference.  The status of an Endpoint is ours, and of
+ * this moment; of other kinds, what is stored. */
+json_t *gw_endpoint_status_object(const struct gw_object *o);
+
+/* An Endpoint that is written has no status: what was read may be written back as it is. */
+void gw_endpoint_status_strip(const struct gw_kind *kind, json_t *object);
+
+#endif
