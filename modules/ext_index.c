@@ -58,6 +58,16 @@ gw_ext_route_unref(struct gw_ext_route *r)
     free(r);
 }
 
+/* The index has another route in its place, or none: the endpoints get nothing new by it. */
+static void
+retire(struct gw_ext_route *r)
+{
+    for (unsigned i = 0; i < r->n_endpoints && r->spec->enabled; i++) {
+        gw_endpoint_unwant(r->endpoints[i]);
+    }
+    gw_ext_route_unref(r);
+}
+
 static bool
 has_endpoint(const struct gw_ext_route *r, unsigned n, const struct gw_endpoint *e)
 {
@@ -89,6 +99,9 @@ add_endpoint(struct gw_ext_route *r, const char *url, long long weight, unsigned
         return;
     }
     gw_health_join(e, check_of(r));
+    if (r->spec->enabled) {
+        gw_endpoint_want(e);
+    }
     r->weights[r->n_endpoints] = (unsigned)weight;
     r->endpoints[r->n_endpoints++] = e;
 }
@@ -194,7 +207,7 @@ replace_route(struct index *index, struct gw_str name, struct gw_ext_service *se
     }
     if (old != NULL) {
         old->registered = NULL; /* the new one's, or gone */
-        gw_ext_route_unref(old);
+        retire(old);
     }
 }
 
@@ -297,7 +310,7 @@ open_index(struct gw_world *world)
 static void
 let_go(void *route)
 {
-    gw_ext_route_unref(route);
+    retire(route);
 }
 
 static void

@@ -74,17 +74,39 @@ drop_idle(struct gw_backend *b)
     close_backend(b);
 }
 
+static void
+drop_all_idle(struct gw_endpoint *e)
+{
+    struct gw_backend *b = e->idle;
+
+    while (b != NULL) {
+        struct gw_backend *next = b->next;
+
+        drop_idle(b);
+        b = next;
+    }
+}
+
+void
+gw_endpoint_want(struct gw_endpoint *e)
+{
+    e->wanted++;
+}
+
+void
+gw_endpoint_unwant(struct gw_endpoint *e)
+{
+    assert(e->wanted > 0);
+    if (--e->wanted == 0) {
+        drop_all_idle(e);
+    }
+}
+
 void
 gw_endpoint_free(struct gw_endpoint *e)
 {
     assert(e->busy == 0 && e->waiting == NULL);
-    while (e->idle != NULL) {
-        struct gw_backend *b = e->idle;
-
-        assert(b->prev == NULL);
-        drop_idle(b);
-        assert(e->idle != b);
-    }
+    drop_all_idle(e);
     gw_addresses_fini(e);
     gw_pending_fini(e);
     gw_health_fini(e);
@@ -274,7 +296,7 @@ gw_backend_give(struct gw_backend *b)
     const struct gw_conf *conf = gw_world_conf(e->world);
 
     if (gw_conn_may_read(&b->conn) || b->conn.failed || b->conn.out_bytes > 0 ||
-        (long long)e->n_idle >= conf->settings.limits.pool || e->refs == 1 ||
+        (long long)e->n_idle >= conf->settings.limits.pool || e->wanted == 0 ||
         (e->name != NULL && !gw_addresses_has(e, b->spot_id))) {
         gw_backend_drop(b);
         return;

@@ -28,6 +28,7 @@ struct gw_endpoint {
     unsigned refs;
     unsigned busy, open; /* connections in use; all */
     unsigned n_idle;
+    unsigned wanted;                 /* so many routes send new requests there */
     unsigned n_pending;              /* requests that wait for a connection, in queue */
     bool down;                       /* health's: nothing new goes there while others are up */
     struct gw_queue *queue;          /* pending.c's; NULL: nobody ever waited */
@@ -42,11 +43,12 @@ struct gw_endpoint {
     struct gw_backend *waiting; /* for its addresses */
 };
 
-/* May new requests go there?  All choosing asks this (balance.h). */
+/* May new requests go there?  All choosing asks this (balance.h).  A request whose list is older
+ * than the route of today may find one in it that nobody wants any more. */
 static inline bool
 gw_endpoint_up(const struct gw_endpoint *e)
 {
-    return !e->down;
+    return !e->down && e->wanted > 0;
 }
 
 struct gw_backend_events {

@@ -288,22 +288,41 @@ drop_unused_confs(struct gw_world *w)
     }
 }
 
+static struct gw_endpoint *
+want(struct gw_world *w, const char *url)
+{
+    const char *why;
+    struct gw_endpoint *e = url == NULL ? NULL : gw_world_endpoint(w, gw_str_of(url), &why);
+
+    if (e != NULL) {
+        gw_endpoint_want(e);
+    }
+    return e;
+}
+
+static void
+unwant(struct gw_world *w, struct gw_endpoint *e)
+{
+    if (e != NULL) {
+        gw_endpoint_unwant(e);
+        gw_world_endpoint_release(w, e);
+    }
+}
+
 /* New ones first: an endpoint that stays keeps its pool. */
 static void
 use_core(struct gw_world *w, const struct gw_settings *s)
 {
-    const char *why;
-    struct gw_endpoint *core = gw_world_endpoint(w, gw_str_of(s->core.url), &why);
-    struct gw_endpoint *console =
-        s->core.console == NULL ? NULL : gw_world_endpoint(w, gw_str_of(s->core.console), &why);
+    struct gw_endpoint *core = want(w, s->core.url);
+    struct gw_endpoint *console = want(w, s->core.console);
 
     gw_health_join(core, &s->core.check);
     if (w->core != NULL) {
         gw_health_leave(w->core, w->core_check);
     }
     w->core_check = &s->core.check;
-    gw_world_endpoint_release(w, w->core);
-    gw_world_endpoint_release(w, w->console);
+    unwant(w, w->core);
+    unwant(w, w->console);
     w->core = core;
     w->console = console;
 }

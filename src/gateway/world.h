@@ -49,6 +49,10 @@ void *gw_world_index(const struct gw_world *w, const struct gw_view *view);
  * *why when the URL is not usable. */
 struct gw_endpoint *gw_world_endpoint(struct gw_world *w, struct gw_str url, const char **why);
 void gw_world_endpoint_release(struct gw_world *w, struct gw_endpoint *e); /* NULL is fine */
+/* A route sends new requests there, or no longer does.  With the last one go the idle connections,
+ * and those in use when their request is over. */
+void gw_endpoint_want(struct gw_endpoint *e);
+void gw_endpoint_unwant(struct gw_endpoint *e);
 /* For people: "http://10.0.0.7:8080". */
 struct gw_str gw_endpoint_url(const struct gw_endpoint *e);
 

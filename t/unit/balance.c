@@ -34,7 +34,7 @@ setup(void **state)
         char url[32];
 
         (void)snprintf(url, sizeof(url), "http://10.0.0.%u:80", i);
-        all[i] = (struct gw_endpoint){.hash = gw_balance_hash(gw_str_of(url))};
+        all[i] = (struct gw_endpoint){.hash = gw_balance_hash(gw_str_of(url)), .wanted = 1};
         list[i] = &all[i];
         weights[i] = 1;
         turns[i] = 0;
