@@ -2,8 +2,6 @@
 
 static gw_set_fn set_rate;
 
-static const char *const schemes[] = {"http", "https", NULL};
-
 /* clang-format off */
 const struct gw_setting gw_ext_outlier_rows[] = {
     {.name = "consecutiveErrors", .set = gw_set_int, .at = offsetof(struct gw_ext_outlier, errors), .initial = "5",
@@ -12,18 +10,6 @@ const struct gw_setting gw_ext_outlier_rows[] = {
      .min = 100, .max = 3600000, .help = "For how long."},
     {.name = "maxEjected", .set = gw_set_percent, .at = offsetof(struct gw_ext_outlier, max_ejected),
      .initial = "50%", .help = "How many may be ejected at once."},
-    {0},
-};
-
-const struct gw_setting gw_ext_service_ref_rows[] = {
-    {.name = "namespace", .set = gw_set_text, .at = offsetof(struct gw_ext_service_ref, ns), .flags = GW_REQUIRED,
-     .example = "extension-devops", .help = "The Kubernetes Service's namespace."},
-    {.name = "name", .set = gw_set_text, .at = offsetof(struct gw_ext_service_ref, name), .flags = GW_REQUIRED,
-     .example = "devops-api", .help = "Its name."},
-    {.name = "port", .set = gw_set_int, .at = offsetof(struct gw_ext_service_ref, port), .flags = GW_REQUIRED, .min = 1,
-     .max = 65535, .example = "9090", .help = "Its port."},
-    {.name = "scheme", .set = gw_set_word, .at = offsetof(struct gw_ext_service_ref, scheme), .words = schemes,
-     .initial = "http", .help = "How it is spoken to."},
     {0},
 };
 
@@ -113,8 +99,8 @@ gw_ext_later_warn(const json_t *spec, const struct gw_yaml *source, struct gw_di
     static const struct {
         const char *section, *name; /* section NULL: of the spec itself */
     } later[] = {
-        {NULL, "service"}, {NULL, "directives"}, {NULL, "outlier"},      {NULL, "versions"},
-        {NULL, "tls"},     {NULL, "workspaces"}, {"limits", "requests"}, {"retry", "budget"},
+        {NULL, "directives"}, {NULL, "outlier"},      {NULL, "versions"},  {NULL, "tls"},
+        {NULL, "workspaces"}, {"limits", "requests"}, {"retry", "budget"},
     };
 
     for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {

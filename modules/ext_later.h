@@ -14,11 +14,6 @@ struct gw_ext_later {
     struct gw_ext_outlier {
         long long errors, eject_ms, max_ejected;
     } outlier;
-    struct gw_ext_service_ref {
-        const char *ns, *name;
-        long long port;
-        int scheme;
-    } service;
     struct gw_ext_tls {
         const char *ca_bundle, *server_name;
         bool skip_verify;
@@ -40,8 +35,8 @@ struct gw_ext_version {
     json_t *match;
 };
 
-extern const struct gw_setting gw_ext_outlier_rows[], gw_ext_service_ref_rows[], gw_ext_tls_rows[],
-    gw_ext_requests_rows[], gw_ext_version_rows[];
+extern const struct gw_setting gw_ext_outlier_rows[], gw_ext_tls_rows[], gw_ext_requests_rows[],
+    gw_ext_version_rows[];
 
 /* A mapping, whatever is in it: json_t *. */
 gw_set_fn gw_ext_set_mapping;

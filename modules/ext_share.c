@@ -121,6 +121,7 @@ text_of(struct gw_arena *arena, json_t *json)
     json_t *part = json_is_object(json) ? json_copy(json) : json_object();
 
     (void)json_object_del(part, "endpoints");
+    (void)json_object_del(part, "service");
     size_t n = json_dumpb(part, NULL, 0, JSON_COMPACT | JSON_SORT_KEYS);
     assert(n > 0); /* it was made by a parser, so it has no loops and is UTF-8 */
     char *text = gw_arena_raw(arena, n);

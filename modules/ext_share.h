@@ -1,7 +1,7 @@
 /*
  * ext_share.h - what many ExtensionServices say alike is held once.
  *
- * Two specs are the same when their JSON is, but for spec.endpoints.  Any thread.
+ * Two specs are the same when their JSON is, but for spec.endpoints and spec.service.  Any thread.
  */
 #ifndef GW_MODULES_EXT_SHARE_H
 #define GW_MODULES_EXT_SHARE_H

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "http/url.h"
 #include "modules/ext_balance.h"
+#include "modules/ext_kube.h"
 #include "modules/ext_later.h"
 #include "modules/ext_permissions.h"
 #include "modules/ext_share.h"
@@ -13,6 +14,7 @@
 struct filled {
     struct gw_ext_spec spec;
     struct gw_list endpoints; /* of struct gw_ext_static */
+    struct gw_ext_kube service;
     struct gw_ext_balance balance;
     struct gw_health_check check;
     struct gw_ext_later later;
@@ -102,8 +104,8 @@ const struct gw_setting gw_ext_service_rows[] = {
     {.name = "endpoints", .set = gw_set_list, .at = offsetof(struct filled, endpoints), .rows = static_rows,
      .row_size = sizeof(struct gw_ext_static),
      .help = "Backends; those that register themselves are Endpoint objects."},
-    {.name = "service", .set = gw_set_section, .at = LATER(service),
-     .rows = gw_ext_service_ref_rows, .help = "A Kubernetes Service as the backend."},
+    {.name = "service", .set = gw_set_section, .at = offsetof(struct filled, service),
+     .rows = gw_ext_kube_rows, .help = "A Kubernetes Service as a backend, by its DNS name."},
     {.name = "path", .set = gw_set_section, .at = SPEC(strip_prefix), .rows = path_rows,
      .help = "Which path the backend sees."},
     {.name = "directives", .set = gw_ext_set_mapping, .at = LATER(directives),
@@ -183,6 +185,30 @@ check_endpoints(const struct gw_list *list, const json_t *json, struct gw_loader
         good = check_url(rows[i].url, json_array_get(json, i), path, l) && good;
     }
     return good;
+}
+
+/* The Service is one more endpoint. */
+static bool
+add_service(struct gw_list *list, const struct gw_ext_kube *k, struct gw_loader *l,
+            const json_t *json)
+{
+    if (k->name == NULL) {
+        return true;
+    }
+    if (!gw_ext_kube_check(k, l, json)) {
+        return false;
+    }
+    struct gw_ext_static *all = gw_arena_alloc(l->arena, (list->n + 1) * sizeof(*all));
+    char url[GW_EXT_KUBE_URL_SIZE];
+
+    gw_ext_kube_url(url, k->ns, k->name, k->port);
+    if (list->n > 0) {
+        memcpy(all, list->items, list->n * sizeof(*all));
+    }
+    all[list->n] = (struct gw_ext_static){
+        .url = gw_arena_strndup(l->arena, url, strlen(url)), .version = "", .weight = 1};
+    *list = (struct gw_list){all, list->n + 1};
+    return true;
 }
 
 static bool
@@ -277,6 +303,7 @@ compile_service(const json_t *json, struct gw_loader *l)
         return NULL;
     }
     bool good = check_endpoints(&f->endpoints, json_object_get(spec, "endpoints"), l);
+    good = add_service(&f->endpoints, &f->service, l, json_object_get(spec, "service")) && good;
     good = check_prepend(f->spec.prepend, spec, l) && good;
     good = gw_ext_balance_compile(&f->spec.balancer, &f->balance, l,
                                   json_object_get(spec, "loadBalancer")) &&

@@ -19,13 +19,13 @@ enum gw_ext_identity {
     GW_EXT_IDENTITY_NONE
 };
 
-/* One of spec.endpoints. */
+/* One of spec.endpoints, or spec.service. */
 struct gw_ext_static {
     const char *url, *version;
     long long weight;
 };
 
-/* What of an ExtensionService's spec is in effect, but for spec.endpoints. */
+/* What of an ExtensionService's spec is in effect, but for its endpoints. */
 struct gw_ext_spec {
     bool enabled;
     int access;                 /* enum gw_access */

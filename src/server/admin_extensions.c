@@ -1,4 +1,5 @@
 /* admin_extensions.c - every extension with its state and backends, in one answer. */
+#include "modules/ext_kube.h"
 #include "server/admin_errand.h"
 #include "server/admin_select.h"
 #include "server/endpoint_status.h"
@@ -48,6 +49,22 @@ endpoint_json(const json_t *spec, const char *source, const char *name)
     return out;
 }
 
+static void
+add_service(json_t *endpoints, const json_t *service)
+{
+    const char *ns = json_string_value(json_object_get(service, "namespace"));
+    const char *name = json_string_value(json_object_get(service, "name"));
+    char url[GW_EXT_KUBE_URL_SIZE];
+
+    if (ns == NULL || name == NULL) {
+        return;
+    }
+    gw_ext_kube_url(url, ns, name, json_integer_value(json_object_get(service, "port")));
+    json_t *spec = json_pack("{s:s}", "url", url);
+    (void)json_array_append_new(endpoints, endpoint_json(spec, "service", NULL));
+    json_decref(spec);
+}
+
 static json_t *
 extension_json(const struct gw_object *o)
 {
@@ -63,6 +80,7 @@ extension_json(const struct gw_object *o)
     {
         (void)json_array_append_new(endpoints, endpoint_json(endpoint, "spec", NULL));
     }
+    add_service(endpoints, json_object_get(spec, "service"));
     json_t *out =
         json_pack("{s:s, s:b, s:s, s:o}", "name", o->name, "enabled", !json_is_false(enabled),
                   "access", access == NULL ? "authorized" : access, "endpoints", endpoints);
