@@ -8,6 +8,7 @@ use Time::HiRes qw(time);
 use lib 't/lib';
 use Gateway;
 use Gateway::Objects;
+use Gateway::Process qw(slow);
 
 # Answers with its own name; holds what is sent to /hold; echoes after an upgrade.
 sub named {
@@ -62,6 +63,7 @@ $gw->apply([
     extension('hasty', $up{c}->url, limits => {connections => 1}, timeouts => {pending => '200ms'}),
 ]);
 
+my $since = time; # a is known by then
 my $first = ask('/extensions/one/hold-1');
 $up{a}->wait_for(1);
 my @waiting;
@@ -155,6 +157,34 @@ my $free = $up{a}->seen ? 'b' : 'a';
 is join('', bodies(6, GET => '/extensions/least/x')), $free x 6, 'least_conn: the one with nothing to do';
 $up{$free eq 'a' ? 'b' : 'a'}->release;
 is status($busy), '200', 'the busy one answers';
+
+# Weights, by every policy.
+sub weighted { my (%w) = @_; return [map { {url => $up{$_}->url, weight => $w{$_}} } sort keys %w] }
+sub counts { my %n; $n{$_}++ for @_; return \%n }
+$gw->apply([extension('turns', undef, endpoints => weighted(a => 5, b => 1, c => 1), loadBalancer => {policy => 'round_robin'})]);
+my @round = bodies(14, GET => '/extensions/turns/x');
+is_deeply counts(@round), {a => 10, b => 2, c => 2}, 'round_robin: by weight';
+unlike join('', @round), qr/aaaaa/, 'evenly also within a round';
+for my $policy (qw(p2c least_conn hash)) {
+    my %key = $policy eq 'hash' ? (hash => {header => 'X-Key'}) : ();
+    $gw->apply([extension('turns', undef, endpoints => weighted(a => 9, b => 1, c => 0), loadBalancer => {policy => $policy, %key})]);
+    my $n = counts(map { $gw->request(GET => '/extensions/turns/x', 'X-Key' => $_)->{body} } 1 .. 300);
+    ok $n->{a} > 225 && $n->{a} + ($n->{b} // 0) == 300, "$policy: by weight" or diag explain $n; # 270 and 30, give or take 5 each
+}
+
+# A backend that is new gets its share little by little.
+my $new = named('new');
+my $slow_start = 2 * slow();
+eventually { time - $since > $slow_start } 'the old one is no longer new';
+$gw->apply([extension('grows', undef, endpoints => [map { {url => $_->url} } $up{a}, $new], loadBalancer => {policy => 'round_robin', slowStart => "${slow_start}s"})]);
+$start = time;
+my $first_ones = counts(bodies(60, GET => '/extensions/grows/x'));
+SKIP: {
+    skip 'too slow to see it', 1 if time - $start > $slow_start / 2; # when it is to have a third
+    cmp_ok $first_ones->{new}, '<', 20, 'slowStart: less than its share';
+}
+cmp_ok $first_ones->{new}, '>', 0, 'but not nothing';
+ok eventually { counts(bodies(20, GET => '/extensions/grows/x'))->{new} == 10 }, 'then all of it';
 
 # A backend that is gone costs nobody an answer, whatever the policy.
 $up{b}->stop;

@@ -410,14 +410,15 @@ gw_answer_readable(struct gw_exchange *x)
     /* else a response step waits; the send step reads on */
 }
 
-/* Is it the client that keeps everybody waiting?  Its own deadlines run in the session. */
+/* Is it the client that keeps everybody waiting, or a step of ours?  They have deadlines of their
+ * own. */
 static bool
-client_is_slow(const struct gw_exchange *x)
+backend_may_wait(const struct gw_exchange *x)
 {
     const struct gw_req *req = x->req;
 
     if (x->answered) {
-        return gw_session_conn(req->session)->out_bytes > 0;
+        return !x->sending || gw_session_conn(req->session)->out_bytes > 0;
     }
     bool waits_for_100 = req->head->expect_continue && !x->body_begun;
     return !x->body_sent && !waits_for_100 && x->backend->conn.out_bytes == 0;
@@ -426,23 +427,29 @@ client_is_slow(const struct gw_exchange *x)
 void
 gw_answer_timeout(struct gw_exchange *x)
 {
+    struct gw_req *req = x->req;
     long long limit = x->answered ? x->idle_ms : x->first_byte_ms;
 
-    if (x->backend != NULL && client_is_slow(x)) {
+    if (x->backend != NULL && backend_may_wait(x)) {
         gw_exchange_touch(x);
-        gw_wheel_set(gw_world_wheel(x->req->world), &x->timer, x->touched_ms + (uint64_t)limit);
+        gw_wheel_set(gw_world_wheel(req->world), &x->timer, x->touched_ms + (uint64_t)limit);
         return;
     }
-    if (x->answered && x->sending) {
+    if (x->answered) {
+        req->detail = gw_arena_printf(req->arena, "nothing came for %lld ms (%s)", limit,
+                                      req->to.idle_ms > 0 ? "the extension's timeouts.idle"
+                                                          : "timeouts.backend_idle");
         cut(x, "upstream_timeout");
         return;
     }
-    gw_session_body_stop(x->req->session);
+    gw_session_body_stop(req->session);
     gw_exchange_release(x, false);
-    x->req->err = GW_ERR_UPSTREAM_TIMEOUT;
-    x->req->detail = gw_arena_printf(x->req->arena, "after %lld ms", limit);
-    x->req->decision.end = "failed";
-    gw_req_resume(x->req, GW_FAIL);
+    req->err = GW_ERR_UPSTREAM_TIMEOUT;
+    req->detail = gw_arena_printf(
+        req->arena, "after %lld ms%s", limit,
+        req->to.first_byte_ms > 0 ? ", which is the extension's timeouts.firstByte" : "");
+    req->decision.end = "failed";
+    gw_req_resume(req, GW_FAIL);
 }
 
 /* -- sending ----------------------------------------------------------------------------------- */

@@ -158,8 +158,11 @@ on_connect_timeout(struct gw_timer *t)
 {
     struct gw_backend *b = (struct gw_backend *)((char *)t - offsetof(struct gw_backend, timer));
 
+    bool has_no_address = b->waits;
+
     gw_dial_late(b);
-    gw_backend_failed(b, "connecting took too long (timeouts.connect)");
+    gw_backend_failed(b, has_no_address ? "looking up its name took too long (timeouts.connect)"
+                                        : "connecting took too long (timeouts.connect)");
 }
 
 static void
