@@ -14,6 +14,9 @@ use Gateway::Process qw(slow);
 my $mood = tempdir();
 sub feel { my ($name, $word) = @_; spew("$mood/$name.new", $word); return rename "$mood/$name.new", "$mood/$name" }
 
+# For as long as it is asked.
+sub say_nothing { my ($r) = @_; 1 while $r->{client}->read_some; return }
+
 sub backend {
     my ($name, %at) = @_;
     feel($name, 'well');
@@ -21,13 +24,13 @@ sub backend {
         my ($r) = @_;
         return [200, {}, $name] if $r->{path} !~ m{^/healthz};
         my $word = slurp("$mood/$name");
-        sleep 60 if $word eq 'mute';
+        return say_nothing($r) if $word eq 'mute';
         return [$word eq 'ill' ? 500 : 200, {}, ''];
     } %at;
 }
 
 my $port = free_port();
-my %up = (map({ $_ => backend($_) } qw(a b c)), n => backend('n', port => $port));
+my %up = (map({ $_ => backend($_) } qw(a b c d)), n => backend('n', port => $port));
 my $core = backend('core');
 my $dns = Gateway::Names->new('named.test' => {A => ['127.0.0.1'], ttl => 3600});
 my $gw = gateway(core => $core->url, console => $core->url, workers => 2, config => {dns => {servers => [$dns->at]}});
@@ -184,6 +187,19 @@ is state_of('b', 'tcp')->{reason}, 'connected', 'a connection is enough';
 ok eventually { grep { $_->{target} eq '/healthz?full=1' && $_->{headers}{host} eq 'c.example' } $up{c}->requests } 'another path and host';
 ok eventually { is_down('c', 'path') } 'and another status';
 ok eventually { (listed('named')->{"http://named.test:$port"}{reason} // '') eq 'GET /healthz: 200' } 'a backend by name';
+
+# ---- Many that hang -----------------------------------------------------------------------------
+
+# So few files that four checks run at a time, and six backends each of which takes all the time it may.
+my $mute = upstream { say_nothing(@_) } address => '0.0.0.0';
+my $small = gateway(core => $core->url, workers => 1, files => 160);
+my @hanging = map { {url => "http://127.0.0.$_:" . $mute->port} } 2 .. 7;
+$small->apply([extension('hanging', undef, endpoints => \@hanging, healthCheck => {interval => '100ms', timeout => slow() . 's'})]);
+ok eventually { $small->admin(GET => '/-/metrics')->{body} =~ /^ksgate_endpoints_unhealthy 6$/m } 'many backends hang';
+$small->apply([extension('quick', $up{d}->url, healthCheck => {interval => '100ms', timeout => '10s'})]);
+$start = time;
+ok eventually { checks('d') >= 12 } 'another one';
+cmp_ok time - $start, '<', 4 * slow(), 'is asked as often as it shall be';
 
 # ---- The core -----------------------------------------------------------------------------------
 
