@@ -171,6 +171,18 @@ $_->forget for $up, $other;
 is $clients[0]->request(GET => '/extensions/two/asked/fin')->{status}, 200, 'of two backends one ends it';
 is $up->seen + $other->seen, 2, 'asked again, once';
 
+# On new connections it is the extension's choice, as long as something was sent.
+my @nowhere = map { {url => 'http://127.0.0.1:' . free_port()} } 1 .. 5;
+for my $attempts (0, 1, 2) {
+    my $two = [map { {url => $_->url} } $up, $other];
+    $gw->apply([extension('dies', undef, endpoints => $two, retry => {attempts => $attempts}), extension('gone', undef, endpoints => [$two->[0], @nowhere], retry => {attempts => $attempts})]);
+    $gw->request(GET => '/extensions/dies/always/fin'); # what was kept
+    $_->forget for $up, $other;
+    is $gw->request(GET => '/extensions/dies/always/fin')->{status}, 502, "retry.attempts: $attempts, and all die of it";
+    is $up->seen + $other->seen, $attempts ? 2 : 1, 'each was asked at most once';
+    is join(' ', map { $gw->request(POST => '/extensions/gone/x', body => 'x')->{status} } 1 .. 12), join(' ', (200) x 12), 'five that are not there cost nobody an answer';
+}
+
 my ($line) = $gw->access_log(1, sub { $_->{path} eq '/extensions/two/asked/fin' });
 is $line->{tries}, 2, 'the log says so, too';
 is scalar(() = $_->stderr =~ /starting it again/g), 0, 'no gateway had to start again' for $gw, $lazy;

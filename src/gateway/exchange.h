@@ -19,8 +19,9 @@ struct gw_exchange {
     struct gw_parser parser;    /* of the answer */
     struct gw_timer timer;      /* first byte, then pauses within the answer */
     uint64_t touched_ms;
-    uint64_t tried; /* a bit for each endpoint of the request's list */
-    unsigned tries_left;
+    uint64_t tried;      /* a bit for each endpoint of the request's list */
+    unsigned tries_left; /* of what was sent; of what was not: */
+    unsigned dials_left;
     unsigned interim;
     struct gw_waiter *waiter; /* forward's, for a turn at a full endpoint; arena; or NULL */
     long long first_byte_ms, idle_ms, connect_ms, tunnel_idle_ms, pending_ms;

@@ -17,6 +17,9 @@
 #include "gateway/pending.h"
 #include "gateway/reply.h"
 
+/* Other endpoints that are tried when no connection can be made: each may take its time. */
+#define DIALS_MAX 7
+
 /* A turn to come. */
 struct wait {
     struct gw_waiter place; /* first */
@@ -124,6 +127,7 @@ gw_exchange_lost(struct gw_exchange *x, enum gw_err err, const char *detail)
         "the request may have been carried out, so it was not sent again";
     bool safe = !x->body_begun && (!x->head_sent || is_idempotent(x->req->head->method));
     bool stale = x->backend != NULL && x->backend->reused;
+    unsigned *left = x->head_sent ? &x->tries_left : &x->dials_left;
 
     /* Body bytes that came while the next connection is made would go before the head. */
     gw_session_body_hold(x->req->session);
@@ -134,8 +138,8 @@ gw_exchange_lost(struct gw_exchange *x, enum gw_err err, const char *detail)
         x->tried = 0;
         atomic_fetch_add_explicit(&gw_world_stats(x->req->world)->retries, 1, memory_order_relaxed);
         try_next(x, err, detail);
-    } else if (safe && x->tries_left > 0) {
-        x->tries_left--;
+    } else if (safe && *left > 0) {
+        (*left)--;
         atomic_fetch_add_explicit(&gw_world_stats(x->req->world)->retries, 1, memory_order_relaxed);
         try_next(x, err, detail);
     } else {
@@ -448,12 +452,8 @@ exchange_new(struct gw_req *req)
     }
     /* Another endpoint costs nothing to ask while nothing was sent; repeating what was sent is
      * the destination's choice. */
-    x->tries_left = req->to.tries > 0         ? req->to.tries
-                    : req->to.n_endpoints > 1 ? req->to.n_endpoints - 1
-                                              : 0;
-    if (x->tries_left > 3) {
-        x->tries_left = 3;
-    }
+    x->dials_left = req->to.n_endpoints - 1 < DIALS_MAX ? req->to.n_endpoints - 1 : DIALS_MAX;
+    x->tries_left = req->to.tries;
     gw_arena_defer(req->arena, on_arena_free, x);
     req->exchange = x;
     return x;
