@@ -27,13 +27,6 @@ free_registered(struct gw_ext_registered *b)
     free(b);
 }
 
-/* One that is switched off gets no requests, and so no questions either. */
-static const struct gw_health_check *
-check_of(const struct gw_ext_route *r)
-{
-    return r->spec != NULL && r->spec->enabled ? r->spec->check : NULL;
-}
-
 void
 gw_ext_route_unref(struct gw_ext_route *r)
 {
@@ -41,7 +34,6 @@ gw_ext_route_unref(struct gw_ext_route *r)
         return;
     }
     for (unsigned i = 0; i < r->n_endpoints; i++) {
-        gw_health_leave(r->endpoints[i], check_of(r));
         gw_world_endpoint_release(r->world, r->endpoints[i]);
     }
     while (r->registered != NULL) {
@@ -58,11 +50,13 @@ gw_ext_route_unref(struct gw_ext_route *r)
     free(r);
 }
 
-/* The index has another route in its place, or none: the endpoints get nothing new by it. */
+/* The index has another route in its place, or none: the endpoints get nothing new by it, whoever
+ * still holds it, and so are not asked for its sake. */
 static void
 retire(struct gw_ext_route *r)
 {
     for (unsigned i = 0; i < r->n_endpoints && r->spec->enabled; i++) {
+        gw_health_leave(r->endpoints[i], r->spec->check);
         gw_endpoint_unwant(r->endpoints[i]);
     }
     gw_ext_route_unref(r);
@@ -98,9 +92,9 @@ add_endpoint(struct gw_ext_route *r, const char *url, long long weight, unsigned
         gw_world_endpoint_release(r->world, e);
         return;
     }
-    gw_health_join(e, check_of(r));
     if (r->spec->enabled) {
         gw_endpoint_want(e);
+        gw_health_join(e, r->spec->check);
     }
     r->weights[r->n_endpoints] = (unsigned)weight;
     r->endpoints[r->n_endpoints++] = e;

@@ -22,6 +22,7 @@ sub backend {
     feel($name, 'well');
     return upstream {
         my ($r) = @_;
+        $r->hold if $r->{path} eq '/hold';
         return [200, {}, $name] if $r->{path} !~ m{^/healthz};
         my $word = slurp("$mood/$name");
         return say_nothing($r) if $word eq 'mute';
@@ -148,7 +149,10 @@ is scalar(() = $gw->stderr =~ /backend \Q@{[$up{b}->url]}\E is unhealthy/g), 2, 
 feel('b', 'well');
 ok eventually { is_well('b', 'two') } 'it is well again';
 
-# The last user leaves.
+# The last user leaves, whatever still runs there.
+my $running = $gw->connect;
+$running->send_request(GET => '/extensions/three/hold');
+ok eventually { grep { $_->{path} eq '/hold' } $up{b}->requests } 'a request that takes long';
 $gw->ksgate_here('delete', 'extensionservice', $_) for qw(two three);
 ok eventually { metric('ksgate_endpoints_checked') == 2 } 'who is used by nobody is not checked any more';
 $gw->apply([extension('pair', undef, enabled => JSON::PP::false, endpoints => backends(qw(a b)), healthCheck => \%check)]);
@@ -156,6 +160,8 @@ ok eventually { metric('ksgate_endpoints_checked') == 0 } 'nor is one whose exte
 $count = checks('a');
 select undef, undef, undef, 3 * $ms / 1000; # the passing of time is what is tested
 cmp_ok checks('a') - $count, '<=', 1, 'really not';
+$up{b}->release;
+is $running->response->{body}, 'b', 'what ran is answered';
 
 # ---- Those that come later ----------------------------------------------------------------------
 
