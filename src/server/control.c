@@ -12,6 +12,7 @@
 #include "server/admin_health.h"
 #include "server/checker.h"
 #include "server/descriptors.h"
+#include "server/ebb.h"
 #include "server/worker.h"
 
 /* Between two looks at the registry's state, for readiness and metrics. */
@@ -41,6 +42,7 @@ struct gw_control {
     unsigned n_workers, n_drained;
     struct live_waiter *waiters;
     uint64_t started_ms;
+    struct gw_ebb ebb;
     bool listening, stopping;
 };
 
@@ -361,6 +363,23 @@ listen_all(struct gw_control *c)
     say_ready(c);
 }
 
+/* The workers' allocator keeps what a crowd has needed. */
+static void
+look_for_ebb(struct gw_control *c)
+{
+    long long n = 0;
+
+    for (unsigned i = 0; i < c->n_workers; i++) {
+        const struct gw_world_stats *s = gw_world_stats(c->worlds[i]);
+
+        n += atomic_load_explicit(&s->connections, memory_order_relaxed) +
+             atomic_load_explicit(&s->backend_connections, memory_order_relaxed);
+    }
+    if (gw_ebb(&c->ebb, n)) {
+        gw_mem_trim();
+    }
+}
+
 static void
 on_status(evutil_socket_t fd, short what, void *arg)
 {
@@ -373,6 +392,7 @@ on_status(evutil_socket_t fd, short what, void *arg)
     pthread_mutex_lock(&status_lock);
     the_status = now;
     pthread_mutex_unlock(&status_lock);
+    look_for_ebb(c);
     if (!c->listening && !c->stopping &&
         (now.state != GW_SYNC_STARTING || gw_clock_mono_ms() - c->started_ms >= FIRST_STATE_MS)) {
         if (now.state == GW_SYNC_STARTING) {

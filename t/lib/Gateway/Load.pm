@@ -49,7 +49,7 @@ sub wait_for {
     return eventually(sub { $self->count >= $end }, "$n more requests of the load", $seconds);
 }
 
-# Ends it: {requests, failed, slowest (seconds), words => [what the first failures were]}.
+# Ends it: {requests, failed, median, slowest (seconds), words => [what the first failures were]}.
 sub stop {
     my ($self) = @_;
     open my $stop, '>', "$self->{dir}/stop" or die "stop: $!";
@@ -63,7 +63,7 @@ sub stop {
 sub run {
     my ($dir, $to, %arg) = @_;
     my %seen = (requests => 0, failed => 0, slowest => 0, words => []);
-    my @connections;
+    my (@connections, @took);
     open my $count, '>', "$dir/count" or die "count: $!";
     while (!-e "$dir/stop") { # not a signal: that would end a wait for an answer
         my $path = $arg{paths}[$seen{requests} % @{$arg{paths}}];
@@ -73,6 +73,7 @@ sub run {
         my $took = time - $start;
         $seen{requests}++;
         $seen{slowest} = $took if $took > $seen{slowest};
+        push @took, $took;
         if ($wrong) {
             push @{$seen{words}}, "$path: $wrong" if $seen{failed}++ < SHOWN;
         }
@@ -80,6 +81,7 @@ sub run {
         syswrite $count, "$seen{requests}\n";
         sleep $arg{pause};
     }
+    $seen{median} = (sort { $a <=> $b } @took)[@took / 2];
     open my $fh, '>', "$dir/seen" or die "seen: $!";
     print {$fh} $json->encode(\%seen);
     close $fh or die "seen: $!";
