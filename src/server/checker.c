@@ -5,6 +5,9 @@
  *
  * Not more than so many checks run at a time.  Those whose backend let the last one run into its
  * deadline get half of that at most: a fleet that hangs delays no one else's checks.
+ *
+ * What is due at one tick of the wheel is begun in parts until the next: all at once, it would take
+ * a core from the workers for milliseconds, where there is none to spare.
  */
 #include "server/checker.h"
 
@@ -21,6 +24,11 @@
 #include "server/control.h"
 #include "server/worker.h"
 
+/* A tick's checks are begun in so many parts, this far apart, each of so many checks at least. */
+#define PARTS      16
+#define PART_MS    3
+#define PART_LEAST 4
+
 struct patient {
     struct gw_target *target;
     struct gw_endpoint *endpoint; /* a reference, of the checker's own world */
@@ -33,11 +41,13 @@ struct patient {
 
 struct line {
     struct patient *first, **end;
+    unsigned n;
 };
 
 static struct checker {
     struct gw_world *world; /* has no registered objects and no configuration */
     struct gw_loop *loop;   /* borrowed */
+    struct event *pacer;    /* pending while somebody waits who could begin */
     unsigned n_workers, most;
     unsigned n_running, n_slow; /* n_slow: of these, for slow ones */
     struct line waiting, waiting_slow;
@@ -56,6 +66,7 @@ line_up(struct line *line, struct patient *p)
     p->prev = line->end;
     *line->end = p;
     line->end = &p->next;
+    line->n++;
 }
 
 static void
@@ -64,6 +75,7 @@ leave_line(struct line *line, struct patient *p)
     *p->prev = p->next;
     *(p->next == NULL ? &line->end : &p->next->prev) = p->prev;
     p->prev = NULL;
+    line->n--;
 }
 
 static struct line *
@@ -89,10 +101,18 @@ begin(struct patient *p)
     p->probe = gw_probe_start(p->endpoint, &p->target->check, on_done, p);
 }
 
-static void
-begin_next(struct line *line, bool slow)
+static bool
+can_begin(const struct line *line, bool slow)
 {
-    while (line->first != NULL && has_room(slow)) {
+    return line->first != NULL && has_room(slow);
+}
+
+static void
+begin_part(struct line *line, bool slow)
+{
+    unsigned n = line->n / PARTS > PART_LEAST ? line->n / PARTS : PART_LEAST;
+
+    for (; n > 0 && can_begin(line, slow); n--) {
         struct patient *p = line->first;
 
         leave_line(line, p);
@@ -100,11 +120,30 @@ begin_next(struct line *line, bool slow)
     }
 }
 
+/* Begins with who can, in PART_MS or, the first time, when this turn of the loop is over. */
 static void
-fill_room(void)
+go_on(long ms)
 {
-    begin_next(&the_checker->waiting, false);
-    begin_next(&the_checker->waiting_slow, true);
+    struct checker *c = the_checker;
+    const struct timeval soon = {.tv_usec = ms * 1000L};
+
+    if ((can_begin(&c->waiting, false) || can_begin(&c->waiting_slow, true)) &&
+        !event_pending(c->pacer, EV_TIMEOUT, NULL)) {
+        event_add(c->pacer, &soon);
+    }
+}
+
+static void
+on_pace(evutil_socket_t fd, short what, void *arg)
+{
+    struct checker *c = arg;
+
+    (void)fd;
+    (void)what;
+    gw_loop_turn(c->loop);
+    begin_part(&c->waiting, false);
+    begin_part(&c->waiting_slow, true);
+    go_on(PART_MS);
 }
 
 static void
@@ -113,7 +152,7 @@ on_due(struct gw_timer *t)
     struct patient *p = (struct patient *)((char *)t - offsetof(struct patient, due));
 
     line_up(line_of(p), p);
-    fill_room();
+    go_on(0);
 }
 
 /* -- what came out ------------------------------------------------------------------------------
@@ -194,7 +233,7 @@ on_done(void *owner, enum gw_probe_result result, const char *why)
         tell_workers(p->target->url);
     }
     schedule(p);
-    fill_room();
+    go_on(0);
 }
 
 /* -- who is checked -----------------------------------------------------------------------------
@@ -237,7 +276,7 @@ on_gone(struct gw_mail *mail, void *receiver)
     gw_target_free(t);
     free(p);
     the_checker->n_patients--;
-    fill_room();
+    go_on(0);
 }
 
 static void
@@ -268,6 +307,7 @@ gw_checker_open(struct gw_loop *l, unsigned n_workers, unsigned most)
     c->most = most;
     c->waiting.end = &c->waiting.first;
     c->waiting_slow.end = &c->waiting_slow.first;
+    c->pacer = event_new(l->base, -1, 0, on_pace, c);
     the_checker = c;
     gw_targets_watch((struct gw_targets_watcher){send_born, send_gone});
 }
@@ -284,6 +324,7 @@ gw_checker_close(void)
 {
     assert(the_checker->n_patients == 0); /* they have gone with the workers' worlds */
     gw_targets_watch((struct gw_targets_watcher){0});
+    event_free(the_checker->pacer);
     gw_world_free(the_checker->world);
     free(the_checker);
     the_checker = NULL;
