@@ -180,7 +180,9 @@ for my $attempts (0, 1, 2) {
     $_->forget for $up, $other;
     is $gw->request(GET => '/extensions/dies/always/fin')->{status}, 502, "retry.attempts: $attempts, and all die of it";
     is $up->seen + $other->seen, $attempts ? 2 : 1, 'each was asked at most once';
+    my $before = $up->connections;
     is join(' ', map { $gw->request(POST => '/extensions/gone/x', body => 'x')->{status} } 1 .. 12), join(' ', (200) x 12), 'five that are not there cost nobody an answer';
+    is $up->connections, $before + 1, 'nor another a new connection each time';
 }
 
 my ($line) = $gw->access_log(1, sub { $_->{path} eq '/extensions/two/asked/fin' });

@@ -32,6 +32,7 @@ struct gw_exchange {
     bool *gone;                /* set when the exchange ends while a callback is below us */
     bool in_step, step_failed; /* a failure within the forward step is its verdict */
     bool head_sent;            /* to the backend */
+    bool sent_again;           /* to one before, which lost it */
     bool body_begun;           /* bytes of the body went to the backend: no second try */
     bool body_sent;            /* all of it */
     bool odd;                  /* the backend's connection is not to be used again */

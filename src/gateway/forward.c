@@ -334,11 +334,12 @@ take_connection(struct gw_exchange *x, struct gw_endpoint *e)
     struct gw_req *req = x->req;
 
     req->decision.tries++;
+    x->sent_again |= x->head_sent;
     x->head_sent = false;
     x->backend = gw_backend_take(e, &backend_events, x, x->connect_ms,
-                                 req->decision.tries > 1 ? GW_BACKEND_FRESH
-                                 : is_repeatable(req)    ? GW_BACKEND_ANY
-                                                         : GW_BACKEND_SURE);
+                                 x->sent_again        ? GW_BACKEND_FRESH
+                                 : is_repeatable(req) ? GW_BACKEND_ANY
+                                                      : GW_BACKEND_SURE);
 }
 
 /* The endpoint has as many requests as it may: this one waits for its turn. */
