@@ -3,16 +3,6 @@
 static gw_set_fn set_rate;
 
 /* clang-format off */
-const struct gw_setting gw_ext_outlier_rows[] = {
-    {.name = "consecutiveErrors", .set = gw_set_int, .at = offsetof(struct gw_ext_outlier, errors), .initial = "5",
-     .min = 1, .max = 1000, .help = "Errors in a row that eject an endpoint."},
-    {.name = "ejectFor", .set = gw_set_duration, .at = offsetof(struct gw_ext_outlier, eject_ms), .initial = "10s",
-     .min = 100, .max = 3600000, .help = "For how long."},
-    {.name = "maxEjected", .set = gw_set_percent, .at = offsetof(struct gw_ext_outlier, max_ejected),
-     .initial = "50%", .help = "How many may be ejected at once."},
-    {0},
-};
-
 const struct gw_setting gw_ext_tls_rows[] = {
     {.name = "caBundle", .set = gw_set_text, .at = offsetof(struct gw_ext_tls, ca_bundle),
      .help = "Whose certificates are believed, PEM."},
@@ -99,7 +89,7 @@ gw_ext_later_warn(const json_t *spec, const struct gw_yaml *source, struct gw_di
     static const struct {
         const char *section, *name; /* section NULL: of the spec itself */
     } later[] = {
-        {NULL, "directives"}, {NULL, "outlier"},      {NULL, "versions"},  {NULL, "tls"},
+        {NULL, "directives"}, {NULL, "versions"},     {NULL, "tls"},
         {NULL, "workspaces"}, {"limits", "requests"}, {"retry", "budget"},
     };
 

@@ -11,9 +11,6 @@
 
 /* What the rows fill; nobody reads it. */
 struct gw_ext_later {
-    struct gw_ext_outlier {
-        long long errors, eject_ms, max_ejected;
-    } outlier;
     struct gw_ext_tls {
         const char *ca_bundle, *server_name;
         bool skip_verify;
@@ -35,7 +32,7 @@ struct gw_ext_version {
     json_t *match;
 };
 
-extern const struct gw_setting gw_ext_outlier_rows[], gw_ext_tls_rows[], gw_ext_requests_rows[],
+extern const struct gw_setting gw_ext_tls_rows[], gw_ext_requests_rows[],
     gw_ext_version_rows[];
 
 /* A mapping, whatever is in it: json_t *. */

@@ -114,7 +114,7 @@ const struct gw_setting gw_ext_service_rows[] = {
      .rows = gw_ext_balance_rows, .help = "How requests are shared among endpoints."},
     {.name = "healthCheck", .set = gw_set_section, .at = offsetof(struct filled, check),
      .rows = gw_health_rows, .help = "How endpoints are asked whether they live."},
-    {.name = "outlier", .set = gw_set_section, .at = LATER(outlier), .rows = gw_ext_outlier_rows,
+    {.name = "outlier", .set = gw_set_section, .at = SPEC(outlier), .rows = gw_outlier_rows,
      .help = "When an endpoint that fails is left alone."},
     {.name = "limits", .set = gw_set_section, .at = SPEC(connections), .rows = limit_rows,
      .help = "What the extension may be burdened with."},

@@ -10,6 +10,7 @@
 
 #include "config/schema.h"
 #include "gateway/health.h"
+#include "gateway/outlier.h"
 #include "gateway/req.h"
 #include "gateway/world.h"
 
@@ -36,6 +37,7 @@ struct gw_ext_spec {
     const char *prepend; /* "" or "/base" */
     struct gw_balancer balancer;
     const struct gw_health_check *check; /* NULL: none */
+    struct gw_outlier_rules outlier;
     long long connections, pending;      /* per endpoint; 0: the config's; none */
     long long connect_ms, pending_ms, first_byte_ms, idle_ms, tunnel_idle_ms; /* 0: the config's */
     long long attempts;                                                       /* further ones */

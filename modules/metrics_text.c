@@ -265,6 +265,10 @@ write_workers(struct gw_buf *out, struct gw_world *const *worlds, size_t n)
         {STAT(dial_failures), "ksgate_backend_dial_failures_total", "Of these, not made."},
         {STAT(reuses), "ksgate_backend_reuses_total", "Requests on a pooled connection."},
         {STAT(retries), "ksgate_backend_retries_total", "Requests tried again."},
+        {STAT(ejections), "ksgate_endpoint_ejections_total",
+         "Times that a worker left an endpoint alone, with others in its place."},
+        {STAT(breaker_opens), "ksgate_endpoint_breaker_opens_total",
+         "Times that a worker sent nothing to an endpoint that was silent, whoever else was there."},
         {STAT(spliced), "ksgate_spliced_bytes_total",
          "Bytes that went from one socket to another without being copied."},
         {STAT(pending_total), "ksgate_backend_pending_total", "Requests that had to wait."},
@@ -281,6 +285,8 @@ write_workers(struct gw_buf *out, struct gw_world *const *worlds, size_t n)
         {STAT(tunnels), "ksgate_tunnels", "Tunnels now."},
         {STAT(backend_connections), "ksgate_backend_connections", "Backend connections now."},
         {STAT(backend_idle), "ksgate_backend_connections_idle", "Of these, in pools."},
+        {STAT(ejected), "ksgate_endpoints_ejected",
+         "Endpoints left alone because their requests failed, counted for each worker."},
         {STAT(pending), "ksgate_backend_pending", "Requests that wait for a backend connection."},
     };
 #undef STAT

@@ -38,6 +38,9 @@ invalid(struct gw_exchange *x)
     struct gw_req *req = x->req;
     bool large = x->parser.err == GW_ERR_HEAD_TOO_LARGE || x->parser.err == GW_ERR_TOO_MANY_HEADERS;
 
+    if (!large) {
+        gw_tries_silent(x, "its answer is not valid HTTP");
+    }
     gw_session_body_stop(req->session);
     gw_exchange_release(x, false);
     req->err = large ? GW_ERR_UPSTREAM_TOO_LARGE : GW_ERR_UPSTREAM_INVALID;
@@ -94,6 +97,7 @@ got_head(struct gw_exchange *x)
     }
     req->response = &x->parser.head;
     d->upstream_status = x->parser.head.status;
+    gw_tries_answer(x, d->upstream_status);
     d->first_byte_us = x->backend->conn.loop->now_us - d->start_us;
     /* cppcheck-suppress autoVariables ; taken back below, or the exchange is gone */
     x->gone = &gone;
@@ -158,6 +162,7 @@ static void
 lost_before_head(struct gw_exchange *x)
 {
     if (x->stash_n > 0 || x->interim > 0) { /* it did begin to answer: not a stale connection */
+        gw_tries_silent(x, "it closed the connection within the answer's head");
         gw_session_body_stop(x->req->session);
         gw_exchange_release(x, false);
         x->req->err = GW_ERR_UPSTREAM_CLOSED;
@@ -442,6 +447,7 @@ gw_answer_timeout(struct gw_exchange *x)
         cut(x, "upstream_timeout");
         return;
     }
+    gw_tries_silent(x, gw_arena_printf(req->arena, "no answer within %lld ms", limit));
     gw_session_body_stop(req->session);
     gw_exchange_release(x, false);
     req->err = GW_ERR_UPSTREAM_TIMEOUT;

@@ -40,10 +40,11 @@ struct ask {
     bool need_up, need_room;
 };
 
+/* It was tried already, or is not to be. */
 static bool
-was_tried(const struct ask *ask, unsigned i)
+is_out(const struct ask *ask, unsigned i)
 {
-    return i < 64 && (ask->tried >> i & 1) != 0;
+    return (i < 64 && (ask->tried >> i & 1) != 0) || gw_endpoint_refuses(ask->to->endpoints[i]);
 }
 
 static bool
@@ -57,11 +58,11 @@ fits(const struct ask *ask, unsigned i)
 {
     const struct gw_endpoint *e = ask->to->endpoints[i];
 
-    return !was_tried(ask, i) && (!ask->need_up || gw_endpoint_up(e)) &&
+    return !is_out(ask, i) && (!ask->need_up || gw_endpoint_up(e)) &&
            (!ask->need_room || has_room(ask->to, e));
 }
 
-/* Sets what is asked for to the most that somebody fulfils; false: all were tried. */
+/* Sets what is asked for to the most that somebody fulfils; false: nobody is left. */
 static bool
 settle_for(struct ask *ask)
 {
@@ -77,7 +78,7 @@ settle_for(struct ask *ask)
         bool room = has_room(to, to->endpoints[i]);
 
         up += is_up;
-        if (!was_tried(ask, i)) {
+        if (!is_out(ask, i)) {
             left++;
             left_up += is_up;
             left_room += room;

@@ -6,16 +6,17 @@
  *
  * Whatever the policy, an endpoint is taken that is up and has room; else one that is up, where
  * the request will wait for room.  When too few are up (struct gw_balancer, panic_percent), being
- * down is overlooked: a few that drown help nobody, and the checks may be what is wrong.
+ * down is overlooked: a few that drown help nobody, and the checks may be what is wrong.  One
+ * whose circuit is open (breaker.h) is never taken.
  */
 #ifndef GW_GATEWAY_BALANCE_H
 #define GW_GATEWAY_BALANCE_H
 
 #include "gateway/req.h"
 
-/* An index into to->endpoints; to->n_endpoints: there is none left.  tried: a bit for each that
- * this request has been at.  key: for the policy hash, 0: the request has none and is spread as
- * by p2c.  now_ms: for slow start. */
+/* An index into to->endpoints; to->n_endpoints: there is none left that may be taken.  tried: a bit
+ * for each that this request has been at.  key: for the policy hash, 0: the request has none and is
+ * spread as by p2c.  now_ms: for slow start. */
 unsigned gw_balance_choose(const struct gw_destination *to, uint64_t tried, uint64_t key,
                            uint64_t now_ms);
 

@@ -15,9 +15,10 @@
 
 struct gw_exchange {
     struct gw_req *req;
-    struct gw_backend *backend; /* ours until given back or dropped; NULL: none now */
-    struct gw_parser parser;    /* of the answer */
-    struct gw_timer timer;      /* first byte, then pauses within the answer */
+    struct gw_backend *backend;   /* ours until given back or dropped; NULL: none now */
+    struct gw_parser parser;      /* of the answer */
+    struct gw_timer timer;        /* first byte, then pauses within the answer */
+    struct gw_endpoint *endpoint; /* of the try under way, or the last; the request keeps it */
     uint64_t touched_ms;
     uint64_t tried;      /* a bit for each endpoint of the request's list */
     unsigned tries_left; /* of what was sent; of what was not: */
@@ -35,6 +36,7 @@ struct gw_exchange {
     bool sent_again;           /* to one before, which lost it */
     bool body_begun;           /* bytes of the body went to the backend: no second try */
     bool body_sent;            /* all of it */
+    bool trial;                /* on it hangs whether the endpoint gets more (outlier.h) */
     bool odd;                  /* the backend's connection is not to be used again */
     bool answered;             /* the answer's head has come */
     bool sending;              /* the send step has the word */
@@ -58,6 +60,16 @@ void gw_exchange_touch(struct gw_exchange *x);
 /* answer.c */
 void gw_answer_readable(struct gw_exchange *x);
 void gw_answer_timeout(struct gw_exchange *x);
+
+/* tries.c */
+void gw_tries_begin(struct gw_exchange *x, struct gw_endpoint *e); /* the next one, there */
+void gw_tries_end(struct gw_exchange *x);                          /* it is over, however */
+/* For the endpoint's record: nothing that is an answer came, or an answer did. */
+void gw_tries_silent(struct gw_exchange *x, const char *why);
+void gw_tries_answer(struct gw_exchange *x, unsigned status);
+/* All that could be tried is left alone: why; the client is told when to come again.  NULL: that
+ * is not so. */
+const char *gw_tries_refused(struct gw_exchange *x);
 
 /* tunnel.c: both connections belong to the tunnel now.  Ends by gw_req_resume(). */
 void gw_tunnel_begin(struct gw_exchange *x);

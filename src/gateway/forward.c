@@ -45,6 +45,7 @@ gw_exchange_release(struct gw_exchange *x, bool reusable)
     struct gw_backend *b = x->backend;
 
     gw_wheel_cancel(&x->timer);
+    gw_tries_end(x);
     x->backend = NULL;
     if (b == NULL) {
         if (x->waiter != NULL) {
@@ -129,6 +130,9 @@ gw_exchange_lost(struct gw_exchange *x, enum gw_err err, const char *detail)
     bool stale = x->backend != NULL && x->backend->reused;
     unsigned *left = x->head_sent ? &x->tries_left : &x->dials_left;
 
+    if (!stale) {
+        gw_tries_silent(x, detail == NULL ? gw_err_text(err) : detail);
+    }
     /* Body bytes that came while the next connection is made would go before the head. */
     gw_session_body_hold(x->req->session);
     gw_exchange_release(x, false);
@@ -309,10 +313,15 @@ static void
 on_turn(struct gw_waiter *w)
 {
     struct wait *wait = (struct wait *)w;
+    struct gw_exchange *x = wait->x;
 
-    take_connection(wait->x, wait->endpoint);
-    if (wait->x->backend->ready) {
-        send_request(wait->x);
+    if (!x->trial && gw_endpoint_refuses(wait->endpoint)) { /* meanwhile */
+        try_next(x, GW_ERR_BREAKER_OPEN, gw_tries_refused(x));
+        return;
+    }
+    take_connection(x, wait->endpoint);
+    if (x->backend->ready) {
+        send_request(x);
     }
 }
 
@@ -365,7 +374,7 @@ choose(const struct gw_exchange *x)
     const struct gw_destination *to = &req->to;
 
     if (to->n_endpoints == 1 && x->tried == 0) {
-        return 0;
+        return gw_endpoint_refuses(to->endpoints[0]) ? 1 : 0;
     }
     return gw_balance_choose(to, x->tried,
                              gw_balance_key(to->balancer, &req->head->headers, req->client_ip),
@@ -389,6 +398,7 @@ take_endpoint(struct gw_exchange *x)
         if (i < 64) {
             x->tried |= (uint64_t)1 << i;
         }
+        gw_tries_begin(x, e);
         req->decision.endpoint = gw_endpoint_url(e);
         if (!must_wait) {
             req->err = GW_ERR_OK;
@@ -401,6 +411,7 @@ take_endpoint(struct gw_exchange *x)
             return true;
         }
         req->err = GW_ERR_PENDING_FULL;
+        gw_tries_end(x);
         if (i >= 64) {
             break; /* it can't be marked as tried, and would be chosen for ever */
         }
@@ -408,6 +419,9 @@ take_endpoint(struct gw_exchange *x)
     if (req->err == GW_ERR_PENDING_FULL) {
         req->detail = gw_arena_printf(req->arena, "this worker's share is %u, and %u connections",
                                       req->to.max_pending, max);
+    } else if (x->tried == 0) { /* nobody could be asked at all */
+        req->err = GW_ERR_BREAKER_OPEN;
+        req->detail = gw_tries_refused(x);
     }
     return false;
 }
@@ -494,6 +508,7 @@ find_destination(struct gw_req *req)
     req->to.endpoints = list;
     req->to.n_endpoints = 1;
     req->to.preserve_host = conf->settings.core.preserve_host;
+    req->to.outlier = &conf->settings.core.outlier;
     if (conf->settings.limits.backend_connections > 0) {
         req->to.max_pending = gw_world_share(req->world, conf->settings.limits.backend_pending);
     }

@@ -170,6 +170,7 @@ gw_health_apply(struct gw_endpoint *e)
     }
     if (e->down && !down) {
         e->up_since_ms = gw_world_now_ms(e->world);
+        gw_outlier_retry_now(e);
     }
     e->down = down;
 }

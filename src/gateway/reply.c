@@ -65,7 +65,10 @@ gw_reply_error(struct gw_req *req)
                          : GW_STR("Bearer realm=\"ksgate\", error=\"invalid_token\""));
     }
     if (status == 429 || status == 503) {
-        gw_edits_set(req, &req->down, GW_STR("Retry-After"), GW_STR("1"));
+        gw_edits_set(req, &req->down, GW_STR("Retry-After"),
+                     req->retry_after_s == 0
+                         ? GW_STR("1")
+                         : gw_str_of(gw_arena_printf(req->arena, "%u", req->retry_after_s)));
     }
 }
 

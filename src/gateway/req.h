@@ -100,10 +100,12 @@ struct gw_destination {
     bool map_back;      /* Location, Set-Cookie Path, Refresh get the prefix again */
     bool preserve_host; /* send the client's Host instead of the backend's */
     long long connect_ms, first_byte_ms, idle_ms, tunnel_idle_ms; /* 0: the config's */
-    unsigned max_connections; /* per endpoint and worker; 0: the config's */
-    unsigned max_pending;     /* of requests that wait for one */
-    long long pending_ms;     /* for how long; 0: the config's */
-    unsigned tries;           /* further tries of what may be repeated */
+    unsigned max_connections;               /* per endpoint and worker; 0: the config's */
+    unsigned max_pending;                   /* of requests that wait for one */
+    long long pending_ms;                   /* for how long; 0: the config's */
+    const struct gw_outlier_rules *outlier; /* when failures make endpoints be left alone; NULL:
+                                               never */
+    unsigned tries;                         /* further tries of what may be repeated */
 };
 
 /* An answer of the gateway's own. */
@@ -151,6 +153,7 @@ struct gw_req {
     bool keep_authorization; /* the credential is passed on to the backend */
 
     struct gw_own_reply reply;      /* when we answer ourselves */
+    unsigned retry_after_s;         /* told with a 503; 0: a second */
     const struct gw_head *response; /* the head that goes to the client; arena */
     struct gw_exchange *exchange;   /* forward's own; NULL when not forwarded */
     void *slot[16];                 /* one pointer per module (gw_module.slot), for its own use */

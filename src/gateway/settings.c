@@ -59,6 +59,8 @@ static const struct gw_setting core_rows[] = {
      .help = "Paths that are let through to ks-core and the console although they can be read in two ways; not below `/api`, `/apis`, `/kapi` and `/kapis`."},
     {.name = "health_check", .set = gw_set_section, .at = AT(core.check), .rows = gw_health_core_rows,
      .help = "How ks-core is asked whether it is well."},
+    {.name = "outlier", .set = gw_set_section, .at = AT(core.outlier), .rows = gw_outlier_core_rows,
+     .help = "When ks-core and the console are left alone because requests to them fail."},
     {0},
 };
 

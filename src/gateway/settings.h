@@ -6,6 +6,7 @@
 
 #include "config/schema.h"
 #include "gateway/health.h"
+#include "gateway/outlier.h"
 #include "http/parse.h"
 #include "registry/sync.h"
 
@@ -29,6 +30,7 @@ struct gw_settings {
         bool preserve_host;
         int allow_paths; /* GW_PATH_*, as bits */
         struct gw_health_check check;
+        struct gw_outlier_rules outlier;
     } core;
     struct gw_registry_settings registry;
     const char *const *trusted_proxies; /* addresses and CIDR blocks */

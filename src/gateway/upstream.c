@@ -110,6 +110,7 @@ gw_endpoint_free(struct gw_endpoint *e)
     gw_addresses_fini(e);
     gw_pending_fini(e);
     gw_health_fini(e);
+    gw_outlier_fini(e);
     free(e->text);
     free(e);
 }

@@ -10,6 +10,7 @@
 
 #include <sys/socket.h>
 
+#include "gateway/outlier.h"
 #include "gateway/worlds.h"
 #include "http/url.h"
 #include "net/conn.h"
@@ -33,6 +34,7 @@ struct gw_endpoint {
     bool down;                       /* health's: nothing new goes there while others are up */
     struct gw_queue *queue;          /* pending.c's; NULL: nobody ever waited */
     struct gw_health_member *checks; /* health.c's; NULL: it is not checked */
+    struct gw_outlier *outlier;      /* outlier.c's; NULL: its last request went well */
     uint64_t up_since_ms;            /* mono; made, or no longer down, at: its slow start begins */
     uint64_t hash;                   /* gw_balance_hash() of text */
     struct gw_backend *idle;         /* newest first */
@@ -48,7 +50,14 @@ struct gw_endpoint {
 static inline bool
 gw_endpoint_up(const struct gw_endpoint *e)
 {
-    return !e->down && e->wanted > 0;
+    return !e->down && e->wanted > 0 && (e->outlier == NULL || gw_outlier_admits(e));
+}
+
+/* May none go there, even if there is no other?  Then it is not chosen. */
+static inline bool
+gw_endpoint_refuses(const struct gw_endpoint *e)
+{
+    return e->outlier != NULL && gw_outlier_refuses(e);
 }
 
 struct gw_backend_events {

@@ -94,6 +94,9 @@ struct gw_world_stats {
     atomic_ullong pending_total;
     atomic_ullong tunnel_in, tunnel_out; /* bytes, from and to clients */
     atomic_ullong tunnel_ends[GW_N_TUNNEL_ENDS];
+    atomic_llong ejected;                   /* endpoints that are left alone, now (outlier.h) */
+    atomic_ullong ejections, breaker_opens; /* times */
+    atomic_ullong retries_refused;          /* by a destination's budget */
     atomic_ullong lookups, lookup_failures; /* of backends' names */
 };
 struct gw_world_stats *gw_world_stats(struct gw_world *w);

@@ -1,0 +1,184 @@
+#include "gateway/outlier.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "gateway/breaker.h"
+#include "gateway/upstream.h"
+
+struct gw_outlier {
+    struct gw_breaker breaker; /* first */
+    char why[80];              /* of the last failure */
+};
+
+#define AT(field) offsetof(struct gw_outlier_rules, field)
+
+/* clang-format off */
+const struct gw_setting gw_outlier_rows[] = {
+    {.name = "consecutiveErrors", .set = gw_set_int, .at = AT(errors), .initial = "5", .min = 0, .max = 1000,
+     .help = "Failures in a row after which an endpoint is left alone; twice as many without an answer, and it gets nothing at all.  0: never."},
+    {.name = "ejectFor", .set = gw_set_duration, .at = AT(eject_ms), .initial = "10s", .min = 100, .max = 3600000,
+     .help = "For how long, the first time; longer each further time in a row."},
+    {.name = "maxEjected", .set = gw_set_percent, .at = AT(max_ejected), .initial = "50%",
+     .help = "How many of the endpoints may be left alone at once while they answer at all."},
+    {0},
+};
+
+const struct gw_setting gw_outlier_core_rows[] = {
+    {.name = "consecutive_errors", .set = gw_set_int, .at = AT(errors), .initial = "5", .min = 0, .max = 1000,
+     .help = "After twice as many failures in a row without an answer, requests are answered 503 at once.  0: never."},
+    {.name = "eject_for", .set = gw_set_duration, .at = AT(eject_ms), .initial = "10s", .min = 100, .max = 3600000,
+     .help = "How long at most until one of them finds out whether it is back."},
+    {0},
+};
+/* clang-format on */
+
+static const char *const state_words[] = {
+    [GW_BREAKER_CLOSED] = "closed", [GW_BREAKER_EJECTED] = "ejected", [GW_BREAKER_OPEN] = "open"};
+
+#define COUNT(e, field, n) \
+    atomic_fetch_add_explicit(&gw_world_stats((e)->world)->field, (n), memory_order_relaxed)
+
+static bool
+is_closed(const struct gw_endpoint *e)
+{
+    return e->outlier == NULL || e->outlier->breaker.state == GW_BREAKER_CLOSED;
+}
+
+bool
+gw_outlier_admits(const struct gw_endpoint *e)
+{
+    return is_closed(e) || gw_breaker_admits(&e->outlier->breaker, gw_world_now_ms(e->world));
+}
+
+bool
+gw_outlier_refuses(const struct gw_endpoint *e)
+{
+    return !is_closed(e) && gw_breaker_refuses(&e->outlier->breaker, gw_world_now_ms(e->world));
+}
+
+uint64_t
+gw_outlier_wait_ms(const struct gw_endpoint *e)
+{
+    uint64_t now = gw_world_now_ms(e->world);
+
+    return is_closed(e) || e->outlier->breaker.until_ms <= now ? 0
+                                                               : e->outlier->breaker.until_ms - now;
+}
+
+const char *
+gw_outlier_why(const struct gw_endpoint *e, struct gw_arena *arena, const char **state)
+{
+    if (is_closed(e)) {
+        return NULL;
+    }
+    if (state != NULL) {
+        *state = state_words[e->outlier->breaker.state];
+    }
+    return gw_arena_printf(arena, "%u failures in a row, the last: %s", e->outlier->breaker.errors,
+                           e->outlier->why);
+}
+
+bool
+gw_outlier_begin(struct gw_endpoint *e)
+{
+    return !is_closed(e) && gw_breaker_begin(&e->outlier->breaker, gw_world_now_ms(e->world));
+}
+
+void
+gw_outlier_cancel(struct gw_endpoint *e)
+{
+    if (e->outlier != NULL) {
+        e->outlier->breaker.on_trial = false;
+    }
+}
+
+void
+gw_outlier_fini(struct gw_endpoint *e)
+{
+    if (!is_closed(e)) {
+        COUNT(e, ejected, -1);
+    }
+    free(e->outlier);
+    e->outlier = NULL;
+}
+
+void
+gw_outlier_ok(struct gw_endpoint *e)
+{
+    if (!is_closed(e)) {
+        gw_log_info("backend %s answers again, and gets requests", e->text);
+        e->up_since_ms = gw_world_now_ms(e->world);
+    }
+    gw_outlier_fini(e);
+}
+
+/* Is there another endpoint, and room for one more that is left alone? */
+static bool
+may_eject(const struct gw_endpoint *e, const struct gw_destination *to)
+{
+    uint64_t left_alone = 1;
+
+    for (unsigned i = 0; i < to->n_endpoints; i++) {
+        left_alone += to->endpoints[i] != e && !is_closed(to->endpoints[i]);
+    }
+    return to->n_endpoints > 1 &&
+           left_alone * 100 <= (uint64_t)to->outlier->max_ejected * to->n_endpoints;
+}
+
+static uint64_t
+dice(const struct gw_endpoint *e)
+{
+    uint64_t seed[] = {gw_world_now_ms(e->world), (uintptr_t)e->world, e->hash};
+
+    return gw_hash((struct gw_str){(const char *)seed, sizeof(seed)});
+}
+
+static void
+tell(const struct gw_endpoint *e)
+{
+    const struct gw_breaker *b = &e->outlier->breaker;
+
+    gw_log_warn("backend %s gets no requests for %llu ms%s: %u failures in a row, the last: %s",
+                e->text, (unsigned long long)gw_outlier_wait_ms(e),
+                b->state == GW_BREAKER_OPEN ? ", whoever else is there" : "", b->errors,
+                e->outlier->why);
+}
+
+void
+gw_outlier_failed(struct gw_endpoint *e, const struct gw_destination *to,
+                  enum gw_outlier_failure how, bool trial, const char *why)
+{
+    if (to->outlier == NULL) {
+        return;
+    }
+    if (e->outlier == NULL) {
+        e->outlier = gw_mem_alloc(sizeof(*e->outlier));
+    }
+    struct gw_breaker *b = &e->outlier->breaker;
+    enum gw_breaker_state before = b->state;
+    struct gw_breaker_failure f = {
+        .silent = how == GW_OUTLIER_SILENT, .trial = trial, .may_eject = may_eject(e, to)};
+
+    (void)snprintf(e->outlier->why, sizeof(e->outlier->why), "%s", why);
+    if (gw_breaker_failed(b, to->outlier, &f, gw_world_now_ms(e->world), dice(e))) {
+        if (b->state == GW_BREAKER_EJECTED) {
+            COUNT(e, ejections, 1);
+        } else {
+            COUNT(e, breaker_opens, 1);
+        }
+        tell(e);
+    }
+    COUNT(e, ejected, (b->state != GW_BREAKER_CLOSED) - (before != GW_BREAKER_CLOSED));
+}
+
+void
+gw_outlier_retry_now(struct gw_endpoint *e)
+{
+    if (e->outlier != NULL) {
+        e->outlier->breaker.until_ms = 0;
+    }
+}

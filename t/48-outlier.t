@@ -1,0 +1,150 @@
+# Backends whose requests fail are left alone for a while, without anybody asking them; one that is
+# silent on and on gets nothing at all, and who asks for it is told so at once.
+use strict;
+use warnings;
+use Test::More;
+use IO::Select;
+use Socket qw(SOL_SOCKET SO_LINGER);
+use lib 't/lib';
+use Gateway;
+use Gateway::Objects;
+use Gateway::Process qw(slow);
+
+# Each does what the word in its file says: answer with its name (well), 503 (ill), garbage, reset
+# (closed without an answer), mute.
+my $mood = tempdir();
+sub feel { my ($name, $word) = @_; spew("$mood/$name.new", $word); return rename "$mood/$name.new", "$mood/$name" }
+
+sub backend {
+    my ($name) = @_;
+    feel($name, 'well');
+    return upstream {
+        my ($r) = @_;
+        my $word = slurp("$mood/$name");
+        return if $word eq 'reset';
+        return "garbage\r\n\r\n" if $word eq 'garbage';
+        $r->hold if $word eq 'mute';
+        return [$word eq 'ill' ? 503 : 200, {}, $name];
+    };
+}
+
+my %up = map { $_ => backend($_) } qw(a b c d e f lone core);
+my $gw = gateway(core => $up{core}->url, console => $up{core}->url, workers => 1, config => {core => {outlier => {consecutive_errors => 2, eject_for => '1s'}}, timeouts => {first_byte => 300 * slow() . 'ms'}});
+my $long = 600; # seconds: for the rest of the test
+
+sub backends { return [map { {url => $up{$_}->url} } @_] }
+sub metrics { return $gw->admin(GET => '/-/metrics')->{body} }
+sub metric { my ($name) = @_; my ($n) = metrics() =~ /^\Q$name\E (\d+)$/m or die "no $name"; return $n }
+sub ask { my ($path, %more) = @_; my $r = $gw->request(GET => $path, %more); return $r->{status} == 200 ? $r->{body} : $r->{status} }
+sub names { my %seen = map { $_ => 1 } @_; return join ' ', sort keys %seen }
+sub served { my ($path, $n) = @_; return names(map { ask($path) } 1 .. ($n // 12)) }
+
+# An extension of its own for each story; but backends are remembered by their URL, so a story ends with them well.
+sub apply { my ($name, $backends, $outlier, %more) = @_; $gw->apply([extension($name, undef, endpoints => backends(@$backends), loadBalancer => {policy => 'round_robin'}, outlier => $outlier, %more)]); return }
+
+# ---- Ejected ----------------------------------------------------------------------------------
+
+my %rules = (consecutiveErrors => 3, ejectFor => "${long}s");
+my $n = 0;
+for my $case (
+    ['503', 'ill', sub {}, sub {}],
+    ['garbage', 'garbage', sub {}, sub {}],
+    ['resets', 'reset', sub {}, sub {}],
+    ['no answer in time', 'mute', sub {}, sub {}],
+    ['no connection', 'well', sub { $up{a}->stop }, sub { $up{a}->start }],
+) {
+    my ($what, $word, $fall, $rise) = @$case;
+    my $path = '/extensions/eject-' . ++$n . '/x';
+    apply("eject-$n", [qw(a b)], {%rules, ejectFor => $n < 5 ? '100ms' : '10s'}, timeouts => {firstByte => 100 * slow() . 'ms'});
+    is served($path), 'a b', "$what: at first both are asked";
+    feel(a => $word);
+    $fall->();
+    my $before = metric('ksgate_endpoint_ejections_total');
+    my @got = map { ask($path) } 1 .. 8;
+    ok metric('ksgate_endpoint_ejections_total') > $before, "$what: three in a row, and it is left alone";
+    cmp_ok scalar(grep { $_ ne 'b' } @got), '<=', 4, 'few clients notice' or diag "@got";
+    feel(a => 'well');
+    $rise->();
+    ok eventually { served($path, 4) eq 'a b' } 'and when it answers again it is asked again' if $n < 5;
+}
+
+# What was known of it is known to all extensions: until somebody gets through, nobody is sent there.
+apply('long', [qw(a b)], {%rules});
+is served('/extensions/long/x'), 'b', 'an extension that comes later knows it, too';
+like $gw->stderr, qr/backend \Q@{[$up{a}->url]}\E gets no requests for 1\d{4} ms: \d+ failures in a row, the last: Connection refused/, 'the log says why';
+is metric('ksgate_endpoints_ejected'), 1, 'the metrics how many';
+is names(map { ask('/extensions/long/x') } 1 .. 3), 'b', 'a stays out until its time is over';
+
+# ---- Never more than so many -------------------------------------------------------------------
+
+apply('half', [qw(b c d)], {%rules});
+feel($_ => 'ill') for qw(b c d);
+is served('/extensions/half/x', 30), '503', 'three fail';
+is metric('ksgate_endpoints_ejected'), 2, 'one of them is left alone (and the one of the other story)';
+feel($_ => 'well') for qw(b c d);
+like served('/extensions/half/x'), qr/^(b c|b d|c d)$/, 'the other two serve when they are well again';
+apply('none', [qw(e f)], {%rules, maxEjected => '0%'});
+feel(e => 'ill');
+is served('/extensions/none/x'), '503 f', 'maxEjected: 0% leaves nobody alone';
+apply('never', ['e'], {%rules, consecutiveErrors => 0});
+feel(e => 'reset');
+is served('/extensions/never/x', 20), '502', 'nor does consecutiveErrors: 0';
+
+# ---- The circuit of one that is alone ----------------------------------------------------------
+
+apply('lone', ['lone'], {consecutiveErrors => 2, ejectFor => "${long}s", maxEjected => '100%'}, timeouts => {firstByte => 150 * slow() . 'ms'});
+feel(lone => 'ill');
+is served('/extensions/lone/x', 10), '503', 'an only backend that answers 503';
+is $up{lone}->seen, 10, 'is heard, each time';
+feel(lone => 'mute');
+is join(' ', map { ask('/extensions/lone/x') } 1 .. 4), '504 504 504 504', 'one that is silent';
+my $seen = $up{lone}->seen;
+my $r = $gw->request(GET => '/extensions/lone/x');
+is $r->{status}, 503, 'and goes on to be';
+like $r->{json}{message}, qr/left alone for a while \(outlier\): \Q@{[$up{lone}->url]}\E: \d+ failures in a row, the last: no answer within \d+ ms/, 'is named';
+like $r->{headers}{'retry-after'}, qr/^(6\d|7\d)$/, 'the client is told when to come again';
+is $up{lone}->seen, $seen, 'it is not asked';
+is metric('ksgate_errors_total{error="breaker_open"}'), 1, 'and that is counted';
+is metric('ksgate_endpoint_breaker_opens_total'), 1, 'as is the reason';
+my ($line) = $gw->access_log(1, sub { ($_->{error} // '') eq 'breaker_open' });
+is $line->{endpoint}, $up{lone}->url, 'and logged';
+like served('/extensions/half/x'), qr/^(b c|b d|c d)$/, 'nobody else notices';
+
+# The client whose request comes through when the time is there; others are still told to come again.
+sub trial {
+    my $client;
+    $up{core}->forget;
+    eventually {
+        $client = $gw->connect;
+        $client->send_request(GET => '/x');
+        eventually { $up{core}->seen || IO::Select->new($client->sock)->can_read(0) };
+        $up{core}->seen
+    } 'a request comes through';
+    return $client;
+}
+
+# ---- The trial ---------------------------------------------------------------------------------
+
+$up{core}->stop;
+is join(' ', map { ask('/x') } 1 .. 4), '502 502 502 502', 'the core is away';
+is ask('/x'), 503, 'then requests are answered at once';
+feel(core => 'mute');
+$up{core}->start;
+my $client = trial();
+is names(map { ask('/x') } 1 .. 3), '503', 'one at a time';
+is $up{core}->seen, 1, 'really';
+is $client->response->{status}, 504, 'this one got no answer';
+feel(core => 'well');
+ok eventually { ask('/x') eq 'core' } 'the next one does';
+is names(map { ask('/x') } 1 .. 10), 'core', 'and all others';
+
+# A trial whose client leaves is none.
+feel(core => 'mute');
+is join(' ', map { ask('/x') } 1 .. 5), '504 504 504 504 503', 'away again';
+$client = trial();
+setsockopt $client->sock, SOL_SOCKET, SO_LINGER, pack 'ii', 1, 0; # a FIN alone would still want its answer
+$client->close;
+feel(core => 'well');
+ok eventually { ask('/x') eq 'core' } 'a client that leaves is no answer: the next one finds out';
+
+done_testing;
