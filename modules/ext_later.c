@@ -90,7 +90,7 @@ gw_ext_later_warn(const json_t *spec, const struct gw_yaml *source, struct gw_di
         const char *section, *name; /* section NULL: of the spec itself */
     } later[] = {
         {NULL, "directives"}, {NULL, "versions"},     {NULL, "tls"},
-        {NULL, "workspaces"}, {"limits", "requests"}, {"retry", "budget"},
+        {NULL, "workspaces"}, {"limits", "requests"},
     };
 
     for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
@@ -98,11 +98,7 @@ gw_ext_later_warn(const json_t *spec, const struct gw_yaml *source, struct gw_di
         const json_t *object = section == NULL ? spec : json_object_get(spec, section);
 
         if (says_something(json_object_get(object, later[i].name))) {
-            warn(object,
-                 section == NULL     ? "spec"
-                 : section[0] == 'l' ? "spec.limits"
-                                     : "spec.retry",
-                 later[i].name, source, diag);
+            warn(object, section == NULL ? "spec" : "spec.limits", later[i].name, source, diag);
         }
     }
 }

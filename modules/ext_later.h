@@ -20,7 +20,6 @@ struct gw_ext_later {
         const char *rate, *per;
         long long burst;
     } requests;
-    long long retry_budget;
     struct gw_list versions; /* of struct gw_ext_version */
     json_t *directives;
     const char *const *workspaces;
@@ -32,8 +31,7 @@ struct gw_ext_version {
     json_t *match;
 };
 
-extern const struct gw_setting gw_ext_tls_rows[], gw_ext_requests_rows[],
-    gw_ext_version_rows[];
+extern const struct gw_setting gw_ext_tls_rows[], gw_ext_requests_rows[], gw_ext_version_rows[];
 
 /* A mapping, whatever is in it: json_t *. */
 gw_set_fn gw_ext_set_mapping;

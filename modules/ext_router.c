@@ -84,6 +84,7 @@ set_destination(struct gw_req *req, const struct gw_ext_route *r, struct gw_str 
     to->max_connections = r->max_connections;
     to->max_pending = r->max_pending;
     to->outlier = &spec->outlier;
+    to->retry_percent = (unsigned)spec->retry_percent;
     to->tries = (unsigned)spec->attempts;
     if (!spec->strip_prefix) {
         to->target = prepend.n == 0 ? GW_STR_NONE : join(req, prepend, req->target.path);

@@ -91,8 +91,8 @@ static const struct gw_setting timeout_rows[] = {
 static const struct gw_setting retry_rows[] = {
     {.name = "attempts", .set = gw_set_int, .at = 0, .initial = "1", .min = 0, .max = 10,
      .help = "How often a request that may be repeated is tried again."},
-    {.name = "budget", .set = gw_set_percent, .at = LATER(retry_budget) - SPEC(attempts),
-     .initial = "20%", .help = "How many of the requests may be second tries."},
+    {.name = "budget", .set = gw_set_percent, .at = FROM(attempts, retry_percent),
+     .initial = "20%", .help = "How many of the requests under way may be second tries; three always may, unless it is 0%."},
     {0},
 };
 

@@ -175,7 +175,7 @@ is $up->seen + $other->seen, 2, 'asked again, once';
 my @nowhere = map { {url => 'http://127.0.0.1:' . free_port()} } 1 .. 5;
 for my $attempts (0, 1, 2) {
     my $two = [map { {url => $_->url} } $up, $other];
-    $gw->apply([extension('dies', undef, endpoints => $two, retry => {attempts => $attempts}), extension('gone', undef, endpoints => [$two->[0], @nowhere], retry => {attempts => $attempts})]);
+    $gw->apply([extension('dies', undef, endpoints => $two, outlier => {consecutiveErrors => 0}, retry => {attempts => $attempts}), extension('gone', undef, endpoints => [$two->[0], @nowhere], retry => {attempts => $attempts})]);
     eventually { $gw->request(GET => '/extensions/dies/always/fin'); metric($gw, 'ksgate_backend_connections_idle') == 0 } 'the end of what was kept';
     $_->forget for $up, $other;
     is $gw->request(GET => '/extensions/dies/always/fin')->{status}, 502, "retry.attempts: $attempts, and all die of it";

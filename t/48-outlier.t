@@ -1,5 +1,5 @@
-# Backends whose requests fail are left alone for a while, without anybody asking them; one that is
-# silent on and on gets nothing at all, and who asks for it is told so at once.
+# Backends whose requests fail are left alone for a while, without anybody asking them; one that lets
+# them wait in vain gets nothing at all, and who asks for it is told so at once.
 use strict;
 use warnings;
 use Test::More;
@@ -95,7 +95,7 @@ is served('/extensions/never/x', 20), '502', 'nor does consecutiveErrors: 0';
 apply('lone', ['lone'], {consecutiveErrors => 2, ejectFor => "${long}s", maxEjected => '100%'}, timeouts => {firstByte => 150 * slow() . 'ms'});
 feel(lone => 'ill');
 is served('/extensions/lone/x', 10), '503', 'an only backend that answers 503';
-is $up{lone}->seen, 10, 'is heard, each time';
+is $up{lone}->seen, 10, 'is asked each time';
 feel(lone => 'mute');
 is join(' ', map { ask('/extensions/lone/x') } 1 .. 4), '504 504 504 504', 'one that is silent';
 my $seen = $up{lone}->seen;
@@ -126,10 +126,14 @@ sub trial {
 # ---- The trial ---------------------------------------------------------------------------------
 
 $up{core}->stop;
-is join(' ', map { ask('/x') } 1 .. 4), '502 502 502 502', 'the core is away';
-is ask('/x'), 503, 'then requests are answered at once';
-feel(core => 'mute');
+is names(map { ask('/x') } 1 .. 10), '502', 'a core that refuses connections is asked on and on';
 $up{core}->start;
+is ask('/x'), 'core', 'and found as soon as it is back';
+feel(core => 'garbage');
+is names(map { ask('/x') } 1 .. 10), '502', 'as is one that answers garbage';
+feel(core => 'mute');
+is join(' ', map { ask('/x') } 1 .. 4), '504 504 504 504', 'one that is silent';
+is ask('/x'), 503, 'is not: requests are answered at once';
 my $client = trial();
 is names(map { ask('/x') } 1 .. 3), '503', 'one at a time';
 is $up{core}->seen, 1, 'really';
@@ -146,5 +150,26 @@ setsockopt $client->sock, SOL_SOCKET, SO_LINGER, pack 'ii', 1, 0; # a FIN alone 
 $client->close;
 feel(core => 'well');
 ok eventually { ask('/x') eq 'core' } 'a client that leaves is no answer: the next one finds out';
+
+# ---- Second tries ------------------------------------------------------------------------------
+
+# 12 requests at once, six at each of two backends; one of these lets all fall.
+sub storm {
+    my ($name, $budget) = @_;
+    my @two = (upstream { $_[0]->hold; return }, upstream { $_[0]->hold; return [200, {}, ''] });
+    my $refused = metric('ksgate_backend_retries_refused_total');
+    $gw->apply([extension($name, undef, endpoints => [map { {url => $_->url} } @two], loadBalancer => {policy => 'round_robin'}, outlier => {consecutiveErrors => 0}, timeouts => {firstByte => '60s'}, retry => {attempts => 1, budget => $budget})]);
+    my @clients = map { my $c = $gw->connect; $c->send_request(GET => "/extensions/$name/x"); $c } 1 .. 12;
+    $_->wait_for(6) for @two;
+    $two[0]->release(6);
+    eventually { $two[1]->seen + metric('ksgate_backend_retries_refused_total') - $refused == 12 } 'all have come to something';
+    $two[1]->release($two[1]->seen);
+    my %count;
+    $count{$_->response->{status}}++ for @clients;
+    return join ', ', map { "$count{$_} $_" } sort keys %count;
+}
+is storm('poor', '20%'), '9 200, 3 502', 'three are tried again, whatever the budget';
+is storm('rich', '100%'), '12 200', 'all, if the budget is large';
+is storm('broke', '0%'), '6 200, 6 502', 'none, if there is none';
 
 done_testing;

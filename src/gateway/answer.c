@@ -39,7 +39,7 @@ invalid(struct gw_exchange *x)
     bool large = x->parser.err == GW_ERR_HEAD_TOO_LARGE || x->parser.err == GW_ERR_TOO_MANY_HEADERS;
 
     if (!large) {
-        gw_tries_silent(x, "its answer is not valid HTTP");
+        gw_tries_failed(x, false, "its answer is not valid HTTP");
     }
     gw_session_body_stop(req->session);
     gw_exchange_release(x, false);
@@ -162,7 +162,7 @@ static void
 lost_before_head(struct gw_exchange *x)
 {
     if (x->stash_n > 0 || x->interim > 0) { /* it did begin to answer: not a stale connection */
-        gw_tries_silent(x, "it closed the connection within the answer's head");
+        gw_tries_failed(x, false, "it closed the connection within the answer's head");
         gw_session_body_stop(x->req->session);
         gw_exchange_release(x, false);
         x->req->err = GW_ERR_UPSTREAM_CLOSED;
@@ -447,7 +447,7 @@ gw_answer_timeout(struct gw_exchange *x)
         cut(x, "upstream_timeout");
         return;
     }
-    gw_tries_silent(x, gw_arena_printf(req->arena, "no answer within %lld ms", limit));
+    gw_tries_failed(x, true, gw_arena_printf(req->arena, "no answer within %lld ms", limit));
     gw_session_body_stop(req->session);
     gw_exchange_release(x, false);
     req->err = GW_ERR_UPSTREAM_TIMEOUT;

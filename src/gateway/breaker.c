@@ -1,6 +1,6 @@
 #include "gateway/breaker.h"
 
-/* So many times the errors that eject, without an answer to any, open the circuit. */
+/* So many times the errors that eject, all of them silent, open the circuit. */
 #define LASTING 2
 /* Ejections in a row are longer each time, up to so many times the first. */
 #define LONGEST 6

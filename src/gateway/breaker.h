@@ -25,13 +25,13 @@ enum gw_breaker_state {
 struct gw_breaker {
     enum gw_breaker_state state;
     bool on_trial;           /* a request is there to find out */
-    unsigned errors, silent; /* failures in a row; of them the last so many without an answer */
+    unsigned errors, silent; /* failures in a row; of them the last so many silent */
     unsigned times;          /* left alone, in a row */
     uint64_t until_ms;
 };
 
 struct gw_breaker_failure {
-    bool silent;    /* no answer came, or nothing that is one */
+    bool silent;    /* a deadline passed without a sign */
     bool trial;     /* this was the trial */
     bool may_eject; /* others are there, and the share of the ejected allows it */
 };

@@ -37,6 +37,8 @@ struct gw_exchange {
     bool body_begun;           /* bytes of the body went to the backend: no second try */
     bool body_sent;            /* all of it */
     bool trial;                /* on it hangs whether the endpoint gets more (outlier.h) */
+    bool again;                /* it was sent before: a second try, which the budget allows */
+    bool counted;              /* in the endpoint's retries */
     bool odd;                  /* the backend's connection is not to be used again */
     bool answered;             /* the answer's head has come */
     bool sending;              /* the send step has the word */
@@ -64,9 +66,12 @@ void gw_answer_timeout(struct gw_exchange *x);
 /* tries.c */
 void gw_tries_begin(struct gw_exchange *x, struct gw_endpoint *e); /* the next one, there */
 void gw_tries_end(struct gw_exchange *x);                          /* it is over, however */
-/* For the endpoint's record: nothing that is an answer came, or an answer did. */
-void gw_tries_silent(struct gw_exchange *x, const char *why);
+/* For the endpoint's record: nothing that is an answer came (silent: nothing at all, in time), or
+ * an answer did. */
+void gw_tries_failed(struct gw_exchange *x, bool silent, const char *why);
 void gw_tries_answer(struct gw_exchange *x, unsigned status);
+/* It was sent, and may be sent again: does the destination's budget allow it? */
+bool gw_tries_afford(struct gw_exchange *x);
 /* All that could be tried is left alone: why; the client is told when to come again.  NULL: that
  * is not so. */
 const char *gw_tries_refused(struct gw_exchange *x);

@@ -131,7 +131,10 @@ gw_exchange_lost(struct gw_exchange *x, enum gw_err err, const char *detail)
     unsigned *left = x->head_sent ? &x->tries_left : &x->dials_left;
 
     if (!stale) {
-        gw_tries_silent(x, detail == NULL ? gw_err_text(err) : detail);
+        bool late = !x->head_sent &&
+                    gw_world_now_ms(x->req->world) - x->touched_ms >= (uint64_t)x->connect_ms;
+
+        gw_tries_failed(x, late, detail == NULL ? gw_err_text(err) : detail);
     }
     /* Body bytes that came while the next connection is made would go before the head. */
     gw_session_body_hold(x->req->session);
@@ -142,6 +145,8 @@ gw_exchange_lost(struct gw_exchange *x, enum gw_err err, const char *detail)
         x->tried = 0;
         atomic_fetch_add_explicit(&gw_world_stats(x->req->world)->retries, 1, memory_order_relaxed);
         try_next(x, err, detail);
+    } else if (safe && *left > 0 && x->head_sent && !gw_tries_afford(x)) {
+        fail(x, err, "it was not sent again, as too many are at the moment (retry.budget)");
     } else if (safe && *left > 0) {
         (*left)--;
         atomic_fetch_add_explicit(&gw_world_stats(x->req->world)->retries, 1, memory_order_relaxed);
@@ -345,6 +350,7 @@ take_connection(struct gw_exchange *x, struct gw_endpoint *e)
     req->decision.tries++;
     x->sent_again |= x->head_sent;
     x->head_sent = false;
+    gw_exchange_touch(x);
     x->backend = gw_backend_take(e, &backend_events, x, x->connect_ms,
                                  x->sent_again        ? GW_BACKEND_FRESH
                                  : is_repeatable(req) ? GW_BACKEND_ANY

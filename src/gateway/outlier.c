@@ -19,7 +19,7 @@ struct gw_outlier {
 /* clang-format off */
 const struct gw_setting gw_outlier_rows[] = {
     {.name = "consecutiveErrors", .set = gw_set_int, .at = AT(errors), .initial = "5", .min = 0, .max = 1000,
-     .help = "Failures in a row after which an endpoint is left alone; twice as many without an answer, and it gets nothing at all.  0: never."},
+     .help = "Failures in a row after which an endpoint is left alone; twice as many timeouts, and it gets nothing at all.  0: never."},
     {.name = "ejectFor", .set = gw_set_duration, .at = AT(eject_ms), .initial = "10s", .min = 100, .max = 3600000,
      .help = "For how long, the first time; longer each further time in a row."},
     {.name = "maxEjected", .set = gw_set_percent, .at = AT(max_ejected), .initial = "50%",
@@ -29,7 +29,7 @@ const struct gw_setting gw_outlier_rows[] = {
 
 const struct gw_setting gw_outlier_core_rows[] = {
     {.name = "consecutive_errors", .set = gw_set_int, .at = AT(errors), .initial = "5", .min = 0, .max = 1000,
-     .help = "After twice as many failures in a row without an answer, requests are answered 503 at once.  0: never."},
+     .help = "After twice as many timeouts in a row, requests are answered 503 at once.  0: never."},
     {.name = "eject_for", .set = gw_set_duration, .at = AT(eject_ms), .initial = "10s", .min = 100, .max = 3600000,
      .help = "How long at most until one of them finds out whether it is back."},
     {0},
@@ -149,8 +149,8 @@ tell(const struct gw_endpoint *e)
 }
 
 void
-gw_outlier_failed(struct gw_endpoint *e, const struct gw_destination *to,
-                  enum gw_outlier_failure how, bool trial, const char *why)
+gw_outlier_failed(struct gw_endpoint *e, const struct gw_destination *to, bool silent, bool trial,
+                  const char *why)
 {
     if (to->outlier == NULL) {
         return;
@@ -160,8 +160,7 @@ gw_outlier_failed(struct gw_endpoint *e, const struct gw_destination *to,
     }
     struct gw_breaker *b = &e->outlier->breaker;
     enum gw_breaker_state before = b->state;
-    struct gw_breaker_failure f = {
-        .silent = how == GW_OUTLIER_SILENT, .trial = trial, .may_eject = may_eject(e, to)};
+    struct gw_breaker_failure f = {.silent = silent, .trial = trial, .may_eject = may_eject(e, to)};
 
     (void)snprintf(e->outlier->why, sizeof(e->outlier->why), "%s", why);
     if (gw_breaker_failed(b, to->outlier, &f, gw_world_now_ms(e->world), dice(e))) {

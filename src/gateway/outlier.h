@@ -23,11 +23,6 @@ struct gw_outlier_rules {
 /* Of an object's section, and of the configuration's. */
 extern const struct gw_setting gw_outlier_rows[], gw_outlier_core_rows[];
 
-enum gw_outlier_failure {
-    GW_OUTLIER_SILENT, /* no connection, no answer in time, a reset, garbage */
-    GW_OUTLIER_ANSWER, /* 502, 503, 504 */
-};
-
 /* For endpoints that have failed: as in breaker.h. */
 bool gw_outlier_admits(const struct gw_endpoint *e);
 bool gw_outlier_refuses(const struct gw_endpoint *e);
@@ -43,9 +38,10 @@ bool gw_outlier_begin(struct gw_endpoint *e);
 void gw_outlier_cancel(struct gw_endpoint *e);
 /* A good answer began. */
 void gw_outlier_ok(struct gw_endpoint *e);
-/* to: for whose request; its rules hold.  why: for people, copied. */
-void gw_outlier_failed(struct gw_endpoint *e, const struct gw_destination *to,
-                       enum gw_outlier_failure how, bool trial, const char *why);
+/* to: for whose request; its rules hold.  silent: a deadline passed without a sign.  why: for
+ * people, copied. */
+void gw_outlier_failed(struct gw_endpoint *e, const struct gw_destination *to, bool silent,
+                       bool trial, const char *why);
 
 /* Something else speaks for it: the next request is a trial, however long it was to be left alone.
  */

@@ -105,6 +105,7 @@ struct gw_destination {
     long long pending_ms;                   /* for how long; 0: the config's */
     const struct gw_outlier_rules *outlier; /* when failures make endpoints be left alone; NULL:
                                                never */
+    unsigned retry_percent;                 /* so many of the active requests may be second tries */
     unsigned tries;                         /* further tries of what may be repeated */
 };
 

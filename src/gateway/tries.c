@@ -4,11 +4,17 @@
  */
 #include "gateway/exchange.h"
 
+/* Second tries that are under way at once whatever the budget, unless that is nothing: a request
+ * that is alone may be tried again. */
+#define RETRIES_FREE 3
+
 void
 gw_tries_begin(struct gw_exchange *x, struct gw_endpoint *e)
 {
     x->endpoint = e;
     x->trial = e->outlier != NULL && gw_outlier_begin(e);
+    x->counted = x->again;
+    e->retries += x->again;
 }
 
 void
@@ -18,15 +24,40 @@ gw_tries_end(struct gw_exchange *x)
         x->trial = false;
         gw_outlier_cancel(x->endpoint);
     }
+    if (x->counted) {
+        x->counted = false;
+        x->endpoint->retries--;
+    }
+}
+
+bool
+gw_tries_afford(struct gw_exchange *x)
+{
+    const struct gw_destination *to = &x->req->to;
+    uint64_t active = 1; /* this one, which has just left its connection */
+    uint64_t retries = 0;
+
+    for (unsigned i = 0; i < to->n_endpoints; i++) {
+        active += (uint64_t)to->endpoints[i]->busy + to->endpoints[i]->n_pending;
+        retries += to->endpoints[i]->retries;
+    }
+    uint64_t free = to->retry_percent > 0 ? RETRIES_FREE : 0;
+    uint64_t share = active * to->retry_percent / 100;
+    x->again = retries < (share > free ? share : free);
+    if (!x->again) {
+        atomic_fetch_add_explicit(&gw_world_stats(x->req->world)->retries_refused, 1,
+                                  memory_order_relaxed);
+    }
+    return x->again;
 }
 
 void
-gw_tries_silent(struct gw_exchange *x, const char *why)
+gw_tries_failed(struct gw_exchange *x, bool silent, const char *why)
 {
     bool trial = x->trial;
 
     x->trial = false;
-    gw_outlier_failed(x->endpoint, &x->req->to, GW_OUTLIER_SILENT, trial, why);
+    gw_outlier_failed(x->endpoint, &x->req->to, silent, trial, why);
 }
 
 /* What a gateway in front of the endpoint's own backend says when that is not there, or what an
@@ -54,7 +85,7 @@ gw_tries_answer(struct gw_exchange *x, unsigned status)
 
     x->trial = false;
     if (why != NULL) {
-        gw_outlier_failed(x->endpoint, &x->req->to, GW_OUTLIER_ANSWER, trial, why);
+        gw_outlier_failed(x->endpoint, &x->req->to, false, trial, why);
     } else if (x->endpoint->outlier != NULL) {
         gw_outlier_ok(x->endpoint);
     }

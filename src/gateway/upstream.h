@@ -31,6 +31,7 @@ struct gw_endpoint {
     unsigned n_idle;
     unsigned wanted;                 /* so many routes send new requests there */
     unsigned n_pending;              /* requests that wait for a connection, in queue */
+    unsigned retries;                /* second tries of requests, now (tries.c) */
     bool down;                       /* health's: nothing new goes there while others are up */
     struct gw_queue *queue;          /* pending.c's; NULL: nobody ever waited */
     struct gw_health_member *checks; /* health.c's; NULL: it is not checked */

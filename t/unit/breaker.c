@@ -10,7 +10,7 @@
 
 #include "gateway/breaker.h"
 
-#define FOR     10000 /* the first ejection */
+#define FOR     UINT64_C(10000) /* the first ejection */
 #define N(list) (sizeof(list) / sizeof((list)[0]))
 
 /* -- states --------------------------------------------------------------------------------------
@@ -18,9 +18,9 @@
 
 static const struct gw_outlier_rules two = {.errors = 2, .eject_ms = FOR, .max_ejected = 50};
 
-/* What happens: x a request without an answer, e one with a bad answer, X and E the same of a
- * trial, + a good one, . the pause passes and a request comes.  And what it is after each: closed,
- * ejected, open, or on trial. */
+/* What happens: x a request to which nothing came, e one that failed otherwise, X and E the same of
+ * a trial, + a good one, . the pause passes and a request comes.  And what it is after each:
+ * closed, ejected, open, or on trial. */
 static const struct {
     const char *events, *states;
     bool may_eject;
@@ -32,11 +32,11 @@ static const struct {
     {"xx.+", "cetc", true},            /* a trial that goes well */
     {"xx.E.E.+", "cetetetc", true},    /* some that do not */
     {"xx.X.X.+", "cetetotc", true},    /* and when silence goes on */
-    {"eeeeeeee", "ceeeeeee", true},    /* who answers is never shut off */
+    {"eeeeeeee", "ceeeeeee", true},    /* who gives a sign is never shut off */
     {"xxxx", "ceeo", true},            /* who is silent on and on is */
     {"xxxx", "ccco", false},           /* also where nobody can take over */
-    {"eeeeeeee", "cccccccc", false},   /* but not who answers */
-    {"xxxexxx", "ccccccc", false},     /* an answer breaks the silence */
+    {"eeeeeeee", "cccccccc", false},   /* but not who gives a sign */
+    {"xxxexxx", "ccccccc", false},     /* a sign breaks the silence */
     {"xxxx.Xx.+", "cccotootc", false}, /* trials, and one that was late */
     {"xxxxx+", "cccooc", false},       /* a success is one, whoever's it is */
     {"xxxx.E", "cccotc", false},       /* it answers: let it be heard */
@@ -78,7 +78,7 @@ test_states(void **state)
             } else {
                 note(&b, event, lives[i].may_eject, now);
             }
-            states[k] = b.on_trial ? 't' : "ceo"[b.state];
+            states[k] = "tceo"[b.on_trial ? 0 : 1 + b.state];
             assert_int_equal(gw_breaker_refuses(&b, now), b.state == GW_BREAKER_OPEN);
         }
         assert_string_equal(states, lives[i].states);
