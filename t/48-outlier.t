@@ -108,6 +108,10 @@ is metric('ksgate_errors_total{error="breaker_open"}'), 1, 'and that is counted'
 is metric('ksgate_endpoint_breaker_opens_total'), 1, 'as is the reason';
 my ($line) = $gw->access_log(1, sub { ($_->{error} // '') eq 'breaker_open' });
 is $line->{endpoint}, $up{lone}->url, 'and logged';
+my ($told) = @{$gw->admin(GET => '/-/apis/ksgate.io/v1/explain?method=GET&path=/extensions/lone/x&as=alice')->{json}{unhealthy}};
+is $told->{state}, 'open', 'explain says so';
+like $told->{reason}, qr/^open for \d+ s more, in this worker: \d+ failures in a row, the last: no answer within/, 'and why';
+like $gw->ksgate_here(qw(explain GET /extensions/lone/x))->{out}, qr/unhealthy\s+\Q@{[$up{lone}->url]}\E: open for \d+ s more/, 'in words, too';
 like served('/extensions/half/x'), qr/^(b c|b d|c d)$/, 'nobody else notices';
 
 # The client whose request comes through when the time is there; others are still told to come again.

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "gateway/explain.h"
 #include "gateway/targets.h"
+#include "gateway/upstream.h"
 
 static json_t *
 text(struct gw_str s)
@@ -204,6 +205,26 @@ add_endpoint(json_t *list, json_t *unhealthy, struct gw_str url)
     }
 }
 
+/* Requests to it have failed, as the worker that answers knows. */
+static void
+add_left_alone(json_t *unhealthy, const struct gw_req *req, const struct gw_endpoint *e)
+{
+    const char *state = "";
+    const char *why = e == NULL ? NULL : gw_outlier_why(e, req->arena, &state);
+
+    if (why == NULL) {
+        return;
+    }
+    uint64_t s = (gw_outlier_wait_ms(e) + 999) / 1000;
+    json_t *o = json_object();
+    put(o, "endpoint", gw_endpoint_url(e));
+    put(o, "state", gw_str_of(state));
+    put(o, "reason",
+        gw_str_of(gw_arena_printf(req->arena, "%s for %llu s more, in this worker: %s", state,
+                                  (unsigned long long)s, why)));
+    json_array_append_new(unhealthy, o);
+}
+
 static bool
 is_served(const struct gw_req *req)
 {
@@ -228,11 +249,14 @@ add_route(json_t *answer, const struct gw_req *req)
     }
     for (unsigned i = 0; i < req->to.n_endpoints; i++) {
         add_endpoint(list, unhealthy, gw_endpoint_url(req->to.endpoints[i]));
+        add_left_alone(unhealthy, req, req->to.endpoints[i]);
     }
     if (served && !is_meaningless(req) && req->plan->route == GW_ROUTE_CORE) {
         add_endpoint(list, unhealthy, gw_str_of(c->settings.core.url));
+        add_left_alone(unhealthy, req, gw_world_core(req->world));
     } else if (served && !is_meaningless(req) && req->plan->route == GW_ROUTE_CONSOLE) {
         add_endpoint(list, unhealthy, gw_str_of(c->settings.core.console));
+        add_left_alone(unhealthy, req, gw_world_console(req->world));
     }
     json_object_set_new(answer, "endpoints", list);
     if (json_array_size(unhealthy) > 0) {

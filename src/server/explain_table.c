@@ -127,7 +127,10 @@ add_unhealthy(struct gw_table *t, const json_t *list)
         const json_t *o = json_array_get(list, i);
         struct gw_buf v = {0};
 
-        gw_buf_printf(&v, "%s: %s, since %s", at(o, "endpoint"), at(o, "reason"), at(o, "since"));
+        gw_buf_printf(&v, "%s: %s", at(o, "endpoint"), at(o, "reason"));
+        if (json_object_get(o, "since") != NULL) {
+            gw_buf_printf(&v, ", since %s", at(o, "since"));
+        }
         row(t, "unhealthy", &v);
     }
 }
