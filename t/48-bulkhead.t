@@ -78,7 +78,7 @@ for my $case (
         cmp_ok $ratio, '<', 3, sprintf "%s: %.2f ms instead of %.2f", $who, $now->{$who}, $before->{$who};
     }
     my $each = (resident() - $rss) / $many;
-    cmp_ok $each, '<', 24, sprintf 'memory: %.1f KiB for each that hangs', $each;
+    cmp_ok $each, '<', 24, sprintf 'memory: %.1f KiB for each that hangs', $each if slow() == 1; # a sanitizer takes its own
     $_->close for @flood;
 }
 
