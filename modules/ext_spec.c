@@ -22,8 +22,9 @@ struct filled {
 
 #define SPEC(field)  offsetof(struct filled, spec.field)
 #define LATER(field) offsetof(struct filled, later.field)
-/* Within a section that begins at `first`. */
-#define FROM(first, field) (SPEC(field) - SPEC(first))
+/* Within a section that begins at `first`; it does not compile when field stands before that. */
+#define FROM(first, field) \
+    (sizeof(char[SPEC(field) >= SPEC(first) ? 1 : -1]) * (SPEC(field) - SPEC(first)))
 
 static const char *const access_words[] = {
     [GW_ACCESS_AUTHORIZED] = "authorized",

@@ -40,8 +40,8 @@ struct gw_ext_spec {
     struct gw_outlier_rules outlier;
     long long connections, pending; /* per endpoint; 0: the config's; none */
     long long connect_ms, pending_ms, first_byte_ms, idle_ms, tunnel_idle_ms; /* 0: the config's */
-    long long retry_percent;                                                  /* of the requests */
     long long attempts;                                                       /* further ones */
+    long long retry_percent;                                                  /* of the requests */
 };
 
 struct gw_ext_service {

@@ -42,7 +42,9 @@ my $up = upstream {
 } lazy => 1;
 
 my $short = '1s'; # not less: who behaves must be served on a busy machine, too
+# Nor is the backend left alone for its bad days: 48-outlier.t.
 my $gw = gateway(core => $up->url, console => $up->url, workers => 2, config => {
+    core => {outlier => {consecutive_errors => 0}},
     timeouts => {head => $short, idle => $short, body_idle => $short, half_closed => $short, connect => $short, first_byte => $short,
         backend_idle => $short, pool_idle => $short, tunnel_idle => $short},
 });
