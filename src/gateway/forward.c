@@ -321,6 +321,7 @@ on_turn(struct gw_waiter *w)
     struct gw_exchange *x = wait->x;
 
     if (!x->trial && gw_endpoint_refuses(wait->endpoint)) { /* meanwhile */
+        gw_tries_end(x);
         try_next(x, GW_ERR_BREAKER_OPEN, gw_tries_refused(x));
         return;
     }
