@@ -67,13 +67,36 @@ pass_interim(struct gw_exchange *x)
     }
     if (wanted && req->head->minor >= 1) {
         gw_out_init(&out, req->arena, head->raw.n + 64);
-        gw_heads_interim(head, &out);
+        gw_heads_interim(req, head, &out);
         gw_conn_write(gw_session_conn(req->session), &(struct iovec){out.p, out.n}, 1);
         if (head->status == 100) {
             gw_session_continue(req->session);
         }
     }
     return true;
+}
+
+/* Why a 101 can't be what the client waits for (RFC 9110, 7.8), or NULL: it may switch to what was
+ * asked for, and to nothing else. */
+static const char *
+wrong_switch(const struct gw_head *asked, const struct gw_head *got)
+{
+    struct gw_str to = gw_headers_value(&got->headers, GW_H_UPGRADE);
+
+    if (!asked->upgrade) {
+        return "101 that nobody asked for";
+    }
+    if (got->minor == 0 || to.n == 0) {
+        return got->minor == 0 ? "101 in HTTP/1.0" : "101 that does not say to which protocol";
+    }
+    while (to.n > 0) {
+        struct gw_str one = gw_str_trim(gw_str_cut(&to, ','));
+
+        if (!gw_headers_list_has(&asked->headers, GW_H_UPGRADE, one)) {
+            return "101 to a protocol that was not asked for";
+        }
+    }
+    return NULL;
 }
 
 static void
@@ -83,11 +106,15 @@ got_head(struct gw_exchange *x)
     struct gw_decision *d = &req->decision;
     bool gone = false;
 
-    if (x->parser.head.upgrade && !req->head->upgrade) {
-        x->parser.err = GW_ERR_UPSTREAM_INVALID;
-        (void)snprintf(x->parser.detail, sizeof(x->parser.detail), "101 that nobody asked for");
-        invalid(x);
-        return;
+    if (x->parser.head.upgrade) {
+        const char *wrong = wrong_switch(req->head, &x->parser.head);
+
+        if (wrong != NULL) {
+            x->parser.err = GW_ERR_UPSTREAM_INVALID;
+            (void)snprintf(x->parser.detail, sizeof(x->parser.detail), "%s", wrong);
+            invalid(x);
+            return;
+        }
     }
     x->answered = true;
     x->complete = x->parser.done;
@@ -481,6 +508,51 @@ cancel(void *arg)
 }
 
 static enum gw_verdict
+send_own(struct gw_req *req)
+{
+    struct gw_conn *c = gw_session_conn(req->session);
+    struct iovec iov[2];
+    int n = 0;
+
+    if (!gw_session_body_done(req->session)) {
+        gw_session_body_stop(req->session); /* also: Connection: close */
+    }
+    gw_reply_head(req);
+    iov[n++] = (struct iovec){(void *)(uintptr_t)req->response->raw.p, req->response->raw.n};
+    if (!req->head->head_request && req->reply.body.n > 0) {
+        iov[n++] = (struct iovec){(void *)(uintptr_t)req->reply.body.p, req->reply.body.n};
+        req->decision.bytes_out = req->reply.body.n;
+    }
+    gw_conn_write(c, iov, n);
+    if (c->out_bytes > 0) {
+        gw_session_touch(req->session);
+    }
+    req->decision.status = req->reply.status;
+    /* Our own answers are often out within the turn that read the request: the turn's clock would
+     * say that they took no time at all. */
+    req->decision.end_us = gw_clock_mono_us() - req->decision.start_us;
+    if (req->decision.end == NULL) {
+        req->decision.end = "replied";
+    }
+    return GW_NEXT;
+}
+
+/* The answer is broken right behind its head, of which the client has seen nothing yet. */
+static enum gw_verdict
+refuse(struct gw_exchange *x)
+{
+    struct gw_req *req = x->req;
+
+    gw_tries_failed(x, false, "its answer is not valid HTTP");
+    gw_exchange_release(x, false);
+    req->err = GW_ERR_UPSTREAM_INVALID;
+    req->detail = x->parser.detail;
+    req->decision.end = "failed";
+    gw_reply_error(req);
+    return send_own(req);
+}
+
+static enum gw_verdict
 send_answer(struct gw_exchange *x)
 {
     struct gw_req *req = x->req;
@@ -509,11 +581,7 @@ send_answer(struct gw_exchange *x)
         write_found(x, &head);
     } else if (!take_bytes(x, x->rest_n > 0 ? x->rest : x->stash,
                            x->rest_n > 0 ? x->rest_n : x->stash_n, &head)) {
-        gw_session_cut(s);
-        req->err = GW_ERR_RESPONSE_CUT;
-        req->decision.end = "upstream_invalid";
-        finish(x);
-        return GW_NEXT;
+        return refuse(x);
     }
     x->stash_n = 0;
     if (x->complete || gw_session_conn(s)->failed) {
@@ -524,36 +592,6 @@ send_answer(struct gw_exchange *x)
     req->pending = (struct gw_pending){.cancel = cancel, .arg = x};
     gw_conn_poke(&x->backend->conn);
     return GW_WAIT;
-}
-
-static enum gw_verdict
-send_own(struct gw_req *req)
-{
-    struct gw_conn *c = gw_session_conn(req->session);
-    struct iovec iov[2];
-    int n = 0;
-
-    if (!gw_session_body_done(req->session)) {
-        gw_session_body_stop(req->session); /* also: Connection: close */
-    }
-    gw_reply_head(req);
-    iov[n++] = (struct iovec){(void *)(uintptr_t)req->response->raw.p, req->response->raw.n};
-    if (!req->head->head_request && req->reply.body.n > 0) {
-        iov[n++] = (struct iovec){(void *)(uintptr_t)req->reply.body.p, req->reply.body.n};
-        req->decision.bytes_out = req->reply.body.n;
-    }
-    gw_conn_write(c, iov, n);
-    if (c->out_bytes > 0) {
-        gw_session_touch(req->session);
-    }
-    req->decision.status = req->reply.status;
-    /* Our own answers are often out within the turn that read the request: the turn's clock would
-     * say that they took no time at all. */
-    req->decision.end_us = gw_clock_mono_us() - req->decision.start_us;
-    if (req->decision.end == NULL) {
-        req->decision.end = "replied";
-    }
-    return GW_NEXT;
 }
 
 enum gw_verdict

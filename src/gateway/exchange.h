@@ -50,7 +50,7 @@ struct gw_exchange {
 /* heads.c */
 void gw_heads_request(struct gw_exchange *x, struct gw_out *out);
 void gw_heads_response(struct gw_exchange *x, struct gw_out *out);
-void gw_heads_interim(const struct gw_head *head, struct gw_out *out);
+void gw_heads_interim(const struct gw_req *req, const struct gw_head *head, struct gw_out *out);
 
 /* forward.c */
 /* The connection is not usable for another message, or is: leave it. */

@@ -327,17 +327,12 @@ gw_heads_response(struct gw_exchange *x, struct gw_out *out)
     gw_out_str(out, GW_STR("\r\n"));
 }
 
-static bool
-keep_interim(const struct gw_header *h, void *arg)
-{
-    (void)arg;
-    return !gw_header_is_hop(h->id) && h->id != GW_H_CONTENT_LENGTH;
-}
-
 void
-gw_heads_interim(const struct gw_head *head, struct gw_out *out)
+gw_heads_interim(const struct gw_req *req, const struct gw_head *head, struct gw_out *out)
 {
+    struct filter f = filter_of(req, &head->headers, &req->down);
+
     gw_out_status_line(out, head->status, head->reason);
-    gw_out_headers(out, &head->headers, keep_interim, NULL);
+    gw_out_headers(out, &head->headers, keep_response, &f);
     gw_out_str(out, GW_STR("\r\n"));
 }
