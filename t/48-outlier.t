@@ -176,4 +176,19 @@ is storm('poor', '20%'), '9 200, 3 502', 'three are tried again, whatever the bu
 is storm('rich', '100%'), '12 200', 'all, if the budget is large';
 is storm('broke', '0%'), '6 200, 6 502', 'none, if there is none';
 
+# Three second tries wait at q when its circuit opens; they go on to r, and no longer count as q's.
+$up{$_} = backend($_) for qw(p q r);
+apply('moved', [qw(p q r)], {consecutiveErrors => 1, maxEjected => '0%', ejectFor => "${long}s"}, loadBalancer => {policy => 'hash', hash => {header => 'X-Key'}}, limits => {connections => 1, pending => 10}, timeouts => {firstByte => 1000 * slow() . 'ms', pending => '60s'}, retry => {attempts => 1, budget => '20%'});
+sub keyed { my ($key) = @_; return ask('/extensions/moved/x', 'X-Key' => $key) }
+my %first = map { $_ => keyed($_) } 1 .. 40;
+feel(p => 'reset');
+my ($p_then_q) = grep { $first{$_} eq 'p' && keyed($_) eq 'q' } sort keys %first;
+my ($at_q) = grep { $first{$_} eq 'q' } sort keys %first;
+feel(q => 'mute');
+is keyed($at_q), 504, 'q is silent for the first time';
+my @waiting = map { my $c = $gw->connect; $c->send_request(GET => '/extensions/moved/x', 'X-Key' => $_); $c } $at_q, ($p_then_q) x 3;
+ok eventually { metric('ksgate_backend_pending') == 3 } 'three second tries wait for it';
+is join(' ', map { $_->response->{status} } @waiting), '504 200 200 200', 'when its circuit opens they go elsewhere';
+is keyed($p_then_q), 'r', 'and there is room for further ones in the budget';
+
 done_testing;
