@@ -18,6 +18,8 @@ my %answers = (
     '/short-chunk' => "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\nhello",
     '/no-last-chunk' => "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
     '/bad-chunk' => "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nxyz\r\n",
+    # More than is read at once: the head is out when the fault comes.
+    '/bad-chunk-late' => "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n100000\r\n" . 'x' x 0x100000 . "\r\nxyz\r\n",
     '/garbage' => "hello, this is no HTTP\r\n\r\n",
     '/noise' => join('', map { chr(($_ * 89) % 256) } 1 .. 300),
     '/09' => "<html>old</html>",
@@ -103,14 +105,14 @@ is_status($c->request(GET => '/after-100'), 502, qr/closed/, 'closed after an in
 is_status($c->request(GET => '/interim'), 502, qr/interim/, 'interim answers without end');
 is_status($c->request(GET => '/endless-head'), 502, qr/large/, 'a head without end');
 is_status($c->request(GET => '/many-headers'), 502, qr/large|headers/, 'too many headers');
-for my $path (qw(/garbage /noise /09 /http2 /no-status /both /two-lengths /bad-length /gzip /fold /split /nul)) {
+for my $path (qw(/bad-chunk /garbage /noise /09 /http2 /no-status /both /two-lengths /bad-length /gzip /fold /split /nul)) {
     is_status($c->request(GET => $path), 502, qr/not valid HTTP/, "$path");
 }
 is $c->request(GET => '/x')->{status}, 200, 'all that on one connection of the client';
 
 # ---- Answers that break off -------------------------------------------------------------------
 
-for my $path (qw(/short /short-chunk /no-last-chunk /bad-chunk /reset-short)) {
+for my $path (qw(/short /short-chunk /no-last-chunk /bad-chunk-late /reset-short)) {
     my $client = $gw->connect;
     ok !eval { $client->request(GET => $path); 1 }, "$path is not taken for a whole answer";
     $client = $gw->connect;
