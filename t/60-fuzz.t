@@ -42,6 +42,6 @@ for my $name (@fuzzers) {
     my ($runs) = $r->{err} =~ /^stat::number_of_executed_units:\s*(\d+)/m;
     my $olds = () = glob "t/fuzz/corpus/$name/*";
     ok $r->{code} == 0 && ($runs // 0) > $olds, "$name: " . ($runs // 'no') . ' inputs, and nothing found'
-        or diag substr $r->{err}, -6000;
+        or diag "ended with $r->{code}\n", substr $r->{err}, -6000;
 }
 done_testing;
