@@ -160,8 +160,13 @@ open_channel(struct gw_dns *dns)
         dns->channel = NULL;
         return false;
     }
-    return dns->servers == NULL ||
-           ares_set_servers_ports_csv(dns->channel, dns->servers) == ARES_SUCCESS;
+    if (dns->servers != NULL &&
+        ares_set_servers_ports_csv(dns->channel, dns->servers) != ARES_SUCCESS) {
+        ares_destroy(dns->channel); /* the system's servers are not what was asked for */
+        dns->channel = NULL;
+        return false;
+    }
+    return true;
 }
 
 static struct gw_dns *
@@ -253,10 +258,10 @@ finish(struct gw_dns_query *q)
     gw_wheel_cancel(&q->early);
     q->reply.done = true;
     set_ttl(q);
-    q->dns->n_queries--;
     if (q->fn != NULL) {
         q->fn(q->arg, &q->reply);
     }
+    q->dns->n_queries--; /* only now: who asks anew from fn() must not renew the channel below us */
     free(q);
 }
 

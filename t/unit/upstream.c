@@ -108,9 +108,10 @@ on_ready(void *owner)
 }
 
 static void
-on_failed(void *owner, const char *why)
+on_failed(void *owner, const char *why, bool ours)
 {
     (void)why;
+    (void)ours;
     ((struct user *)owner)->failed++;
 }
 
@@ -260,6 +261,65 @@ test_who_gives_up_waits_no_more(void **state)
     assert_int_equal(endpoint->busy, 0);
 }
 
+/* -- dns.c by itself ----------------------------------------------------------------------------
+ */
+
+static char server[32]; /* where ours is */
+
+struct asker {
+    unsigned answers, found;
+    bool again; /* from within the answer, of other servers than before */
+};
+
+static void
+on_reply(void *arg, const struct gw_dns_reply *reply)
+{
+    struct asker *a = arg;
+
+    if (!reply->done) {
+        return;
+    }
+    a->answers++;
+    a->found += reply->families[GW_DNS_V4].n;
+    if (a->again) {
+        a->again = false;
+        gw_dns_use(loop, (const char *const[]){server, NULL}, 5000, 300000);
+        (void)gw_dns_ask(loop, "other.test", 80, on_reply, a);
+    }
+}
+
+static void
+test_other_servers_from_within_an_answer(void **state)
+{
+    struct sockaddr_in at;
+    socklen_t size = sizeof(at);
+    struct asker a = {.again = true};
+
+    (void)state;
+    assert_int_equal(getsockname(dns_fd, (struct sockaddr *)&at, &size), 0);
+    (void)snprintf(server, sizeof(server), "127.0.0.1:%u", ntohs(at.sin_port));
+    assert_non_null(gw_dns_ask(loop, "one.test", 80, on_reply, &a));
+    for (int i = 0; i < TURNS && a.answers < 2; i++) {
+        turn();
+    }
+    assert_int_equal(a.answers, 2);
+    assert_int_equal(a.found, 2);
+}
+
+static void
+test_servers_that_are_none(void **state)
+{
+    struct asker a = {0};
+
+    (void)state;
+    gw_dns_use(loop, (const char *const[]){"no server", NULL}, 5000, 300000);
+    for (unsigned i = 1; i <= 2; i++) { /* the system's are not asked instead */
+        assert_null(gw_dns_ask(loop, "localhost", 80, on_reply, &a));
+        assert_int_equal(a.answers, i);
+    }
+    assert_int_equal(a.found, 0);
+}
+
 int
 main(void)
 {
@@ -269,6 +329,8 @@ main(void)
         cmocka_unit_test_setup_teardown(test_a_silent_name_server_stops_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_very_old_is_not_believed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_who_gives_up_waits_no_more, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_other_servers_from_within_an_answer, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_servers_that_are_none, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
