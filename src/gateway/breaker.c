@@ -13,7 +13,7 @@
 static bool
 is_due(const struct gw_breaker *b, uint64_t now_ms)
 {
-    return now_ms >= b->until_ms && !b->on_trial;
+    return now_ms >= b->until_ms && b->trial == 0;
 }
 
 bool
@@ -29,13 +29,21 @@ gw_breaker_refuses(const struct gw_breaker *b, uint64_t now_ms)
 }
 
 bool
-gw_breaker_begin(struct gw_breaker *b, uint64_t now_ms)
+gw_breaker_begin(struct gw_breaker *b, uint64_t now_ms, unsigned number)
 {
     if (b->state == GW_BREAKER_CLOSED || !is_due(b, now_ms)) {
         return false;
     }
-    b->on_trial = true;
+    b->trial = number;
     return true;
+}
+
+void
+gw_breaker_cancel(struct gw_breaker *b, unsigned number)
+{
+    if (b->trial == number) {
+        b->trial = 0;
+    }
 }
 
 static uint64_t
@@ -65,13 +73,15 @@ bool
 gw_breaker_failed(struct gw_breaker *b, const struct gw_outlier_rules *r,
                   const struct gw_breaker_failure *f, uint64_t now_ms, uint64_t chance)
 {
+    bool trial = f->trial != 0 && f->trial == b->trial;
+
     b->errors++;
     b->silent = f->silent ? b->silent + 1 : 0;
-    b->on_trial = b->on_trial && !f->trial;
+    b->trial = trial ? 0 : b->trial;
     enum gw_breaker_state next =
         r->errors == 0 ? GW_BREAKER_CLOSED : next_state(b, r, f->may_eject);
 
-    if (b->state != GW_BREAKER_CLOSED && !f->trial) { /* it was on its way there already */
+    if (b->state != GW_BREAKER_CLOSED && !trial) { /* it was on its way there already */
         bool stricter = next > b->state;
 
         b->state = stricter ? next : b->state;

@@ -24,6 +24,7 @@ struct gw_exchange {
     unsigned tries_left; /* of what was sent; of what was not: */
     unsigned dials_left;
     unsigned interim;
+    unsigned trial; /* on it hangs whether the endpoint gets more: its number (outlier.h), or 0 */
     struct gw_waiter *waiter; /* forward's, for a turn at a full endpoint; arena; or NULL */
     long long first_byte_ms, idle_ms, connect_ms, tunnel_idle_ms, pending_ms;
     char *stash; /* answer bytes that could not be used yet; arena */
@@ -36,7 +37,6 @@ struct gw_exchange {
     bool sent_again;           /* to one before, which lost it */
     bool body_begun;           /* bytes of the body went to the backend: no second try */
     bool body_sent;            /* all of it */
-    bool trial;                /* on it hangs whether the endpoint gets more (outlier.h) */
     bool again;                /* it was sent before: a second try, which the budget allows */
     bool counted;              /* in the endpoint's retries */
     bool odd;                  /* the backend's connection is not to be used again */

@@ -82,17 +82,24 @@ gw_outlier_why(const struct gw_endpoint *e, struct gw_arena *arena, const char *
                            e->outlier->why);
 }
 
-bool
+unsigned
 gw_outlier_begin(struct gw_endpoint *e)
 {
-    return !is_closed(e) && gw_breaker_begin(&e->outlier->breaker, gw_world_now_ms(e->world));
+    uint16_t number = e->trials == UINT16_MAX ? 1 : (uint16_t)(e->trials + 1);
+
+    if (is_closed(e) ||
+        !gw_breaker_begin(&e->outlier->breaker, gw_world_now_ms(e->world), number)) {
+        return 0;
+    }
+    e->trials = number;
+    return number;
 }
 
 void
-gw_outlier_cancel(struct gw_endpoint *e)
+gw_outlier_cancel(struct gw_endpoint *e, unsigned trial)
 {
     if (e->outlier != NULL) {
-        e->outlier->breaker.on_trial = false;
+        gw_breaker_cancel(&e->outlier->breaker, trial);
     }
 }
 
@@ -149,8 +156,8 @@ tell(const struct gw_endpoint *e)
 }
 
 void
-gw_outlier_failed(struct gw_endpoint *e, const struct gw_destination *to, bool silent, bool trial,
-                  const char *why)
+gw_outlier_failed(struct gw_endpoint *e, const struct gw_destination *to, bool silent,
+                  unsigned trial, const char *why)
 {
     if (to->outlier == NULL) {
         return;

@@ -32,16 +32,17 @@ uint64_t gw_outlier_wait_ms(const struct gw_endpoint *e);
  * machine in one word is in *state when it is asked for. */
 const char *gw_outlier_why(const struct gw_endpoint *e, struct gw_arena *arena, const char **state);
 
-/* A request is sent there; true: as a trial, which ends with one of the other three. */
-bool gw_outlier_begin(struct gw_endpoint *e);
+/* A request is sent there.  Not 0: as a trial of this number, which ends with one of the other
+ * three. */
+unsigned gw_outlier_begin(struct gw_endpoint *e);
 /* The trial has ended, and nobody knows how it would have. */
-void gw_outlier_cancel(struct gw_endpoint *e);
+void gw_outlier_cancel(struct gw_endpoint *e, unsigned trial);
 /* A good answer began. */
 void gw_outlier_ok(struct gw_endpoint *e);
 /* to: for whose request; its rules hold.  silent: a deadline passed without a sign.  why: for
  * people, copied. */
 void gw_outlier_failed(struct gw_endpoint *e, const struct gw_destination *to, bool silent,
-                       bool trial, const char *why);
+                       unsigned trial, const char *why);
 
 /* Something else speaks for it: the next request is a trial, however long it was to be left alone.
  */

@@ -12,7 +12,7 @@ void
 gw_tries_begin(struct gw_exchange *x, struct gw_endpoint *e)
 {
     x->endpoint = e;
-    x->trial = e->outlier != NULL && gw_outlier_begin(e);
+    x->trial = e->outlier != NULL ? gw_outlier_begin(e) : 0;
     x->counted = x->again;
     e->retries += x->again;
 }
@@ -20,9 +20,9 @@ gw_tries_begin(struct gw_exchange *x, struct gw_endpoint *e)
 void
 gw_tries_end(struct gw_exchange *x)
 {
-    if (x->trial) { /* the client has left, or no connection became free */
-        x->trial = false;
-        gw_outlier_cancel(x->endpoint);
+    if (x->trial != 0) { /* the client has left, or no connection became free */
+        gw_outlier_cancel(x->endpoint, x->trial);
+        x->trial = 0;
     }
     if (x->counted) {
         x->counted = false;
@@ -54,9 +54,9 @@ gw_tries_afford(struct gw_exchange *x)
 void
 gw_tries_failed(struct gw_exchange *x, bool silent, const char *why)
 {
-    bool trial = x->trial;
+    unsigned trial = x->trial;
 
-    x->trial = false;
+    x->trial = 0;
     gw_outlier_failed(x->endpoint, &x->req->to, silent, trial, why);
 }
 
@@ -81,9 +81,9 @@ void
 gw_tries_answer(struct gw_exchange *x, unsigned status)
 {
     const char *why = complaint(status);
-    bool trial = x->trial;
+    unsigned trial = x->trial;
 
-    x->trial = false;
+    x->trial = 0;
     if (why != NULL) {
         gw_outlier_failed(x->endpoint, &x->req->to, false, trial, why);
     } else if (x->endpoint->outlier != NULL) {

@@ -11,6 +11,7 @@
 #include "gateway/breaker.h"
 
 #define FOR     UINT64_C(10000) /* the first ejection */
+#define TRIAL   7U
 #define N(list) (sizeof(list) / sizeof((list)[0]))
 
 /* -- states --------------------------------------------------------------------------------------
@@ -46,7 +47,7 @@ static void
 note(struct gw_breaker *b, char event, bool may_eject, uint64_t now)
 {
     struct gw_breaker_failure f = {.silent = event == 'x' || event == 'X',
-                                   .trial = event == 'X' || event == 'E',
+                                   .trial = event == 'X' || event == 'E' ? TRIAL : 0,
                                    .may_eject = may_eject};
 
     (void)gw_breaker_failed(b, &two, &f, now, 12345);
@@ -72,13 +73,13 @@ test_states(void **state)
                 now = b.until_ms;
                 assert_true(gw_breaker_admits(&b, now));
                 assert_false(gw_breaker_refuses(&b, now));
-                assert_true(gw_breaker_begin(&b, now));
-                assert_false(gw_breaker_begin(&b, now)); /* one at a time */
+                assert_true(gw_breaker_begin(&b, now, TRIAL));
+                assert_false(gw_breaker_begin(&b, now, TRIAL + 1)); /* one at a time */
                 assert_false(gw_breaker_admits(&b, now));
             } else {
                 note(&b, event, lives[i].may_eject, now);
             }
-            states[k] = "tceo"[b.on_trial ? 0 : 1 + b.state];
+            states[k] = "tceo"[b.trial != 0 ? 0 : 1 + b.state];
             assert_int_equal(gw_breaker_refuses(&b, now), b.state == GW_BREAKER_OPEN);
         }
         assert_string_equal(states, lives[i].states);
@@ -99,6 +100,33 @@ test_it_may_be_switched_off(void **state)
     assert_true(gw_breaker_admits(&b, 1000));
 }
 
+/* A trial may last for longer than what it was to end: another request succeeds, the endpoint fails
+ * again, and has its next trial.  How the first one ends is then no longer of weight. */
+static void
+test_a_trial_of_before(void **state)
+{
+    const struct gw_breaker_failure failure = {.may_eject = true};
+    const struct gw_breaker_failure of_before = {.trial = TRIAL, .may_eject = true};
+    struct gw_breaker b = {0};
+
+    (void)state;
+    for (unsigned number = TRIAL; number <= TRIAL + 1; number++) {
+        b = (struct gw_breaker){0}; /* a success */
+        (void)gw_breaker_failed(&b, &two, &failure, 1000, 0);
+        (void)gw_breaker_failed(&b, &two, &failure, 1000, 0);
+        assert_true(gw_breaker_begin(&b, b.until_ms, number));
+    }
+    uint64_t until = b.until_ms;
+
+    gw_breaker_cancel(&b, TRIAL);
+    assert_false(gw_breaker_begin(&b, until, TRIAL + 2));
+    assert_false(gw_breaker_failed(&b, &two, &of_before, until, 0));
+    assert_int_equal(b.until_ms, until);
+    assert_false(gw_breaker_begin(&b, until, TRIAL + 2));
+    gw_breaker_cancel(&b, TRIAL + 1);
+    assert_true(gw_breaker_begin(&b, until, TRIAL + 2));
+}
+
 /* -- pauses --------------------------------------------------------------------------------------
  */
 
@@ -112,7 +140,7 @@ assert_pauses(bool silent, bool may_eject, const uint64_t *pauses, size_t n)
         size_t k = 0;
 
         for (int i = 0; k < n; i++) {
-            bool trial = gw_breaker_begin(&b, now);
+            unsigned trial = gw_breaker_begin(&b, now, TRIAL) ? TRIAL : 0;
             struct gw_breaker_failure f = {silent, trial, may_eject};
 
             if (gw_breaker_failed(&b, &two, &f, now, chance * 987654321)) {
@@ -141,6 +169,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_states),
+        cmocka_unit_test(test_a_trial_of_before),
         cmocka_unit_test(test_it_may_be_switched_off),
         cmocka_unit_test(test_pauses),
     };
