@@ -66,4 +66,34 @@ is scalar(grep { ($_->response->{body} // '') eq 'reached' } @waiting), 20, 'and
 is scalar(() = $gw->stderr =~ /can't accept/g), 0, 'the last file was never taken';
 is metric('ksgate_backend_dial_failures_total'), 0, 'no connection to the backend failed';
 
+# ---- None left at all ---------------------------------------------------------------------------------
+# That is the gateway's own want: no reason to think worse of the backends.
+
+my ($one, $two) = map { my $name = $_; upstream { [200, {}, $name] } } qw(one two);
+my $lone = gateway(core => $up->url, console => $up->url, workers => 1);
+$lone->apply([extension('pair', undef, endpoints => [{url => $one->url}, {url => $two->url}], outlier => {consecutiveErrors => 2, ejectFor => '10m'})]);
+sub lone_metric { my ($value) = $lone->admin(GET => '/-/metrics')->{body} =~ /^\Q$_[0]\E (\S+)$/m; return $value }
+# As its own user: not even root may everywhere.
+sub may_open {
+    my $pid = $lone->server_pid;
+    my ($uid, $gid) = (stat "/proc/$pid")[4, 5];
+    my $r = Gateway::Process::run({}, 'setpriv', "--reuid=$uid", "--regid=$gid", '--keep-groups', 'prlimit', '--pid', $pid, "--nofile=$_[0]:");
+    die "prlimit: $r->{code} $r->{err}" if $r->{code} != 0;
+    return;
+}
+my ($may) = slurp('/proc/' . $lone->server_pid . '/limits') =~ /^Max open files\s+(\d+)/m;
+
+my $kept = $lone->connect(seconds => 20);
+is $kept->request(GET => '/x')->{status}, 200, 'a client is in';
+may_open(8); # more are open already
+for my $round (1 .. 5) {
+    my $r = $kept->request(GET => '/extensions/pair/x');
+    is $r->{status}, 503, "no descriptor for a connection to a backend: 503 ($round)";
+    like $r->{json}{message}, qr/lacks the means.*Too many open files/, 'which says what is lacking';
+}
+may_open($may);
+is $kept->request(GET => '/extensions/pair/x')->{status}, 200, 'when there are some again, it is served at once';
+is lone_metric('ksgate_errors_total{error="gateway_exhausted"}'), 5, 'the metrics say what was the matter';
+is lone_metric($_), 0, "and no endpoint was left alone for it ($_)" for qw(ksgate_endpoint_ejections_total ksgate_endpoint_breaker_opens_total);
+
 done_testing;

@@ -65,6 +65,7 @@
     X(PENDING_FULL,         503, "ServiceUnavailable",  "as many requests wait for the backend as may (limits.backend_pending; of an extension: limits.pending)") \
     X(PENDING_TIMEOUT,      503, "ServiceUnavailable",  "no connection to the backend became free in time (timeouts.pending)") \
     X(BREAKER_OPEN,         503, "ServiceUnavailable",  "the backend's requests have failed, and it is left alone for a while (outlier)") \
+    X(GATEWAY_EXHAUSTED,    503, "ServiceUnavailable",  "the gateway lacks the means for one more connection to a backend") \
     X(OVERLOADED,           503, "ServiceUnavailable",  "there are as many connections as may be (limits.connections), and the head of this request is late") \
     X(DRAINING,             503, "ServiceUnavailable",  "the gateway is shutting down")                     \
     X(UPSTREAM_TIMEOUT,     504, "Timeout",             "the backend did not answer in time (timeouts.first_byte)") \

@@ -77,7 +77,7 @@ start_one(struct gw_backend *b)
 
     b->spot_id = e->spots[0].id;
     if (!connect_to(b, &b->conn, &e->spots[0], &own_events)) {
-        gw_backend_fail_soon(b, strerror(errno));
+        gw_backend_fail_soon(b, strerror(errno), gw_conn_is_own_want(errno));
     }
 }
 
@@ -103,6 +103,16 @@ set_timer(struct gw_dial *d)
     gw_wheel_set(gw_world_wheel(w), &d->timer, gw_world_now_ms(w) + NEXT_MS);
 }
 
+/* What the peer's side says counts more than our own wants: of two families one is often none of
+ * this host's. */
+static void
+note_error(struct gw_dial *d, int error)
+{
+    if (d->last_error == 0 || !gw_conn_is_own_want(error)) {
+        d->last_error = error;
+    }
+}
+
 /* Begins with the next address that can be begun with, in the place of c, which is closed. */
 static bool
 dial_next(struct gw_dial *d, struct gw_conn *c)
@@ -121,8 +131,8 @@ dial_next(struct gw_dial *d, struct gw_conn *c)
             set_timer(d);
             return true;
         }
-        d->last_error = errno;
-        p->failed_ms = gw_world_now_ms(b->endpoint->world);
+        note_error(d, errno);
+        gw_addresses_failed(b->endpoint, p->id);
     }
     return false;
 }
@@ -159,7 +169,7 @@ start_several(struct gw_backend *b)
         int error = d->last_error;
 
         drop_dial(b);
-        gw_backend_fail_soon(b, strerror(error));
+        gw_backend_fail_soon(b, strerror(error), gw_conn_is_own_want(error));
     }
 }
 
@@ -169,12 +179,13 @@ go_on(struct gw_dial *d, struct gw_conn *c, int error)
 {
     struct gw_backend *b = d->backend;
 
-    d->last_error = error;
+    note_error(d, error);
     gw_addresses_failed(b->endpoint, c == &b->conn ? b->spot_id : d->rival_id);
     gw_conn_close(c, false);
     if (!dial_next(d, c) && b->conn.fd < 0 && d->rival.fd < 0) {
+        error = d->last_error;
         drop_dial(b);
-        gw_backend_failed(b, strerror(error));
+        gw_backend_failed(b, strerror(error), gw_conn_is_own_want(error));
     }
 }
 
@@ -191,7 +202,7 @@ on_own_connected(struct gw_conn *c, int error)
         go_on(d, c, error);
     } else {
         gw_conn_close(c, false);
-        gw_backend_failed(b, strerror(error));
+        gw_backend_failed(b, strerror(error), gw_conn_is_own_want(error));
     }
 }
 
@@ -247,7 +258,7 @@ start(struct gw_backend *b)
     struct gw_endpoint *e = b->endpoint;
 
     if (e->n_spots == 0) {
-        gw_backend_fail_soon(b, gw_addresses_why(e));
+        gw_backend_fail_soon(b, gw_addresses_why(e), false);
     } else if (e->n_spots == 1 && e->name == NULL) {
         start_one(b);
     } else {

@@ -130,7 +130,7 @@ gw_exchange_lost(struct gw_exchange *x, enum gw_err err, const char *detail)
     bool stale = x->backend != NULL && x->backend->reused;
     unsigned *left = x->head_sent ? &x->tries_left : &x->dials_left;
 
-    if (!stale) {
+    if (!stale && err != GW_ERR_GATEWAY_EXHAUSTED) { /* else nobody's fault, or ours */
         bool late = !x->head_sent &&
                     gw_world_now_ms(x->req->world) - x->touched_ms >= (uint64_t)x->connect_ms;
 
@@ -140,8 +140,7 @@ gw_exchange_lost(struct gw_exchange *x, enum gw_err err, const char *detail)
     gw_session_body_hold(x->req->session);
     gw_exchange_release(x, false);
     if (safe && stale) {
-        /* The backend closed an idle connection in the moment we used it: nobody's fault, and no
-         * reason to think worse of the endpoint. */
+        /* The backend closed an idle connection in the moment we used it. */
         x->tried = 0;
         atomic_fetch_add_explicit(&gw_world_stats(x->req->world)->retries, 1, memory_order_relaxed);
         try_next(x, err, detail);
@@ -287,12 +286,12 @@ on_ready(void *owner)
 }
 
 static void
-on_failed(void *owner, const char *why)
+on_failed(void *owner, const char *why, bool ours)
 {
     struct gw_exchange *x = owner;
 
     x->backend = NULL;
-    gw_exchange_lost(x, GW_ERR_UPSTREAM_CONNECT, why);
+    gw_exchange_lost(x, ours ? GW_ERR_GATEWAY_EXHAUSTED : GW_ERR_UPSTREAM_CONNECT, why);
 }
 
 static void
@@ -320,7 +319,7 @@ on_turn(struct gw_waiter *w)
     struct wait *wait = (struct wait *)w;
     struct gw_exchange *x = wait->x;
 
-    if (!x->trial && gw_endpoint_refuses(wait->endpoint)) { /* meanwhile */
+    if (x->trial == 0 && gw_endpoint_refuses(wait->endpoint)) { /* meanwhile */
         gw_tries_end(x);
         try_next(x, GW_ERR_BREAKER_OPEN, gw_tries_refused(x));
         return;

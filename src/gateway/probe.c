@@ -1,6 +1,5 @@
 #include "gateway/probe.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,27 +162,13 @@ on_ready(void *owner)
     }
 }
 
-/* It is our own want, and no fault of the backend's. */
-static bool
-is_ours(const char *why)
-{
-    static const int errors[] = {EMFILE, ENFILE, ENOMEM, ENOBUFS, EADDRNOTAVAIL};
-
-    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
-        if (strcmp(why, strerror(errors[i])) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void
-on_failed(void *owner, const char *why)
+on_failed(void *owner, const char *why, bool ours)
 {
     struct gw_probe *p = owner;
 
     p->backend = NULL;
-    finish(p, is_ours(why) ? GW_PROBE_VOID : GW_PROBE_BAD, why);
+    finish(p, ours ? GW_PROBE_VOID : GW_PROBE_BAD, why);
 }
 
 static void

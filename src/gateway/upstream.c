@@ -144,14 +144,14 @@ leave(struct gw_backend *b)
 }
 
 void
-gw_backend_failed(struct gw_backend *b, const char *why)
+gw_backend_failed(struct gw_backend *b, const char *why, bool ours)
 {
     const struct gw_backend_events *events = b->events;
     void *owner = b->owner;
 
     COUNT(b->endpoint, dial_failures, 1);
     gw_backend_drop(b);
-    events->failed(owner, why);
+    events->failed(owner, why, ours);
 }
 
 static void
@@ -162,8 +162,10 @@ on_connect_timeout(struct gw_timer *t)
     bool has_no_address = b->waits;
 
     gw_dial_late(b);
-    gw_backend_failed(b, has_no_address ? "looking up its name took too long (timeouts.connect)"
-                                        : "connecting took too long (timeouts.connect)");
+    gw_backend_failed(b,
+                      has_no_address ? "looking up its name took too long (timeouts.connect)"
+                                     : "connecting took too long (timeouts.connect)",
+                      false);
 }
 
 static void
@@ -171,13 +173,14 @@ on_failed(struct gw_timer *t)
 {
     struct gw_backend *b = (struct gw_backend *)((char *)t - offsetof(struct gw_backend, timer));
 
-    gw_backend_failed(b, b->why);
+    gw_backend_failed(b, b->why, b->ours);
 }
 
 /* Told from the loop: whoever takes a connection is not ready to hear it from within. */
 void
-gw_backend_fail_soon(struct gw_backend *b, const char *why)
+gw_backend_fail_soon(struct gw_backend *b, const char *why, bool ours)
 {
+    b->ours = ours;
     b->why = why;
     b->timer.fire = on_failed;
     gw_wheel_set(gw_world_wheel(b->endpoint->world), &b->timer,

@@ -33,6 +33,7 @@ struct gw_endpoint {
     unsigned n_pending;              /* requests that wait for a connection, in queue */
     unsigned retries;                /* second tries of requests, now (tries.c) */
     bool down;                       /* health's: nothing new goes there while others are up */
+    uint16_t trials;                 /* the number of its last (outlier.c) */
     struct gw_queue *queue;          /* pending.c's; NULL: nobody ever waited */
     struct gw_health_member *checks; /* health.c's; NULL: it is not checked */
     struct gw_outlier *outlier;      /* outlier.c's; NULL: its last request went well */
@@ -62,8 +63,9 @@ gw_endpoint_refuses(const struct gw_endpoint *e)
 }
 
 struct gw_backend_events {
-    void (*ready)(void *owner);                   /* connected; write the request */
-    void (*failed)(void *owner, const char *why); /* not connected; the backend is gone */
+    void (*ready)(void *owner); /* connected; write the request */
+    /* Not connected; the backend is gone.  ours: for want of something of our own. */
+    void (*failed)(void *owner, const char *why, bool ours);
     void (*readable)(void *owner);
     void (*drained)(void *owner);
 };
@@ -77,7 +79,8 @@ struct gw_backend {
     struct gw_timer timer;
     struct gw_dial *dial; /* dial.c's, while it is being made; or NULL */
     unsigned spot_id;     /* of the address it goes to */
-    const char *why;      /* it has failed; static text */
+    const char *why;      /* it has failed; static text; and: */
+    bool ours;            /* for want of something of our own */
     bool ready;           /* connected */
     bool reused;          /* has served a request before this one */
     bool waits;           /* for its endpoint's addresses */
@@ -112,8 +115,9 @@ void gw_backend_drop(struct gw_backend *b);
 
 /* For dial.c: how it went, and what goes on. */
 void gw_backend_connected(struct gw_backend *b);
-void gw_backend_failed(struct gw_backend *b, const char *why);
-void gw_backend_fail_soon(struct gw_backend *b, const char *why); /* from within taking it */
+void gw_backend_failed(struct gw_backend *b, const char *why, bool ours);
+/* The same, from within taking it. */
+void gw_backend_fail_soon(struct gw_backend *b, const char *why, bool ours);
 void gw_backend_readable(struct gw_backend *b);
 void gw_backend_drained(struct gw_backend *b);
 

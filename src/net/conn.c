@@ -446,6 +446,13 @@ gw_conn_open(struct gw_conn *c, struct gw_loop *l, int fd, const struct gw_conn_
 }
 
 bool
+gw_conn_is_own_want(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS ||
+           error == EADDRNOTAVAIL;
+}
+
+bool
 gw_conn_dial(struct gw_conn *c, struct gw_loop *l, const void *address, unsigned length,
              const struct gw_conn_events *e)
 {

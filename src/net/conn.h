@@ -64,6 +64,10 @@ void gw_conn_open(struct gw_conn *c, struct gw_loop *l, int fd, const struct gw_
 bool gw_conn_dial(struct gw_conn *c, struct gw_loop *l, const void *address, unsigned length,
                   const struct gw_conn_events *e);
 
+/* Dialling failed with this errno: for want of something of our own (descriptors, ports, memory),
+ * and by no fault of the peer's? */
+bool gw_conn_is_own_want(int error);
+
 /* Bytes read (> 0), or enum gw_conn_got. */
 long gw_conn_read(struct gw_conn *c, char *into, size_t n);
 
