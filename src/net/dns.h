@@ -3,6 +3,7 @@
  *
  * Asked as the system would be: /etc/hosts first, then the name servers, search domains and
  * options of /etc/resolv.conf.  Both families are asked for at once and answer for themselves.
+ * localhost, and what is below it, is this host: nobody is asked (RFC 6761, 6.3).
  */
 #ifndef GW_NET_DNS_H
 #define GW_NET_DNS_H

@@ -314,10 +314,48 @@ test_servers_that_are_none(void **state)
     (void)state;
     gw_dns_use(loop, (const char *const[]){"no server", NULL}, 5000, 300000);
     for (unsigned i = 1; i <= 2; i++) { /* the system's are not asked instead */
-        assert_null(gw_dns_ask(loop, "localhost", 80, on_reply, &a));
+        assert_null(gw_dns_ask(loop, "one.test", 80, on_reply, &a));
         assert_int_equal(a.answers, i);
     }
     assert_int_equal(a.found, 0);
+}
+
+static void
+on_localhost(void *arg, const struct gw_dns_reply *reply)
+{
+    const struct gw_dns_family *v4 = &reply->families[GW_DNS_V4];
+    const struct gw_dns_family *v6 = &reply->families[GW_DNS_V6];
+
+    assert_true(reply->done);
+    assert_int_equal(reply->ttl_ms, 300000);
+    assert_int_equal(v4->n, 1);
+    assert_int_equal(v4->at[0].v4.sin_addr.s_addr, htonl(INADDR_LOOPBACK));
+    assert_int_equal(v4->at[0].v4.sin_port, htons(81));
+    assert_int_equal(v6->n, 1);
+    assert_true(IN6_IS_ADDR_LOOPBACK(&v6->at[0].v6.sin6_addr));
+    assert_int_equal(v6->at[0].v6.sin6_port, htons(81));
+    (*(unsigned *)arg)++;
+}
+
+static void
+test_localhost_is_at_home(void **state)
+{
+    static const char *const names[] = {"localhost", "LocalHost.", "a.b.localhost"};
+    struct asker a = {0};
+    unsigned answers = 0;
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        assert_null(gw_dns_ask(loop, names[i], 81, on_localhost, &answers));
+    }
+    assert_int_equal(answers, 3);
+    turn();
+    assert_int_equal(asked, 0);
+    assert_non_null(gw_dns_ask(loop, "notlocalhost", 81, on_reply, &a)); /* is another */
+    for (int i = 0; i < TURNS && a.answers == 0; i++) {
+        turn();
+    }
+    assert_int_equal(a.found, 1);
 }
 
 int
@@ -331,6 +369,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_who_gives_up_waits_no_more, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_servers_from_within_an_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_servers_that_are_none, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_localhost_is_at_home, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
