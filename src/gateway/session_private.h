@@ -39,10 +39,8 @@ struct gw_message {
 };
 
 struct gw_session {
-    struct gw_conn conn; /* first: callbacks get it */
-    struct gw_sessions *all;
-    struct gw_session *next, **prev;
-    struct gw_timer timer;
+    struct gw_conn conn;        /* first: callbacks get it; and behind it what each of them asks: */
+    struct gw_message *message; /* NULL between requests */
     enum gw_session_state state;
     bool trusted;     /* came over the admin socket */
     bool keep_alive;  /* for the running request, as far as is known */
@@ -50,15 +48,17 @@ struct gw_session {
     bool cut;         /* reset at the end */
     bool sink_on, body_paused, body_done, delivering;
     bool tunneling;
-    bool counted;              /* among the guests of its address */
-    bool over;                 /* one connection too many of its address: its request is refused */
-    bool awaits_100;           /* the client sends its body when it is told to go on */
+    bool counted;    /* among the guests of its address */
+    bool over;       /* one connection too many of its address: its request is refused */
+    bool awaits_100; /* the client sends its body when it is told to go on */
+    struct gw_sessions *all;
+    struct gw_session *next, **prev;
+    struct gw_timer timer;
     unsigned char address[16]; /* the peer's, IPv4 mapped */
     unsigned requests;
     uint32_t debt_ms, pending; /* pace.h: what it owes; of its answer, when last looked at */
     uint32_t lingered;         /* bytes thrown away; in GW_SESSION_REST: still to be */
     uint64_t touched_ms;
-    struct gw_message *message;             /* NULL between requests */
     char *stash;                            /* bytes that nobody could use yet; heap */
     uint32_t stash_at, stash_n, stash_size; /* heads and what came with them: small */
     uint32_t rest_n;

@@ -24,16 +24,35 @@ count(atomic_ullong *c, uint64_t n)
                           memory_order_relaxed);
 }
 
-static struct gw_world_stats *
-stats(const struct gw_tunnel *t)
-{
-    return gw_world_stats(t->x->req->world);
-}
-
 static uint64_t
 now_ms(const struct gw_tunnel *t)
 {
     return gw_loop_now_ms(t->up.from->loop);
+}
+
+static void
+touch(struct gw_tunnel *t)
+{
+    t->touched_ms = now_ms(t);
+}
+
+static void
+write_down(const struct gw_tunnel *t)
+{
+    struct gw_decision *d = &t->x->req->decision;
+
+    d->bytes_in += t->up.bytes;
+    d->bytes_out += t->down.bytes;
+}
+
+/* The request ends otherwise. */
+static void
+cancel(void *arg)
+{
+    struct gw_tunnel *t = arg;
+
+    write_down(t);
+    t->outer.cancel(t->outer.arg);
 }
 
 static void
@@ -42,6 +61,7 @@ finish(struct gw_tunnel *t, const char *end)
     struct gw_req *req = t->x->req;
 
     gw_wheel_cancel(&t->timer);
+    write_down(t);
     req->decision.end = end;
     req->decision.end_us = t->up.from->loop->now_us - req->decision.start_us;
     gw_exchange_release(t->x, false);
@@ -64,7 +84,7 @@ idle_due_ms(const struct gw_tunnel *t)
     long long half = conf->settings.timeouts.tunnel_half_closed;
     long long idle = t->x->tunnel_idle_ms;
 
-    return t->x->touched_ms + (uint64_t)(half_closed(t) && half < idle ? half : idle);
+    return t->touched_ms + (uint64_t)(half_closed(t) && half < idle ? half : idle);
 }
 
 static bool
@@ -93,7 +113,7 @@ set_ping(struct gw_tunnel *t)
 {
     const struct gw_conf *conf = t->x->req->snapshot;
 
-    t->ping = t->up.ws != NULL && conf->settings.websocket.ping > 0;
+    t->ping = t->up.framed && conf->settings.websocket.ping > 0;
     t->ping_ms = now_ms(t) + (uint64_t)conf->settings.websocket.ping;
 }
 
@@ -134,11 +154,19 @@ uniform(const struct gw_way *w)
     if (!w->bulk || w->muted) {
         return 0;
     }
-    if (w->ws == NULL || w->ws->lost) {
+    if (!w->framed || w->ws.lost) {
         return SIZE_MAX;
     }
-    uint64_t n = gw_ws_uniform(w->ws);
+    uint64_t n = gw_ws_uniform(&w->ws);
     return n < SPLICE_MIN ? 0 : n > SIZE_MAX ? SIZE_MAX : (size_t)n;
+}
+
+static void
+count_bytes(struct gw_tunnel *t, struct gw_way *w, size_t n)
+{
+    w->bytes += n;
+    count(w == &t->up ? &t->stats->tunnel_in : &t->stats->tunnel_out, n);
+    touch(t);
 }
 
 static long
@@ -152,10 +180,8 @@ splice_some(struct gw_tunnel *t, struct gw_way *w)
     long got = gw_conn_splice(w->from, w->to, n);
     if (got > 0) {
         w->bulk = (size_t)got >= SPLICE_MIN;
-        *w->bytes += (uint64_t)got;
-        count(&stats(t)->spliced, (uint64_t)got);
-        count(w == &t->up ? &stats(t)->tunnel_in : &stats(t)->tunnel_out, (uint64_t)got);
-        gw_exchange_touch(t->x);
+        count(&t->stats->spliced, (uint64_t)got);
+        count_bytes(t, w, (size_t)got);
         gw_tunnel_passed(t, w, (size_t)got);
     }
     return got;
@@ -166,10 +192,8 @@ pass(struct gw_tunnel *t, struct gw_way *w, char *p, size_t n)
 {
     size_t passed = gw_tunnel_pass(t, w, p, n);
 
-    *w->bytes += passed;
     if (passed > 0) { /* answers to our own pings are no traffic */
-        count(w == &t->up ? &stats(t)->tunnel_in : &stats(t)->tunnel_out, passed);
-        gw_exchange_touch(t->x);
+        count_bytes(t, w, passed);
     }
 }
 
@@ -189,13 +213,13 @@ read_some(struct gw_tunnel *t, struct gw_way *w)
 static void
 end_way(struct gw_tunnel *t, struct gw_way *w)
 {
-    if (w->ws != NULL && !w->muted) { /* within a control frame */
-        gw_conn_cork(w->to, w->ws->bytes, gw_ws_held(w->ws));
+    if (w->framed && !w->muted) { /* within a control frame */
+        gw_conn_cork(w->to, w->ws.bytes, gw_ws_held(&w->ws));
         gw_conn_flush(w->to);
     }
     w->ended = true;
     gw_conn_shutdown(w->to);
-    gw_exchange_touch(t->x);
+    touch(t);
     set_timer(t);
 }
 
@@ -228,7 +252,7 @@ pump(struct gw_tunnel *t, struct gw_way *w)
             finish(t, "drained");
             return false;
         }
-        if (t->up.ended && t->down.ended) {
+        if (got == GW_CONN_END && t->up.ended && t->down.ended) {
             finish(t, "done");
             return false;
         }
@@ -277,7 +301,7 @@ on_drain(void *arg, uint64_t at_ms)
 {
     struct gw_tunnel *t = arg;
 
-    if (t->up.ws != NULL && t->stage == GW_TUNNEL_OPEN) {
+    if (t->up.framed && t->stage == GW_TUNNEL_OPEN) {
         t->stage = GW_TUNNEL_PLANNED;
         t->close_ms = at_ms;
         set_timer(t);
@@ -320,7 +344,7 @@ count_end(struct gw_tunnel *t)
 
     for (size_t i = 0; end != NULL && i < sizeof(names) / sizeof(names[0]); i++) {
         if (strcmp(end, names[i]) == 0) {
-            count(&stats(t)->tunnel_ends[i], 1);
+            count(&t->stats->tunnel_ends[i], 1);
         }
     }
 }
@@ -332,7 +356,7 @@ on_arena_free(void *arg)
 
     gw_wheel_cancel(&t->timer);
     count_end(t);
-    atomic_fetch_sub_explicit(&stats(t)->tunnels, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&t->stats->tunnels, 1, memory_order_relaxed);
 }
 
 static bool
@@ -344,38 +368,41 @@ is_websocket(const struct gw_exchange *x)
            gw_headers_list_has(&x->req->head->headers, GW_H_UPGRADE, websocket);
 }
 
-static struct gw_ws *
-new_frames(struct gw_req *req, bool masked)
+static struct gw_tunnel *
+tunnel_new(struct gw_exchange *x)
 {
-    struct gw_ws *ws = gw_arena_raw(req->arena, sizeof(*ws));
+    char *p = gw_arena_alloc(x->req->arena, sizeof(struct gw_tunnel) + GW_TUNNEL_LINE - 1);
+    struct gw_tunnel *t = (void *)(p + (-(uintptr_t)p & (GW_TUNNEL_LINE - 1)));
+    struct gw_conn *client = gw_session_conn(x->req->session);
+    struct gw_conn *backend = &x->backend->conn;
 
-    gw_ws_init(ws, masked);
-    return ws;
+    t->x = x;
+    t->stats = gw_world_stats(x->req->world);
+    t->up = (struct gw_way){.from = client, .to = backend, .framed = is_websocket(x)};
+    t->down = (struct gw_way){.from = backend, .to = client, .framed = t->up.framed};
+    gw_ws_init(&t->up.ws, true);
+    gw_ws_init(&t->down.ws, false);
+    t->outer = x->req->pending;
+    x->req->pending = (struct gw_pending){.cancel = cancel, .arg = t};
+    return t;
 }
 
 void
 gw_tunnel_begin(struct gw_exchange *x)
 {
     struct gw_req *req = x->req;
-    struct gw_tunnel *t = gw_arena_alloc(req->arena, sizeof(*t));
-    struct gw_conn *client = gw_session_conn(req->session);
-    struct gw_conn *backend = &x->backend->conn;
+    struct gw_tunnel *t = tunnel_new(x);
+    struct gw_conn *client = t->up.from;
+    struct gw_conn *backend = t->up.to;
 
-    t->x = x;
-    t->up = (struct gw_way){.from = client, .to = backend, .bytes = &req->decision.bytes_in};
-    t->down = (struct gw_way){.from = backend, .to = client, .bytes = &req->decision.bytes_out};
-    if (is_websocket(x)) {
-        t->up.ws = new_frames(req, true);
-        t->down.ws = new_frames(req, false);
-    }
     x->backend->events = &backend_events;
     x->backend->owner = t;
     req->decision.tunnel = true;
-    atomic_fetch_add_explicit(&stats(t)->tunnels, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&t->stats->tunnels, 1, memory_order_relaxed);
     gw_wheel_cancel(&x->timer);
     t->timer.fire = on_timer;
     gw_arena_defer(req->arena, on_arena_free, t);
-    gw_exchange_touch(x);
+    touch(t);
     set_ping(t);
     set_timer(t);
     if (x->rest_n > 0) { /* the backend spoke right after its 101 */

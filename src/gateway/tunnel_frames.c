@@ -26,7 +26,7 @@ back(struct gw_tunnel *t, const struct gw_way *w)
 static bool
 may_insert(const struct gw_way *w)
 {
-    return w->ws != NULL && gw_ws_at_border(w->ws) && !w->ended && !w->closed && !w->muted &&
+    return w->framed && gw_ws_at_border(&w->ws) && !w->ended && !w->closed && !w->muted &&
            !w->to->failed;
 }
 
@@ -51,7 +51,7 @@ random_bytes(unsigned char *p, size_t n)
 static const unsigned char *
 mask_for(const struct gw_way *w, unsigned char mask[4])
 {
-    if (!w->ws->masked) {
+    if (!w->ws.masked) {
         return NULL;
     }
     random_bytes(mask, 4);
@@ -70,7 +70,7 @@ put_close(struct gw_tunnel *t, struct gw_way *w)
     unsigned char mask[4];
 
     put(w->to, frame, gw_ws_close(frame, status, mask_for(w, mask)));
-    w->want = GW_TUNNEL_NOTHING;
+    w->to_close = false;
     w->muted = true;
 }
 
@@ -91,7 +91,7 @@ put_ping(struct gw_way *w, struct gw_way *answers)
 static void
 insert_wanted(struct gw_tunnel *t, struct gw_way *w)
 {
-    if (w->want == GW_TUNNEL_CLOSE && may_insert(w)) {
+    if (w->to_close && may_insert(w)) {
         put_close(t, w);
     }
 }
@@ -105,7 +105,7 @@ take_note(struct gw_tunnel *t, struct gw_way *w)
 {
     unsigned char payload[GW_WS_PAYLOAD_MAX];
 
-    switch (gw_ws_opcode(w->ws)) {
+    switch (gw_ws_opcode(&w->ws)) {
     case GW_WS_CLOSE:
         w->closed = true;
         break;
@@ -113,7 +113,7 @@ take_note(struct gw_tunnel *t, struct gw_way *w)
         back(t, w)->asked = true;
         break;
     case GW_WS_PONG:
-        if (w->ours && gw_ws_payload(w->ws, payload) == sizeof(w->nonce) &&
+        if (w->ours && gw_ws_payload(&w->ws, payload) == sizeof(w->nonce) &&
             memcmp(payload, w->nonce, sizeof(w->nonce)) == 0) {
             w->ours = false;
             return true;
@@ -153,15 +153,15 @@ pass_control(struct gw_tunnel *t, struct gw_way *w, struct run *r, size_t used)
         end_run(w, r, next);
         return;
     }
-    if (!w->ws->split) {
+    if (!w->ws.split) {
         r->n += used;
         return;
     }
     end_run(w, r, next);
     if (!w->muted) {
-        put(w->to, w->ws->bytes, w->ws->n);
+        put(w->to, w->ws.bytes, w->ws.n);
     }
-    r->passed += w->ws->n;
+    r->passed += w->ws.n;
 }
 
 size_t
@@ -170,15 +170,15 @@ gw_tunnel_pass(struct gw_tunnel *t, struct gw_way *w, char *p, size_t n)
     struct run r = {.p = p};
 
     w->heard = true;
-    if (w->ws == NULL || w->ws->lost) {
+    if (!w->framed || w->ws.lost) {
         put(w->to, p, n);
         return n;
     }
     while (n > 0) {
-        bool wanted = w->want != GW_TUNNEL_NOTHING;
+        bool wanted = w->to_close;
         size_t used = 0;
 
-        switch (gw_ws_look(w->ws, p, n, wanted, &used)) {
+        switch (gw_ws_look(&w->ws, p, n, wanted, &used)) {
         case GW_WS_PASS:
             r.n += used;
             break;
@@ -191,7 +191,7 @@ gw_tunnel_pass(struct gw_tunnel *t, struct gw_way *w, char *p, size_t n)
         }
         p += used;
         n -= used;
-        if (wanted && gw_ws_at_border(w->ws)) {
+        if (wanted && gw_ws_at_border(&w->ws)) {
             end_run(w, &r, p);
             insert_wanted(t, w);
         }
@@ -205,8 +205,8 @@ void
 gw_tunnel_passed(struct gw_tunnel *t, struct gw_way *w, size_t n)
 {
     w->heard = w->spoke = true;
-    if (w->ws != NULL && !w->ws->lost) {
-        gw_ws_skip(w->ws, n);
+    if (w->framed && !w->ws.lost) {
+        gw_ws_skip(&w->ws, n);
         insert_wanted(t, w);
     }
 }
@@ -259,13 +259,13 @@ gw_tunnel_close(struct gw_tunnel *t)
     case GW_TUNNEL_PLANNED: /* the client's answer tells the backend */
         t->stage = GW_TUNNEL_TOLD_CLIENT;
         t->close_ms = now + CLOSE_ANSWER_MS;
-        t->down.want = GW_TUNNEL_CLOSE;
+        t->down.to_close = true;
         insert_wanted(t, &t->down);
         break;
     case GW_TUNNEL_TOLD_CLIENT: /* there is none */
         t->stage = GW_TUNNEL_TOLD_BOTH;
         t->close_ms = now + CLOSE_ANSWER_MS;
-        t->up.want = GW_TUNNEL_CLOSE;
+        t->up.to_close = true;
         insert_wanted(t, &t->up);
         break;
     case GW_TUNNEL_TOLD_BOTH: /* nor from the backend */

@@ -2,27 +2,31 @@
 #ifndef GW_GATEWAY_TUNNEL_PRIVATE_H
 #define GW_GATEWAY_TUNNEL_PRIVATE_H
 
+#include <stdalign.h>
+
 #include "gateway/exchange.h"
 #include "http/websocket.h"
 
 #define GW_TUNNEL_NONCE 8
 
+/* Of thousands of tunnels none is in the cache when its next message comes: what each message needs
+ * stands in two lines of it, the way's first and the tunnel's. */
+#define GW_TUNNEL_LINE 64
+
 /* The bytes of one side to the other, and what is known of who sends them. */
 struct gw_way {
     struct gw_conn *from, *to;
-    struct gw_ws *ws; /* NULL: not a WebSocket */
-    uint64_t *bytes;  /* that were passed on: the decision's */
-    bool ended;       /* `from` has ended, and `to` was told */
-    bool bulk;        /* the last read filled the buffer */
-    bool closed;      /* a Close of theirs was passed on, or seen */
-    bool muted;       /* a Close of ours was: whatever else comes is dropped */
-    enum gw_tunnel_want {
-        GW_TUNNEL_NOTHING,
-        GW_TUNNEL_CLOSE, /* of ours, at the next border */
-    } want;
+    uint64_t bytes; /* that were passed on */
+    bool ended;     /* `from` has ended, and `to` was told */
+    bool bulk;      /* the last read filled the buffer */
+    bool closed;    /* a Close of theirs was passed on, or seen */
+    bool muted;     /* a Close of ours was: whatever else comes is dropped */
+    bool to_close;  /* ... shall be, at the next border */
+    bool framed;    /* it is a WebSocket's: see ws */
     /* Since the last look (websocket.ping): */
-    bool heard;      /* anything came */
-    bool spoke;      /* anything but the answer to our ping */
+    bool heard; /* anything came */
+    bool spoke; /* anything but the answer to our ping */
+    struct gw_ws ws;
     bool asked;      /* the other side's ping was passed to `from`, and no pong since */
     bool pinged;     /* `from` has had something to answer all the time */
     bool ours;       /* our ping, with this nonce, is unanswered */
@@ -31,11 +35,10 @@ struct gw_way {
 };
 
 struct gw_tunnel {
-    struct gw_exchange *x;
-    struct gw_timer timer;
-    struct gw_way up, down;
-    bool ping; /* websocket.ping is on, and this is one */
-    uint64_t ping_ms, close_ms;
+    alignas(GW_TUNNEL_LINE) struct gw_way up;
+    alignas(GW_TUNNEL_LINE) struct gw_way down;
+    alignas(GW_TUNNEL_LINE) uint64_t touched_ms; /* by bytes of theirs */
+    struct gw_world_stats *stats;                /* the worker's */
     enum gw_tunnel_stage {
         GW_TUNNEL_OPEN,
         GW_TUNNEL_PLANNED,     /* to be closed at close_ms */
@@ -43,6 +46,11 @@ struct gw_tunnel {
         GW_TUNNEL_TOLD_BOTH,   /* until close_ms */
         GW_TUNNEL_UNANSWERED,  /* enough: it ends as soon as both have been told */
     } stage;
+    bool ping; /* websocket.ping is on, and this is one */
+    uint64_t ping_ms, close_ms;
+    struct gw_timer timer;
+    struct gw_exchange *x;
+    struct gw_pending outer; /* how the exchange is cancelled */
 };
 
 /* tunnel_frames.c */
