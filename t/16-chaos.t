@@ -94,7 +94,8 @@ for my $round (1 .. $rounds) {
         $old->close;
     }
     if ($round % 20 == 0) {
-        $served += eval { $gw->request(GET => '/')->{body} eq 'fine' } // 0;
+        my $r = eval { $gw->request(GET => '/') } // {why => $@};
+        ($r->{body} // '') eq 'fine' ? $served++ : diag "round $round: ", explain $r;
     }
 }
 is $served, int($rounds / 20), 'who behaves is served meanwhile';
