@@ -1,6 +1,5 @@
 #include "modules/jwt_claims.h"
 
-#include "config/json.h"
 #include "modules/jwt_token.h"
 
 #define SECONDS_MAX 9007199254740992LL /* 2^53: what a JSON number holds exactly */
@@ -22,19 +21,19 @@ gw_jwt_anonymous(struct gw_subject *s)
 
 /* A NumericDate in seconds; `none` when it is absent; false when it is no such number. */
 static bool
-read_date(const json_t *claims, const char *name, long long none, long long *seconds)
+read_date(const struct gw_jwt_json *claims, const char *name, long long none, long long *seconds)
 {
-    const json_t *value = json_object_get(claims, name);
+    const struct gw_jwt_json *value = gw_jwt_json_get(claims, name);
 
     *seconds = none;
     if (value == NULL) {
         return true;
     }
-    if (json_is_integer(value)) {
-        *seconds = json_integer_value(value);
-    } else if (json_is_real(value) && json_real_value(value) > -(double)SECONDS_MAX &&
-               json_real_value(value) < (double)SECONDS_MAX) {
-        *seconds = (long long)json_real_value(value);
+    if (value->type == GW_JWT_JSON_INTEGER) {
+        *seconds = value->number.integer;
+    } else if (value->type == GW_JWT_JSON_REAL && value->number.real > -(double)SECONDS_MAX &&
+               value->number.real < (double)SECONDS_MAX) {
+        *seconds = (long long)value->number.real;
     } else {
         return false;
     }
@@ -42,8 +41,8 @@ read_date(const json_t *claims, const char *name, long long none, long long *sec
 }
 
 static enum gw_err
-check_times(struct gw_jwt_claims *out, const json_t *claims, bool may_last, uint64_t now_ms,
-            const char **why)
+check_times(struct gw_jwt_claims *out, const struct gw_jwt_json *claims, bool may_last,
+            uint64_t now_ms, const char **why)
 {
     long long now = (long long)now_ms;
     long long leeway = out->issuer->leeway_ms;
@@ -73,12 +72,16 @@ check_times(struct gw_jwt_claims *out, const json_t *claims, bool may_last, uint
 }
 
 static bool
-is_in(const char *const *list, const json_t *value)
+is_text(const struct gw_jwt_json *value)
 {
-    struct gw_str text = {json_string_value(value), json_string_length(value)};
+    return gw_jwt_json_is(value, GW_JWT_JSON_TEXT);
+}
 
-    for (; json_is_string(value) && *list != NULL; list++) {
-        if (gw_str_eq(text, gw_str_of(*list))) {
+static bool
+is_in(const char *const *list, const struct gw_jwt_json *value)
+{
+    for (; is_text(value) && *list != NULL; list++) {
+        if (gw_str_eq(value->text, gw_str_of(*list))) {
             return true;
         }
     }
@@ -92,13 +95,15 @@ is_asked(const char *const *list)
 }
 
 static bool
-audience_fits(const char *const *audiences, const json_t *aud)
+audience_fits(const char *const *audiences, const struct gw_jwt_json *aud)
 {
-    if (!json_is_array(aud)) {
+    const struct gw_jwt_json *one;
+
+    if (!gw_jwt_json_is(aud, GW_JWT_JSON_ARRAY)) {
         return is_in(audiences, aud);
     }
-    for (size_t i = 0; i < json_array_size(aud); i++) {
-        if (is_in(audiences, json_array_get(aud, i))) {
+    for (one = gw_jwt_json_first(aud); one != NULL; one = gw_jwt_json_next(aud, one)) {
+        if (is_in(audiences, one)) {
             return true;
         }
     }
@@ -107,84 +112,83 @@ audience_fits(const char *const *audiences, const json_t *aud)
 
 /* Names go into headers, logs and decisions. */
 static bool
-is_name(const json_t *value)
+is_name(const struct gw_jwt_json *value)
 {
-    struct gw_str s = {json_string_value(value), json_string_length(value)};
-
-    if (!json_is_string(value) || s.n == 0 || s.n > GW_JWT_NAME_MAX) {
+    if (!is_text(value) || value->text.n == 0 || value->text.n > GW_JWT_NAME_MAX) {
         return false;
     }
-    for (size_t i = 0; i < s.n; i++) {
-        if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f) {
+    for (size_t i = 0; i < value->text.n; i++) {
+        if ((unsigned char)value->text.p[i] < 0x20 || value->text.p[i] == 0x7f) {
             return false;
         }
     }
     return true;
 }
 
-static struct gw_str
-text_of(const json_t *value)
-{
-    return (struct gw_str){json_string_value(value), json_string_length(value)};
-}
-
 /* The claim's groups, and system:authenticated.  Groups of the system's own are not an issuer's
  * to give, and are left out. */
 static bool
-read_groups(struct gw_subject *s, struct gw_arena *a, const json_t *list)
+read_groups(struct gw_subject *s, struct gw_arena *a, const struct gw_jwt_json *list)
 {
-    size_t n = json_array_size(list);
-    struct gw_str *groups = gw_arena_alloc(a, (n + 1) * sizeof(*groups));
+    size_t most = list == NULL ? 1 : list->size;
+    struct gw_str *groups = gw_arena_alloc(a, most * sizeof(*groups));
+    const struct gw_jwt_json *group;
 
-    if (list != NULL && !json_is_array(list)) {
+    if (list != NULL && list->type != GW_JWT_JSON_ARRAY) {
         return false;
     }
     groups[s->n_groups++] = authenticated[0];
-    for (size_t i = 0; i < n; i++) {
-        const json_t *group = json_array_get(list, i);
-
+    for (group = gw_jwt_json_first(list); group != NULL; group = gw_jwt_json_next(list, group)) {
         if (!is_name(group)) {
             return false;
         }
-        if (!gw_str_has_prefix(text_of(group), GW_STR("system:"))) {
-            groups[s->n_groups++] = text_of(group);
+        if (!gw_str_has_prefix(group->text, GW_STR("system:"))) {
+            groups[s->n_groups++] = group->text;
         }
     }
     s->groups = groups;
     return true;
 }
 
-/* {"key": ["value", ...], ...}: one entry for each value. */
+/* One entry for each value of a key. */
 static bool
-read_extra(struct gw_subject *s, struct gw_arena *a, const json_t *extra)
+read_values(struct gw_subject *s, struct gw_subject_extra *list, const struct gw_jwt_json *values)
 {
-    struct gw_subject_extra *list = NULL;
-    const char *key = NULL;
-    json_t *values = NULL;
+    const struct gw_jwt_json *value;
 
-    if (extra == NULL || json_is_null(extra)) {
-        return true;
-    }
-    if (!json_is_object(extra)) {
+    if (values->type != GW_JWT_JSON_ARRAY || values->key.n == 0) {
         return false;
     }
-    list = gw_arena_alloc(a, EXTRA_MAX * sizeof(*list));
-    json_object_foreach(gw_json_loose(extra), key, values)
-    {
-        if (!json_is_array(values) || key[0] == '\0') {
+    for (value = gw_jwt_json_first(values); value != NULL;
+         value = gw_jwt_json_next(values, value)) {
+        if (!is_text(value) || s->n_extra == EXTRA_MAX) {
             return false;
         }
-        for (size_t i = 0; i < json_array_size(values); i++) {
-            const json_t *value = json_array_get(values, i);
+        list[s->n_extra++] = (struct gw_subject_extra){.key = values->key, .value = value->text};
+    }
+    return true;
+}
 
-            if (!json_is_string(value) || s->n_extra == EXTRA_MAX) {
-                return false;
-            }
-            list[s->n_extra++] =
-                (struct gw_subject_extra){.key = gw_str_of(key), .value = text_of(value)};
+/* {"key": ["value", ...], ...} */
+static bool
+read_extra(struct gw_subject *s, struct gw_arena *a, const struct gw_jwt_json *extra)
+{
+    const struct gw_jwt_json *values;
+
+    if (extra == NULL || extra->type == GW_JWT_JSON_NULL) {
+        return true;
+    }
+    if (extra->type != GW_JWT_JSON_OBJECT) {
+        return false;
+    }
+    struct gw_subject_extra *list = gw_arena_alloc(a, EXTRA_MAX * sizeof(*list));
+    s->extra = list;
+    for (values = gw_jwt_json_first(extra); values != NULL;
+         values = gw_jwt_json_next(extra, values)) {
+        if (!read_values(s, list, values)) {
+            return false;
         }
     }
-    s->extra = list;
     return true;
 }
 
@@ -197,24 +201,25 @@ has_no_groups(struct gw_str name)
 }
 
 static enum gw_err
-read_subject(struct gw_jwt_claims *out, struct gw_arena *a, const json_t *claims, const char **why)
+read_subject(struct gw_jwt_claims *out, struct gw_arena *a, const struct gw_jwt_json *claims,
+             const char **why)
 {
     const struct gw_jwt_issuer *issuer = out->issuer;
-    const json_t *name = json_object_get(claims, issuer->claims.username);
+    const struct gw_jwt_json *name = gw_jwt_json_get(claims, issuer->claims.username);
     const char *groups = issuer->claims.groups;
     bool wants_groups = groups != NULL && groups[0] != '\0';
 
-    if (!is_name(name) || gw_str_eq(text_of(name), GW_STR("system:anonymous"))) {
+    if (!is_name(name) || gw_str_eq(name->text, GW_STR("system:anonymous"))) {
         *why = "the claim with the user's name is missing, not text, too long, or not allowed";
         return GW_ERR_TOKEN_CLAIM;
     }
-    out->subject.name = text_of(name);
+    out->subject.name = name->text;
     if (!has_no_groups(out->subject.name) &&
-        !read_groups(&out->subject, a, wants_groups ? json_object_get(claims, groups) : NULL)) {
+        !read_groups(&out->subject, a, wants_groups ? gw_jwt_json_get(claims, groups) : NULL)) {
         *why = "the claim with the groups is not a list of names";
         return GW_ERR_TOKEN_CLAIM;
     }
-    if (!read_extra(&out->subject, a, json_object_get(claims, "extra"))) {
+    if (!read_extra(&out->subject, a, gw_jwt_json_get(claims, "extra"))) {
         *why = "the claim extra is not a map of lists of text";
         return GW_ERR_TOKEN_CLAIM;
     }
@@ -222,12 +227,12 @@ read_subject(struct gw_jwt_claims *out, struct gw_arena *a, const json_t *claims
 }
 
 enum gw_err
-gw_jwt_claims_read(struct gw_jwt_claims *out, struct gw_arena *a, const json_t *claims,
+gw_jwt_claims_read(struct gw_jwt_claims *out, struct gw_arena *a, const struct gw_jwt_json *claims,
                    uint64_t now_ms, const char **why)
 {
     const struct gw_jwt_issuer *issuer = out->issuer;
-    const json_t *type = json_object_get(claims, "token_type");
-    bool may_last = json_is_string(type) && gw_str_eq(text_of(type), GW_STR("static_token"));
+    const struct gw_jwt_json *type = gw_jwt_json_get(claims, "token_type");
+    bool may_last = is_text(type) && gw_str_eq(type->text, GW_STR("static_token"));
     enum gw_err err = check_times(out, claims, may_last, now_ms, why);
 
     if (err != GW_ERR_OK) {
@@ -238,7 +243,7 @@ gw_jwt_claims_read(struct gw_jwt_claims *out, struct gw_arena *a, const json_t *
         return GW_ERR_TOKEN_TYPE;
     }
     if (is_asked(issuer->audiences) &&
-        !audience_fits(issuer->audiences, json_object_get(claims, "aud"))) {
+        !audience_fits(issuer->audiences, gw_jwt_json_get(claims, "aud"))) {
         *why = "none of the issuer's audiences is in aud";
         return GW_ERR_TOKEN_AUDIENCE;
     }

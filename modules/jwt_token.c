@@ -1,5 +1,7 @@
 #include "modules/jwt_token.h"
 
+#include <endian.h>
+
 /* The value of a base64url digit; 64: it is none. */
 /* clang-format off */
 static const unsigned char digits[256] = {
@@ -22,97 +24,69 @@ static const unsigned char digits[256] = {
 };
 /* clang-format on */
 
+/* One to three digits at the end; false: one is none, or they are not as a writer leaves them. */
+static bool
+end_of_base64url(const unsigned char *p, size_t n, unsigned char **out)
+{
+    unsigned unused = n == 2 ? 4 : 2; /* bits; if one is set, another text has the same bytes */
+    unsigned value = 0;
+    unsigned bad = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        bad |= digits[p[i]];
+        value = value << 6 | digits[p[i]];
+    }
+    if (n == 1 || (bad & 64) != 0 || (value & ((1U << unused) - 1)) != 0) {
+        return false;
+    }
+    value >>= unused;
+    if (n == 3) {
+        *(*out)++ = (unsigned char)(value >> 8);
+    }
+    *(*out)++ = (unsigned char)(value & 0xffU);
+    return true;
+}
+
 bool
 gw_jwt_base64url(struct gw_arena *a, struct gw_str text, struct gw_str *bytes)
 {
-    char *out = gw_arena_raw(a, text.n / 4 * 3 + 3);
-    unsigned bits = 0; /* not yet written, the lowest n_bits of it */
-    unsigned n_bits = 0;
-    size_t n = 0;
+    unsigned char *first = gw_arena_raw(a, text.n / 4 * 3 + 4);
+    unsigned char *out = first;
+    const unsigned char *p = (const unsigned char *)text.p;
+    size_t n = text.n;
+    unsigned bad = 0;
 
-    if (text.n % 4 == 1) {
+    for (; n >= 4; n -= 4, p += 4, out += 3) {
+        unsigned a0 = digits[p[0]];
+        unsigned a1 = digits[p[1]];
+        unsigned a2 = digits[p[2]];
+        unsigned a3 = digits[p[3]];
+        uint32_t three = htobe32(a0 << 26 | a1 << 20 | a2 << 14 | a3 << 8);
+
+        bad |= a0 | a1 | a2 | a3;
+        memcpy(out, &three, sizeof(three)); /* the fourth byte is the next one's, or room */
+    }
+    if (n > 0 && !end_of_base64url(p, n, &out)) {
         return false;
     }
-    for (size_t i = 0; i < text.n; i++) {
-        unsigned d = digits[(unsigned char)text.p[i]];
-
-        if (d == 64) {
-            return false;
-        }
-        bits = (bits << 6 | d) & 0xfff;
-        n_bits += 6;
-        if (n_bits >= 8) {
-            n_bits -= 8;
-            out[n++] = (char)(unsigned char)(bits >> n_bits & 0xff);
-        }
-    }
-    *bytes = (struct gw_str){out, n};
-    return (bits & ((1u << n_bits) - 1)) == 0; /* else another text has the same bytes */
+    *bytes = (struct gw_str){(const char *)first, (size_t)(out - first)};
+    return (bad & 64) == 0;
 }
 
-/* jansson's own limit is 2048 levels, each a C stack frame and an allocation. */
-static bool
-is_shallow(struct gw_str json)
+/* An object, and its text; NULL when it is anything else. */
+static const struct gw_jwt_json *
+read_object(struct gw_arena *a, struct gw_str encoded, struct gw_str *text)
 {
-    unsigned depth = 0;
-    bool in_text = false;
-
-    for (size_t i = 0; i < json.n; i++) {
-        char c = json.p[i];
-
-        if (in_text) {
-            i += c == '\\';
-            in_text = c != '"';
-        } else if (c == '"') {
-            in_text = true;
-        } else if (c == '{' || c == '[') {
-            if (++depth > GW_JWT_DEPTH_MAX) {
-                return false;
-            }
-        } else if (c == '}' || c == ']') {
-            depth -= depth > 0;
-        }
-    }
-    return true;
-}
-
-static void
-on_json_left(void *value)
-{
-    json_decref(value);
-}
-
-/* An object, owned by the arena; NULL when the text is anything else. */
-static json_t *
-read_object(struct gw_arena *a, struct gw_str text)
-{
-    struct gw_str json;
-
-    if (!gw_jwt_base64url(a, text, &json) || !is_shallow(json)) {
-        return NULL;
-    }
-    json_t *value = json_loadb(json.p, json.n, JSON_REJECT_DUPLICATES, NULL);
-    if (value == NULL) {
-        return NULL;
-    }
-    gw_arena_defer(a, on_json_left, value);
-    return json_is_object(value) ? value : NULL;
+    return gw_jwt_base64url(a, encoded, text) ? gw_jwt_json_read(a, *text, GW_JWT_DEPTH_MAX) : NULL;
 }
 
 bool
-gw_jwt_text(const json_t *object, const char *name, struct gw_str *out)
+gw_jwt_text(const struct gw_jwt_json *object, const char *name, struct gw_str *out)
 {
-    const json_t *value = json_object_get(object, name);
+    const struct gw_jwt_json *value = gw_jwt_json_get(object, name);
 
-    *out = GW_STR_NONE;
-    if (value == NULL) {
-        return true;
-    }
-    if (!json_is_string(value)) {
-        return false;
-    }
-    *out = (struct gw_str){json_string_value(value), json_string_length(value)};
-    return true;
+    *out = value == NULL ? GW_STR_NONE : value->text;
+    return value == NULL || value->type == GW_JWT_JSON_TEXT;
 }
 
 /* Tokens of another kind (logout, proof of possession ...) say so here: RFC 8725, 3.11. */
@@ -129,7 +103,7 @@ read_header(struct gw_jwt_token *t, const char **why)
 {
     struct gw_str typ;
 
-    if (json_object_get(t->header, "crit") != NULL || json_object_get(t->header, "b64") != NULL) {
+    if (gw_jwt_json_get(t->header, "crit") != NULL || gw_jwt_json_get(t->header, "b64") != NULL) {
         *why = "the header asks for extensions (crit, b64) that are not understood";
         return GW_ERR_TOKEN_MALFORMED;
     }
@@ -166,12 +140,12 @@ gw_jwt_token_split(struct gw_jwt_token *t, struct gw_arena *a, struct gw_str tex
         return GW_ERR_TOKEN_MALFORMED;
     }
     t->signed_text = (struct gw_str){text.p, header.n + 1 + payload.n};
-    t->header = read_object(a, header);
+    t->header = read_object(a, header, &t->header_text);
     if (t->header == NULL) {
         *why = "the header is not base64url of a JSON object without duplicate members";
         return GW_ERR_TOKEN_MALFORMED;
     }
-    t->claims = read_object(a, payload);
+    t->claims = read_object(a, payload, &t->claims_text);
     if (t->claims == NULL) {
         *why = "the payload is not base64url of a JSON object without duplicate members";
         return GW_ERR_TOKEN_MALFORMED;

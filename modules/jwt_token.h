@@ -8,21 +8,20 @@
 #ifndef GW_MODULES_JWT_TOKEN_H
 #define GW_MODULES_JWT_TOKEN_H
 
-#include <jansson.h>
-
-#include "base/arena.h"
 #include "base/err.h"
+#include "modules/jwt_json.h"
 
 #define GW_JWT_TOKEN_MAX 16384 /* bytes of a token */
 #define GW_JWT_DEPTH_MAX 8     /* of its JSON; KubeSphere's own have two levels */
 
 struct gw_jwt_token {
-    struct gw_str text;        /* as given */
-    struct gw_str signed_text; /* "header.payload" of it */
-    struct gw_str signature;   /* decoded, arena */
-    json_t *header, *claims;   /* borrowed from the arena: freed with it */
-    struct gw_str alg, kid;    /* of the header; kid may be none */
-    struct gw_str issuer;      /* claim iss, or none */
+    struct gw_str text;                        /* as given */
+    struct gw_str signed_text;                 /* "header.payload" of it */
+    struct gw_str signature;                   /* decoded, arena */
+    struct gw_str header_text, claims_text;    /* decoded, arena */
+    const struct gw_jwt_json *header, *claims; /* arena */
+    struct gw_str alg, kid;                    /* of the header; kid may be none */
+    struct gw_str issuer;                      /* claim iss, or none */
 };
 
 /* GW_ERR_OK; else TOKEN_MALFORMED, TOKEN_ALGORITHM (no alg, none) or TOKEN_CLAIM (no iss), and
@@ -34,6 +33,6 @@ enum gw_err gw_jwt_token_split(struct gw_jwt_token *t, struct gw_arena *a, struc
 bool gw_jwt_base64url(struct gw_arena *a, struct gw_str text, struct gw_str *bytes);
 
 /* A text member, or none when it is absent; false when it is there and no text. */
-bool gw_jwt_text(const json_t *object, const char *name, struct gw_str *out);
+bool gw_jwt_text(const struct gw_jwt_json *object, const char *name, struct gw_str *out);
 
 #endif

@@ -72,6 +72,15 @@ judge(json_t *out, const struct gw_jwt_settings *settings, struct gw_arena *a, s
     return err == GW_ERR_OK;
 }
 
+/* null: it could not be read. */
+static void
+put_part(json_t *out, const char *name, const struct gw_jwt_json *part, struct gw_str text)
+{
+    json_t *value = part == NULL ? NULL : json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, NULL);
+
+    json_object_set_new(out, name, value == NULL ? json_null() : value);
+}
+
 int
 gw_token_decode(const struct gw_cli *c, const char *token, enum gw_output format)
 {
@@ -85,10 +94,8 @@ gw_token_decode(const struct gw_cli *c, const char *token, enum gw_output format
     int code = GW_EXIT_FAILED;
 
     (void)gw_jwt_token_split(&parts, a, text, &why);
-    json_object_set_new(out, "header",
-                        parts.header == NULL ? json_null() : json_incref(parts.header));
-    json_object_set_new(out, "claims",
-                        parts.claims == NULL ? json_null() : json_incref(parts.claims));
+    put_part(out, "header", parts.header, parts.header_text);
+    put_part(out, "claims", parts.claims, parts.claims_text);
     if (gw_token_settings(c, a, &settings, &diag)) {
         code = judge(out, &settings, a, text) ? GW_EXIT_OK : GW_EXIT_FAILED;
         gw_jwt_issuers_close(&settings);
