@@ -327,8 +327,11 @@ gw_conn_read(struct gw_conn *c, char *into, size_t n)
     } while (got < 0 && errno == EINTR);
     if (got > 0) {
         /* A short read has emptied the socket; what comes later makes a new edge.  The peer's
-         * FIN is remembered by the event, so no second read is needed to see it. */
+         * FIN is remembered by the event, so no second read is needed to see it; a reset is not. */
         c->may_read = (size_t)got == n;
+        if (!c->may_read) {
+            gw_doubt_add(c);
+        }
         return (long)got;
     }
     return not_read(c, got);
@@ -516,6 +519,7 @@ gw_conn_take_fd(struct gw_conn *c)
 
     assert(c->out_bytes == 0);
     event_del(&c->event);
+    gw_doubt_drop(c);
     c->fd = -1;
     return fd;
 }
@@ -533,6 +537,7 @@ gw_conn_close(struct gw_conn *c, bool reset)
     }
     close(c->fd); /* takes it out of epoll, too, which then has less to do for event_del() */
     event_del(&c->event);
+    gw_doubt_drop(c);
     c->fd = -1;
     drop_out(c);
 }

@@ -17,6 +17,7 @@
 
 #include <event2/event_struct.h>
 
+#include "net/doubt.h"
 #include "net/loop.h"
 
 struct gw_conn;
@@ -36,6 +37,7 @@ struct gw_conn {
     struct event event;
     struct gw_loop *loop;
     const struct gw_conn_events *events;
+    struct gw_doubt doubt;
     struct gw_pipe *pipe;               /* the oldest of the kept bytes, spliced; NULL: none */
     struct gw_conn_out *out, *out_last; /* the others, oldest first */
     size_t out_bytes;                   /* of both */

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "net/dns.h"
+#include "net/doubt.h"
 
 void
 gw_loop_turn(struct gw_loop *l)
@@ -39,6 +40,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     read_wall_clock(l);
+    gw_doubts_settle(l);
     gw_wheel_run(&l->wheel, gw_loop_now_ms(l));
 }
 

@@ -421,6 +421,63 @@ a_reset_is_not_an_end(void **state)
     }
 }
 
+/* Both make one edge, which looks like that of the bytes alone. */
+static void
+a_reset_right_behind_bytes_is_found(void **state)
+{
+    const struct linger now = {.l_onoff = 1};
+    struct sockaddr_in sa;
+    struct end e = {0};
+    int listener = listen_on_loopback(&sa);
+    char got[16];
+
+    (void)state;
+    assert_true(gw_conn_dial(&e.conn, loop, &sa, sizeof(sa), &events));
+    int other = accept(listener, NULL, NULL);
+    assert_true(other >= 0);
+    UNTIL(e.connected == 1);
+    turn();
+    assert_int_equal(send(other, "last words", 10, 0), 10);
+    assert_int_equal(setsockopt(other, SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
+    close(other);
+    turn();
+    assert_int_equal(e.readable, 1);
+    assert_int_equal(gw_conn_read(&e.conn, got, sizeof(got)), 10);
+    assert_false(gw_conn_may_read(&e.conn));
+    UNTIL(e.readable == 2);
+    assert_int_equal(gw_conn_read(&e.conn, got, sizeof(got)), GW_CONN_FAILED);
+    assert_true(e.conn.failed);
+    gw_conn_close(&e.conn, false);
+    close(listener);
+}
+
+static void
+who_is_closed_in_doubt_is_not_called(void **state)
+{
+    struct end ends[3];
+    int others[3];
+    char got[16];
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        others[i] = pair(&ends[i]);
+        assert_int_equal(send(others[i], "x", 1, 0), 1);
+    }
+    turn();
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(gw_conn_read(&ends[i].conn, got, sizeof(got)), 1);
+        assert_int_equal(gw_conn_read(&ends[i].conn, got, sizeof(got)), GW_CONN_WAIT);
+    }
+    gw_conn_close(&ends[1].conn, false); /* from between the others */
+    gw_conn_close(&ends[0].conn, false);
+    UNTIL(loop->doubts == NULL);
+    assert_int_equal(ends[2].readable, 1); /* it is well: nothing to tell */
+    gw_conn_close(&ends[2].conn, false);
+    for (int i = 0; i < 3; i++) {
+        close(others[i]);
+    }
+}
+
 static void
 the_kernel_knows_what_the_loop_has_not_told(void **state)
 {
@@ -489,6 +546,8 @@ main(void)
         cmocka_unit_test(who_speaks_at_once_is_heard),
         cmocka_unit_test(nobody_there_is_an_error),
         cmocka_unit_test(a_reset_is_not_an_end),
+        cmocka_unit_test(a_reset_right_behind_bytes_is_found),
+        cmocka_unit_test(who_is_closed_in_doubt_is_not_called),
         cmocka_unit_test(the_kernel_knows_what_the_loop_has_not_told),
         cmocka_unit_test(what_comes_in_the_same_turn_is_no_quiet),
     };
