@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/buf.h"
 #include "modules/jwt_json.h"
 
 #define N(list) (sizeof(list) / sizeof((list)[0]))
@@ -284,6 +285,26 @@ teardown(void **state)
     return 0;
 }
 
+/* The most values that the largest token has room for: one of two bytes each. */
+static void
+test_memory_is_bounded(void **state)
+{
+    const int values = 6000;
+    struct gw_buf text = {0};
+
+    (void)state;
+    gw_buf_puts(&text, "{\"a\":[0");
+    for (int i = 1; i < values; i++) {
+        gw_buf_puts(&text, ",0");
+    }
+    gw_buf_puts(&text, "]}");
+    const struct gw_jwt_json *v = gw_jwt_json_read(arena, gw_buf_text(&text), DEPTH);
+    assert_non_null(v);
+    assert_true(v->size > (unsigned)values);
+    assert_true(gw_arena_size(arena) <= 1024UL * 1024);
+    gw_buf_fini(&text);
+}
+
 int
 main(void)
 {
@@ -293,6 +314,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_texts_that_are_spoilt, setup, teardown),
         cmocka_unit_test_setup_teardown(test_depth, setup, teardown),
         cmocka_unit_test_setup_teardown(test_members, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_memory_is_bounded, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
