@@ -21,7 +21,7 @@ my $up = upstream {
     if ($path eq '/early') {
         $r->write($switch . 'hello from the backend');
     } else {
-        $r->write($switch);
+        $r->write($switch =~ s/websocket/$r->{headers}{upgrade}/r);
     }
     if ($path eq '/hold') {
         $r->hold;
@@ -99,6 +99,8 @@ $c = tunnel('/all');
 $c->write('x' x 100_000);
 $c->shutdown_write;
 is $c->read_all, md5_hex('x' x 100_000), 'the client has said all: the backend still answers';
+my ($line) = $gw->access_log(1, sub { $_->{path} eq '/all' });
+is "$line->{bytes_in} $line->{bytes_out} $line->{end}", '100000 32 done', 'the log says how much went, and how it ended';
 
 $c = tunnel('/bye');
 is $c->read_bytes(3), 'bye', 'the backend has said all';
@@ -152,9 +154,17 @@ $gw->configure({timeouts => {tunnel_idle => '1h', drain => '500ms'}});
 $gw->reload;
 eventually { $gw->stderr =~ /was reloaded/ } 'the reload';
 $c = tunnel('/echo');
+my $plain = $gw->connect;
+$plain->send_request(GET => '/plain', Connection => 'Upgrade', Upgrade => 'x');
+is $plain->head->{status}, 101, 'a tunnel that is no WebSocket';
+$plain->write('word');
+is $plain->read_bytes(4), 'word', 'is used';
 $start = time;
-is $gw->stop, 0, 'a server with a tunnel stops';
+is $gw->stop, 0, 'a server with tunnels stops';
 cmp_ok time - $start, '<', 5, 'after timeouts.drain';
-is $c->read_all, "\x88\x02\x03\xe9", 'and the tunnel is closed, with a Close as it calls itself a WebSocket';
+is $c->read_all, "\x88\x02\x03\xe9", 'one is closed with a Close, as it calls itself a WebSocket';
+is $plain->read_all, '', 'the other one without a word';
+($line) = $gw->access_log(1, sub { $_->{path} eq '/plain' });
+is "$line->{bytes_in} $line->{bytes_out}", '4 4', 'its line is written all the same';
 
 done_testing;
