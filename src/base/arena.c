@@ -36,6 +36,7 @@ struct block {
     struct block *next;
     size_t used, size; /* of bytes[] */
     int class;         /* CLASSES: larger than all, its own malloc() */
+    bool cached;       /* goes to the thread's cache at its end */
     alignas(max_align_t) unsigned char bytes[];
 };
 
@@ -50,6 +51,7 @@ struct gw_arena {
     struct block *blocks; /* the one in use first */
     struct defer *defers; /* newest first, stored in the blocks themselves */
     size_t bytes;         /* of all blocks */
+    bool lasting;
 };
 
 /* What this thread keeps for its next requests: 2 MiB at most. */
@@ -61,7 +63,7 @@ static _Thread_local struct {
 static const unsigned cache_most[CLASSES] = {256, 64, 32};
 
 static struct block *
-block_take(size_t at_least)
+block_take(size_t at_least, bool lasting)
 {
     int class = 0;
     struct block *b = NULL;
@@ -70,14 +72,16 @@ block_take(size_t at_least)
         class ++;
     }
     size_t whole = class < CLASSES ? CLASS_SIZE(class) : sizeof(*b) + at_least;
-    if (class < CLASSES && cache[class].blocks != NULL) {
+    if (!lasting && class < CLASSES && cache[class].blocks != NULL) {
         b = cache[class].blocks;
         cache[class].blocks = b->next;
         cache[class].n--;
     } else {
         b = gw_mem_resize(NULL, whole);
     }
-    *b = (struct block){.size = whole - sizeof(*b), .class = class};
+    *b = (struct block){.size = whole - sizeof(*b),
+                        .class = class,
+                        .cached = CACHE_BLOCKS && !lasting && class < CLASSES};
     __asan_poison_memory_region(b->bytes, b->size);
     return b;
 }
@@ -85,7 +89,7 @@ block_take(size_t at_least)
 static void
 block_give(struct block *b)
 {
-    if (!CACHE_BLOCKS || b->class == CLASSES || cache[b->class].n == cache_most[b->class]) {
+    if (!b->cached || cache[b->class].n == cache_most[b->class]) {
         free(b);
         return;
     }
@@ -114,14 +118,26 @@ carve(struct block *b, size_t n)
     return p;
 }
 
+static struct gw_arena *
+arena_new(bool lasting)
+{
+    struct block *b = block_take(round_up(sizeof(struct gw_arena)), lasting);
+    struct gw_arena *a = carve(b, sizeof(*a));
+
+    *a = (struct gw_arena){.blocks = b, .bytes = sizeof(*b) + b->size, .lasting = lasting};
+    return a;
+}
+
 struct gw_arena *
 gw_arena_new(void)
 {
-    struct block *b = block_take(round_up(sizeof(struct gw_arena)));
-    struct gw_arena *a = carve(b, sizeof(*a));
+    return arena_new(false);
+}
 
-    *a = (struct gw_arena){.blocks = b, .bytes = sizeof(*b) + b->size};
-    return a;
+struct gw_arena *
+gw_arena_new_lasting(void)
+{
+    return arena_new(true);
 }
 
 void
@@ -157,7 +173,7 @@ add_block(struct gw_arena *a, size_t n)
     if (wish > largest) {
         wish = largest;
     }
-    struct block *b = block_take(n > wish ? n : wish);
+    struct block *b = block_take(n > wish ? n : wish, a->lasting);
     a->bytes += sizeof(*b) + b->size;
     if (b->class == CLASSES || in_use->size - in_use->used > b->size - n) {
         b->next = in_use->next;

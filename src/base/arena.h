@@ -17,6 +17,10 @@ struct gw_arena;
 /* Makes an empty arena.  Never NULL: a process without memory stops here. */
 struct gw_arena *gw_arena_new(void);
 
+/* The same, for what many requests see and another thread may free: its blocks neither come from
+ * a cache nor go to one, where they would stay when they are many. */
+struct gw_arena *gw_arena_new_lasting(void);
+
 /* Runs the deferred calls, the newest first, then gives all memory back.  NULL is fine. */
 void gw_arena_free(struct gw_arena *a);
 

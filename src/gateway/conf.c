@@ -139,7 +139,7 @@ load(struct gw_conf *c, struct gw_yaml *source, struct gw_diag *diag, bool open)
 static struct gw_conf *
 conf_new(const char *file, struct gw_diag *diag, bool open)
 {
-    struct gw_arena *a = gw_arena_new();
+    struct gw_arena *a = gw_arena_new_lasting();
     struct gw_conf *c = gw_arena_alloc(a, sizeof(*c));
     struct gw_yaml source = {0};
     size_t errors = diag->errors;

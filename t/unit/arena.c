@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -181,6 +182,35 @@ trim(void **state)
     return 0;
 }
 
+static void *
+held_behind_it(void *arg)
+{
+    gw_arena_free(arg);
+    struct mallinfo2 now = mallinfo2();
+    return (void *)(now.uordblks + now.hblkhd);
+}
+
+/* As a configuration: read by one thread, and freed by the last worker that has used it. */
+static void
+test_a_lasting_one_leaves_nothing_in_another_threads_cache(void **state)
+{
+    void *held[2];
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        pthread_t thread;
+        struct gw_arena *a = gw_arena_new_lasting();
+
+        for (int k = 0; k < 50; k++) {
+            memset(gw_arena_alloc(a, 3000), 0xff, 3000);
+        }
+        assert_true(gw_arena_size(a) >= 150000);
+        assert_int_equal(pthread_create(&thread, NULL, held_behind_it, a), 0);
+        assert_int_equal(pthread_join(thread, &held[i]), 0);
+    }
+    assert_true((uintptr_t)held[1] < (uintptr_t)held[0] + 16384);
+}
+
 int
 main(void)
 {
@@ -191,6 +221,7 @@ main(void)
         cmocka_unit_test(test_deferred_calls_run_newest_first),
         cmocka_unit_test(test_size_is_that_of_the_blocks),
         cmocka_unit_test(test_each_thread_has_its_own_cache),
+        cmocka_unit_test(test_a_lasting_one_leaves_nothing_in_another_threads_cache),
     };
 
     return cmocka_run_group_tests_name("arena", tests, NULL, trim);
