@@ -2,9 +2,9 @@
  * metrics.c - what is counted of requests, and the workers' own counts.
  *
  * Each worker counts for itself, and only it; whoever asks for /-/metrics adds up.  Names that
- * become labels are bounded: after GW_METRICS_EXTENSIONS the rest is one series.
+ * become labels are bounded: those of registered extensions, and after GW_METRICS_EXTENSIONS the
+ * rest is one series.
  */
-#include "base/map.h"
 #include "modules/metrics_counts.h"
 
 const uint64_t gw_metrics_bounds[GW_METRICS_BOUNDS] = {
@@ -24,7 +24,10 @@ gw_metrics_counts(struct gw_world *w)
 static void *
 open_view(struct gw_world *world)
 {
-    return gw_metrics_counts(world);
+    struct gw_metrics_counts *c = gw_metrics_counts(world);
+
+    c->world = world;
+    return c;
 }
 
 static void
@@ -42,28 +45,6 @@ static const struct gw_view view = {
 
 /* ---- counting -------------------------------------------------------------------------------- */
 
-static struct gw_metrics_extension *
-extension_of(struct gw_metrics_counts *c, struct gw_str name)
-{
-    unsigned n = atomic_load_explicit(&c->n_extensions, memory_order_relaxed);
-    size_t at = (size_t)gw_hash(name) & (GW_METRICS_PLACES - 1);
-
-    for (; c->places[at] != 0; at = (at + 1) & (GW_METRICS_PLACES - 1)) {
-        struct gw_metrics_extension *x = &c->extensions[c->places[at] - 1];
-
-        if (gw_str_eq(name, gw_str_of(x->name))) {
-            return x;
-        }
-    }
-    if (n == GW_METRICS_EXTENSIONS || name.n >= GW_METRICS_NAME) {
-        return &c->extensions[GW_METRICS_EXTENSIONS];
-    }
-    memcpy(c->extensions[n].name, name.p, name.n);
-    c->places[at] = (unsigned short)(n + 1);
-    atomic_store_explicit(&c->n_extensions, n + 1, memory_order_release);
-    return &c->extensions[n];
-}
-
 static enum gw_verdict
 count(struct gw_req *req, const void *conf)
 {
@@ -74,7 +55,7 @@ count(struct gw_req *req, const void *conf)
 
     (void)conf;
     if (d->extension.n > 0) {
-        gw_counter_add(&extension_of(c, d->extension)->requests[class], 1);
+        gw_counter_add(&gw_metrics_extension(c, d->extension)->requests[class], 1);
     } else {
         gw_counter_add(&c->route[d->route].requests[class], 1);
     }

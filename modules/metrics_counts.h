@@ -27,12 +27,19 @@ enum {
 };
 
 struct gw_metrics_extension {
-    char name[GW_METRICS_NAME]; /* written before n_extensions says that it is there */
+    atomic_uint version;      /* odd: nobody's */
+    unsigned short next_free; /* the worker's own: index + 1; 0: none */
+    union {
+        atomic_char shared[GW_METRICS_NAME];
+        char own[GW_METRICS_NAME]; /* for the worker, who alone writes it */
+    } name;
     atomic_ullong requests[GW_METRICS_CLASSES];
 };
 
-/* One worker's.  No pointers: it is given back as it is. */
+/* One worker's.  It owns nothing: it is given back as it is. */
 struct gw_metrics_counts {
+    struct gw_world *world;
+    struct gw_timer sweep; /* looks for extensions that are gone */
     struct gw_metrics_route {
         atomic_ullong requests[GW_METRICS_CLASSES]; /* without those of an extension */
         atomic_ullong received, sent;
@@ -42,7 +49,9 @@ struct gw_metrics_counts {
     atomic_ullong errors[GW_METRICS_ERRORS];
     atomic_ullong allowed, denied;
     unsigned short places[GW_METRICS_PLACES]; /* the worker's own: index + 1; 0: free */
-    atomic_uint n_extensions;
+    unsigned short free;                      /* the same, the first of the free ones */
+    unsigned n_live;
+    atomic_uint n_extensions; /* so many places have been used, at least once */
     struct gw_metrics_extension extensions[GW_METRICS_EXTENSIONS + 1]; /* the last: all others */
 };
 
@@ -50,6 +59,13 @@ struct gw_metrics_counts {
 extern const uint64_t gw_metrics_bounds[GW_METRICS_BOUNDS];
 
 struct gw_metrics_counts *gw_metrics_counts(struct gw_world *w);
+
+/* The counts of the registered extension of this name; of all others, when there are too many, or
+ * it is no longer registered.  The worker only. */
+struct gw_metrics_extension *gw_metrics_extension(struct gw_metrics_counts *c, struct gw_str name);
+/* Anyone.  False: it is nobody's, or changes hands just now. */
+bool gw_metrics_extension_read(const struct gw_metrics_extension *x, char name[GW_METRICS_NAME],
+                               unsigned long long requests[GW_METRICS_CLASSES]);
 
 /* The module's share of /-/metrics. */
 void gw_metrics_text(struct gw_buf *out, struct gw_world *const *worlds, size_t n);

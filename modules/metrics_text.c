@@ -75,24 +75,35 @@ put_requests(struct gw_buf *out, const char *route, struct gw_str extension,
     }
 }
 
+static void
+add_requests(struct gw_map *sums, struct gw_str name, const unsigned long long *requests)
+{
+    unsigned long long *classes = gw_map_get(sums, name);
+
+    if (classes == NULL) {
+        classes = gw_mem_alloc(GW_METRICS_CLASSES * sizeof(*classes));
+        gw_map_put(sums, name, classes);
+    }
+    for (unsigned k = 0; k < GW_METRICS_CLASSES; k++) {
+        classes[k] += requests[k];
+    }
+}
+
 /* Of one worker, added to what is there under the same names. */
 static void
 add_extensions(struct gw_map *sums, const struct gw_metrics_counts *c)
 {
     unsigned n = atomic_load_explicit(&c->n_extensions, memory_order_acquire);
+    char name[GW_METRICS_NAME];
+    unsigned long long requests[GW_METRICS_CLASSES];
 
-    for (unsigned i = 0; i <= n; i++) {
-        const struct gw_metrics_extension *x = &c->extensions[i < n ? i : GW_METRICS_EXTENSIONS];
-        struct gw_str name = i < n ? gw_str_of(x->name) : GW_STR("(other)");
-        unsigned long long *classes = gw_map_get(sums, name);
-
-        if (classes == NULL) {
-            classes = gw_mem_alloc(GW_METRICS_CLASSES * sizeof(*classes));
-            gw_map_put(sums, name, classes);
+    for (unsigned i = 0; i < n; i++) {
+        if (gw_metrics_extension_read(&c->extensions[i], name, requests)) {
+            add_requests(sums, gw_str_of(name), requests);
         }
-        for (unsigned k = 0; k < GW_METRICS_CLASSES; k++) {
-            classes[k] += gw_counter_read(&x->requests[k]);
-        }
+    }
+    if (gw_metrics_extension_read(&c->extensions[GW_METRICS_EXTENSIONS], name, requests)) {
+        add_requests(sums, GW_STR("(other)"), requests);
     }
 }
 

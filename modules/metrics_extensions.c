@@ -1,0 +1,163 @@
+/* metrics_extensions.c - the extensions that have counts of their own: those that are registered.
+ */
+#include "base/map.h"
+#include "modules/ext_index.h"
+#include "modules/metrics_counts.h"
+
+#define SWEEP_MS 5000
+
+/* -- a place in the list ------------------------------------------------------------------------
+ *
+ * Read by other threads while it changes hands: by the version, as a seqlock.  Each store of the
+ * owner's releases what it stored before, so that who has seen one of them sees the version, too.
+ */
+
+static void
+give_place(struct gw_metrics_extension *x, struct gw_str name)
+{
+    for (size_t i = 0; i < name.n; i++) {
+        atomic_store_explicit(&x->name.shared[i], name.p[i], memory_order_release);
+    }
+    atomic_store_explicit(&x->name.shared[name.n], '\0', memory_order_release);
+    for (unsigned k = 0; k < GW_METRICS_CLASSES; k++) {
+        atomic_store_explicit(&x->requests[k], 0, memory_order_release);
+    }
+    atomic_store_explicit(&x->version, x->version + 1, memory_order_release); /* even */
+}
+
+static struct gw_str
+name_of(const struct gw_metrics_extension *x)
+{
+    return gw_str_of(x->name.own);
+}
+
+bool
+gw_metrics_extension_read(const struct gw_metrics_extension *x, char name[GW_METRICS_NAME],
+                          unsigned long long requests[GW_METRICS_CLASSES])
+{
+    unsigned version = atomic_load_explicit(&x->version, memory_order_acquire);
+    size_t n = 0;
+
+    do {
+        name[n] = atomic_load_explicit(&x->name.shared[n], memory_order_acquire);
+    } while (name[n] != '\0' && ++n < GW_METRICS_NAME - 1);
+    name[n] = '\0';
+    for (unsigned k = 0; k < GW_METRICS_CLASSES; k++) {
+        requests[k] = atomic_load_explicit(&x->requests[k], memory_order_acquire);
+    }
+    return version % 2 == 0 && version == atomic_load_explicit(&x->version, memory_order_relaxed);
+}
+
+/* -- the table that finds them ------------------------------------------------------------------
+ */
+
+static size_t
+home_of(struct gw_str name)
+{
+    return (size_t)gw_hash(name) & (GW_METRICS_PLACES - 1);
+}
+
+/* Where the name is, or would be. */
+static size_t
+find(const struct gw_metrics_counts *c, struct gw_str name)
+{
+    size_t at = home_of(name);
+
+    while (c->places[at] != 0 && !gw_str_eq(name, name_of(&c->extensions[c->places[at] - 1]))) {
+        at = (at + 1) & (GW_METRICS_PLACES - 1);
+    }
+    return at;
+}
+
+/* Those behind it that would no longer be found move up. */
+static void
+take_out(struct gw_metrics_counts *c, size_t hole)
+{
+    for (size_t at = (hole + 1) & (GW_METRICS_PLACES - 1); c->places[at] != 0;
+         at = (at + 1) & (GW_METRICS_PLACES - 1)) {
+        size_t home = home_of(name_of(&c->extensions[c->places[at] - 1]));
+
+        if (((at - home) & (GW_METRICS_PLACES - 1)) >= ((at - hole) & (GW_METRICS_PLACES - 1))) {
+            c->places[hole] = c->places[at];
+            hole = at;
+        }
+    }
+    c->places[hole] = 0;
+}
+
+/* -- who comes and goes -------------------------------------------------------------------------
+ */
+
+static void
+forget(struct gw_metrics_counts *c, unsigned i)
+{
+    struct gw_metrics_extension *x = &c->extensions[i];
+
+    take_out(c, find(c, name_of(x)));
+    atomic_store_explicit(&x->version, x->version + 1, memory_order_release); /* odd */
+    x->next_free = c->free;
+    c->free = (unsigned short)(i + 1);
+    c->n_live--;
+}
+
+static void
+sweep(struct gw_timer *timer)
+{
+    struct gw_metrics_counts *c =
+        (struct gw_metrics_counts *)((char *)timer - offsetof(struct gw_metrics_counts, sweep));
+    unsigned n = atomic_load_explicit(&c->n_extensions, memory_order_relaxed);
+
+    for (unsigned i = 0; i < n; i++) {
+        if (c->extensions[i].version % 2 == 0 &&
+            gw_ext_index_find(c->world, name_of(&c->extensions[i])) == NULL) {
+            forget(c, i);
+        }
+    }
+    if (c->n_live > 0) {
+        gw_wheel_set(gw_world_wheel(c->world), timer, gw_world_now_ms(c->world) + SWEEP_MS);
+    }
+}
+
+static struct gw_metrics_extension *
+new_place(struct gw_metrics_counts *c)
+{
+    unsigned n = atomic_load_explicit(&c->n_extensions, memory_order_relaxed);
+
+    if (c->free != 0) {
+        struct gw_metrics_extension *x = &c->extensions[c->free - 1];
+
+        c->free = x->next_free;
+        return x;
+    }
+    if (n == GW_METRICS_EXTENSIONS) {
+        return NULL;
+    }
+    c->extensions[n].version = 1;
+    atomic_store_explicit(&c->n_extensions, n + 1, memory_order_release);
+    return &c->extensions[n];
+}
+
+struct gw_metrics_extension *
+gw_metrics_extension(struct gw_metrics_counts *c, struct gw_str name)
+{
+    struct gw_metrics_extension *x = NULL;
+    size_t at = find(c, name);
+
+    if (c->places[at] != 0) {
+        return &c->extensions[c->places[at] - 1];
+    }
+    if (name.n < GW_METRICS_NAME && gw_ext_index_find(c->world, name) != NULL) { /* not gone yet */
+        x = new_place(c);
+    }
+    if (x == NULL) {
+        return &c->extensions[GW_METRICS_EXTENSIONS];
+    }
+    give_place(x, name);
+    c->places[at] = (unsigned short)(x - c->extensions + 1);
+    c->n_live++;
+    if (!gw_wheel_is_set(&c->sweep)) {
+        c->sweep.fire = sweep;
+        gw_wheel_set(gw_world_wheel(c->world), &c->sweep, gw_world_now_ms(c->world) + SWEEP_MS);
+    }
+    return x;
+}
