@@ -1,8 +1,8 @@
 /*
- * ws.c - both ends of many WebSockets, for t/bench/websockets (make bench-ws).
+ * ws.c - both ends of many WebSockets, for t/lib/Gateway/Sockets.pm.
  *
  *     ws echo PORT                   a backend that sends each message back; prints "ready"
- *     ws load PORT SOCKETS SIZE      opens them, prints "open", and obeys its standard input:
+ *     ws load PORT SOCKETS SIZE PATH opens them, prints "open", and obeys its standard input:
  *         rate MESSAGES SECONDS      so many a second, each by the next socket
  *         window MESSAGES SECONDS    so many under way at any time, as fast as goes
  *
@@ -253,19 +253,21 @@ static struct {
 } load;
 
 static void
-shake_hands(const char *port, struct end *e)
+shake_hands(const char *port, const char *path, struct end *e)
 {
-    static const char head[] = "GET /ws HTTP/1.1\r\nHost: bench\r\nConnection: Upgrade\r\n"
-                               "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-                               "Sec-WebSocket-Key: " KEY "\r\n\r\n";
     struct sockaddr_in address = local(port);
     size_t n = 0;
+    int head = snprintf(out, sizeof(out),
+                        "GET %s HTTP/1.1\r\nHost: bench\r\nConnection: Upgrade\r\n"
+                        "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                        "Sec-WebSocket-Key: " KEY "\r\n\r\n",
+                        path);
 
     e->fd = socket(AF_INET, SOCK_STREAM, 0);
     if (connect(e->fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
         err(1, "port %s", port);
     }
-    put(e, head, sizeof(head) - 1);
+    put(e, out, (size_t)head);
     while (head_size(buffer, n) == 0) {
         ssize_t got = recv(e->fd, buffer + n, BUFFER - n, 0);
 
@@ -384,7 +386,7 @@ obey(bool window, size_t messages, double seconds)
 }
 
 static void
-load_it(const char *port, size_t n, size_t size)
+load_it(const char *port, size_t n, size_t size, const char *path)
 {
     char word[16];
     size_t messages;
@@ -398,7 +400,7 @@ load_it(const char *port, size_t n, size_t size)
     load.n = n;
     load.size = size;
     for (size_t i = 0; i < n; i++) {
-        shake_hands(port, &load.ends[i]);
+        shake_hands(port, path, &load.ends[i]);
     }
     puts("open");
     fflush(stdout);
@@ -418,10 +420,10 @@ main(int argc, char **argv)
     loop = epoll_create1(0);
     if (argc == 3 && strcmp(argv[1], "echo") == 0) {
         echo(argv[2]);
-    } else if (argc == 5 && strcmp(argv[1], "load") == 0) {
-        load_it(argv[2], strtoul(argv[3], NULL, 10), strtoul(argv[4], NULL, 10));
+    } else if (argc == 6 && strcmp(argv[1], "load") == 0) {
+        load_it(argv[2], strtoul(argv[3], NULL, 10), strtoul(argv[4], NULL, 10), argv[5]);
         return 0;
     }
-    fputs("usage: ws echo PORT | ws load PORT SOCKETS SIZE\n", stderr);
+    fputs("usage: ws echo PORT | ws load PORT SOCKETS SIZE PATH\n", stderr);
     return 2;
 }
