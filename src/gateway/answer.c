@@ -226,7 +226,8 @@ read_head(struct gw_exchange *x)
         if (!more) {
             return;
         }
-    } while (gw_conn_may_read(c));
+        gw_conn_look_again(c);
+    } while (true);
 }
 
 /* -- the body ---------------------------------------------------------------------------------- */
@@ -428,6 +429,9 @@ read_body(struct gw_exchange *x)
             over(x);
             return;
         }
+    }
+    if (!gw_conn_may_read(c)) {
+        gw_doubt_add(c);
     }
 }
 

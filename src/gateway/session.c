@@ -280,9 +280,10 @@ read_head(struct gw_session *s)
             s->stash_at = s->stash_n = 0;
             more = feed_head(s, l->scratch, (size_t)got, false);
         }
-        if (!more || !gw_conn_may_read(&s->conn)) {
+        if (!more) {
             return;
         }
+        gw_conn_look_again(&s->conn);
     }
 }
 
@@ -354,8 +355,8 @@ look_at_client(struct gw_session *s)
     char byte;
     ssize_t got = s->conn.failed ? -1 : recv(s->conn.fd, &byte, 1, MSG_PEEK);
 
-    if (got > 0) {
-        return; /* pipelined: read when this request is over */
+    if (got > 0 && !gw_conn_was_reset(&s->conn)) {
+        return; /* pipelined, or more of the body: read when this request is over, or takes it */
     }
     if (got == 0) {
         if (!s->half_closed) {
@@ -367,7 +368,7 @@ look_at_client(struct gw_session *s)
         }
         return;
     }
-    if (s->conn.failed || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
+    if (got > 0 || s->conn.failed || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
         gw_session_abandon(s, GW_ERR_CLIENT_GONE, "client_gone", false);
     }
 }

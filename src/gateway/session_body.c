@@ -185,6 +185,7 @@ gw_session_read_body(struct gw_session *s)
             return;
         }
     }
+    gw_doubt_add(&s->conn);
 }
 
 void

@@ -205,6 +205,9 @@ read_some(struct gw_tunnel *t, struct gw_way *w)
 
     if (got > 0) {
         w->bulk = (size_t)got == GW_SCRATCH_SIZE;
+        if (!w->bulk) {
+            gw_doubt_add(w->from);
+        }
         pass(t, w, scratch, (size_t)got);
     }
     return got;
@@ -264,7 +267,7 @@ pump(struct gw_tunnel *t, struct gw_way *w)
 static void
 on_readable(struct gw_tunnel *t, struct gw_way *w)
 {
-    if (w->from->failed) {
+    if (w->from->failed || (w->ended && gw_conn_was_reset(w->from))) {
         finish(t, "tunnel_broken");
         return;
     }

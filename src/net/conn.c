@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -111,6 +112,16 @@ send_all(int fd, const struct iovec *iov, size_t n)
     return syscall(SYS_sendmsg, fd, &m, MSG_NOSIGNAL);
 }
 
+/* The error is told of once, to whoever comes first; a read would find only the end. */
+static void
+write_failed(struct gw_conn *c, int error)
+{
+    c->failed = true;
+    c->reset = c->reset || error == ECONNRESET;
+    drop_out(c);
+    gw_conn_call_later(c);
+}
+
 static ssize_t
 send_iov(struct gw_conn *c, const struct iovec *iov, size_t n)
 {
@@ -126,8 +137,7 @@ send_iov(struct gw_conn *c, const struct iovec *iov, size_t n)
         c->no_write = true;
         return 0;
     }
-    c->failed = true;
-    drop_out(c);
+    write_failed(c, errno);
     return -1;
 }
 
@@ -178,8 +188,7 @@ flush_pipe(struct gw_conn *c)
         return true;
     }
     if (sent < 0) {
-        c->failed = true;
-        drop_out(c);
+        write_failed(c, errno);
         return false;
     }
     c->out_bytes -= (size_t)sent;
@@ -304,11 +313,11 @@ static long
 not_read(struct gw_conn *c, ssize_t got)
 {
     c->may_read = false;
-    if (got == 0) {
+    if (got == 0 && !c->reset) {
         c->peer_closed = false; /* seen: nothing more to find */
         return GW_CONN_END;
     }
-    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
         return GW_CONN_WAIT;
     }
     c->peer_closed = false;
@@ -327,14 +336,20 @@ gw_conn_read(struct gw_conn *c, char *into, size_t n)
     } while (got < 0 && errno == EINTR);
     if (got > 0) {
         /* A short read has emptied the socket; what comes later makes a new edge.  The peer's
-         * FIN is remembered by the event, so no second read is needed to see it; a reset is not. */
+         * FIN is remembered by the event, so no second read is needed to see it; a reset is not:
+         * who goes on waiting looks again, or is put in doubt. */
         c->may_read = (size_t)got == n;
-        if (!c->may_read) {
-            gw_doubt_add(c);
-        }
         return (long)got;
     }
     return not_read(c, got);
+}
+
+bool
+gw_conn_was_reset(const struct gw_conn *c)
+{
+    struct pollfd fd = {.fd = c->fd};
+
+    return c->reset || (poll(&fd, 1, 0) == 1 && (fd.revents & (POLLERR | POLLHUP)) != 0);
 }
 
 bool

@@ -17,7 +17,6 @@
 
 #include <event2/event_struct.h>
 
-#include "net/doubt.h"
 #include "net/loop.h"
 
 struct gw_conn;
@@ -43,10 +42,11 @@ struct gw_conn {
     size_t out_bytes;                   /* of both */
     int fd;                             /* -1: closed */
     bool dialing;
-    bool may_read;    /* an edge said so, and no read has found the end of it */
+    bool may_read;    /* an event said so, and no read has found the end of it */
     bool peer_closed; /* the peer's FIN was seen by the event */
     bool no_write;    /* the socket took no more; the next edge says when */
     bool failed;      /* a write failed: nothing is written any more */
+    bool reset;       /* and it was told of the peer's reset, which a read no longer is */
     bool shut;        /* shutdown(SHUT_WR) once drained, or done */
     bool no_splice;   /* the kernel has refused it */
 };
@@ -80,17 +80,29 @@ gw_conn_may_read(const struct gw_conn *c)
     return c->may_read || c->peer_closed;
 }
 
+/* The message goes on behind a short read: only another read tells whether it was cut there by a
+ * reset (doubt.h).  For what is rare, as a head in pieces; see gw_doubt_add() for the others. */
+static inline void
+gw_conn_look_again(struct gw_conn *c)
+{
+    c->may_read = true;
+}
+
+/* Has the peer reset it, whatever is still to be read?  Asks the kernel. */
+bool gw_conn_was_reset(const struct gw_conn *c);
+
 /* Nothing has come that nobody has read yet, the end included, as far as the loop was told.  ask:
  * the kernel, too, which knows what has happened since. */
 bool gw_conn_is_quiet(const struct gw_conn *c, bool ask);
 
 /* Calls events->readable from the loop if there may be something to read. */
 void gw_conn_poke(struct gw_conn *c);
-/* The same, whether or not: for bytes that the owner itself has put aside. */
+/* The same, whether or not: for bytes that the owner itself has put aside, or a failure. */
 void gw_conn_call_later(struct gw_conn *c);
 
 /* Writes what it can and keeps a copy of the rest.  The owner stops producing while
- * c->out_bytes > 0.  After a failure bytes are dropped in silence: the read side tells. */
+ * c->out_bytes > 0.  After a failure bytes are dropped in silence: events->readable is called, and
+ * the read side tells. */
 void gw_conn_write(struct gw_conn *c, const struct iovec *iov, int n);
 
 /* Keeps a copy without writing: goes out together with the next gw_conn_write() or _flush(). */

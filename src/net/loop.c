@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "net/dns.h"
-#include "net/doubt.h"
 
 void
 gw_loop_turn(struct gw_loop *l)
@@ -60,6 +59,7 @@ gw_loop_new(void)
     assert(l->base != NULL);
     read_wall_clock(l);
     gw_wheel_init(&l->wheel, gw_loop_now_ms(l));
+    gw_doubts_init(&l->doubts);
     l->scratch = (char *)gw_mem_alloc(GW_SCRATCH_FRONT + GW_SCRATCH_SIZE) + GW_SCRATCH_FRONT;
     l->tick = event_new(l->base, -1, EV_PERSIST, on_tick, l);
     event_add(l->tick, &every);

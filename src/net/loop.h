@@ -10,6 +10,7 @@
 #include <event2/event.h>
 
 #include "base/wheel.h"
+#include "net/doubt.h"
 #include "net/pipe.h"
 
 #define GW_SCRATCH_SIZE ((size_t)64 * 1024)
@@ -19,7 +20,6 @@
 #define GW_TURN_BYTES ((size_t)1024 * 1024)
 
 struct gw_dns;
-struct gw_doubt;
 
 /* What a loop's owner does about file descriptors.  Unset: nothing. */
 struct gw_loop_room {
@@ -34,7 +34,7 @@ struct gw_loop {
     struct event *tick;
     struct gw_wheel wheel;
     struct gw_loop_room room;
-    struct gw_doubt *doubts; /* doubt.c's */
+    struct gw_doubts doubts; /* doubt.c's */
     uint64_t now_us;         /* mono; as of the running callback */
     uint64_t wall_offset_ms; /* wall clock less mono, as of the last tick */
     char *scratch;           /* GW_SCRATCH_SIZE bytes, and GW_SCRATCH_FRONT before them */
