@@ -75,11 +75,18 @@ count(struct gw_req *req, const void *conf)
     return GW_NEXT;
 }
 
+static void
+stop(struct gw_world *world)
+{
+    gw_wheel_cancel(&gw_metrics_counts(world)->sweep);
+}
+
 const struct gw_module gw_mod_metrics = {
     .name = "metrics",
     .about = "Counts requests by route, status, extension and error, for Prometheus.",
     .routes = GW_ON_ALL,
     .views = (const struct gw_view *const[]){&view, NULL},
     .on = {[GW_LOG] = count},
+    .stop = stop,
     .metrics = gw_metrics_text,
 };

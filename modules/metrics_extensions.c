@@ -100,6 +100,16 @@ forget(struct gw_metrics_counts *c, unsigned i)
     c->n_live--;
 }
 
+/* All workers at the same time: a sum of which one has gone would look like a counter that was
+ * reset. */
+static void
+set_sweep(struct gw_metrics_counts *c)
+{
+    uint64_t now = gw_world_now_ms(c->world);
+
+    gw_wheel_set(gw_world_wheel(c->world), &c->sweep, now - now % SWEEP_MS + SWEEP_MS);
+}
+
 static void
 sweep(struct gw_timer *timer)
 {
@@ -114,7 +124,7 @@ sweep(struct gw_timer *timer)
         }
     }
     if (c->n_live > 0) {
-        gw_wheel_set(gw_world_wheel(c->world), timer, gw_world_now_ms(c->world) + SWEEP_MS);
+        set_sweep(c);
     }
 }
 
@@ -157,7 +167,7 @@ gw_metrics_extension(struct gw_metrics_counts *c, struct gw_str name)
     c->n_live++;
     if (!gw_wheel_is_set(&c->sweep)) {
         c->sweep.fire = sweep;
-        gw_wheel_set(gw_world_wheel(c->world), &c->sweep, gw_world_now_ms(c->world) + SWEEP_MS);
+        set_sweep(c);
     }
     return x;
 }
