@@ -77,15 +77,20 @@ my $up = upstream {
     return;
 } lazy => 1;
 my $well = upstream { [200, {}, 'well'] };
-my $limit = 300 * slow() . 'ms';
-my $gw = gateway(
-    core => $up->url, console => $up->url, workers => 1,
-    objects => [extension('well', $well->url, access => 'public')],
-    config => {
-        core => {outlier => {consecutive_errors => 0}}, # or most would never be asked
-        timeouts => {connect => '5s', first_byte => $limit, backend_idle => $limit, tunnel_idle => $limit, tunnel_half_closed => $limit},
-    },
-);
+
+# Only who freezes has to wait for a limit.
+sub gateway_with {
+    my ($limit) = @_;
+    return gateway(
+        core => $up->url, console => $up->url, workers => 1,
+        objects => [extension('well', $well->url, access => 'public')],
+        config => {
+            core => {outlier => {consecutive_errors => 0}}, # or most would never be asked
+            timeouts => {map { $_ => $limit } qw(connect first_byte backend_idle tunnel_idle tunnel_half_closed)},
+        },
+    );
+}
+my ($patient, $hasty) = (gateway_with(60 * slow() . 's'), gateway_with(300 * slow() . 'ms'));
 
 # ---- The client -----------------------------------------------------------------------------------
 
@@ -118,6 +123,7 @@ sub rest_of_answer {
 sub play {
     my ($point, $fault) = @_;
     my $path = "/$point/$fault";
+    my $gw = $fault eq 'freeze' ? $hasty : $patient;
     my $c = $gw->connect;
     $c->write(ask($point, $path));
     eventually { grep { ($_->{at} // '') eq $path } $up->records } "the backend to be at $path";
@@ -127,6 +133,7 @@ sub play {
     my $others = $gw->request(GET => '/extensions/well/x');
     my $got = rest_of_answer($c, $in);
     $got .= "; another one's extension gives $others->{status}" if $others->{body} ne 'well';
+    $c->close; # or who is started now would have it, too
     if ($fault eq 'kill') {
         $up->start;
     } elsif ($fault eq 'freeze') {
@@ -139,12 +146,14 @@ sub play {
 # ---- What is left of it ---------------------------------------------------------------------------
 
 sub gauges {
+    my ($gw) = @_;
     my $text = $gw->admin(GET => '/-/metrics')->{body};
     my $sum = sub { my $n = 0; $n += $_ for $text =~ /^ksgate_$_[0](?:\{[^}]*\})? (\d+)$/mg; return $n };
     return join ', ', map { "$_ " . $sum->($_) } qw(requests_active tunnels backend_pending endpoints_ejected connections);
 }
 
 sub busy_backend_connections {
+    my ($gw) = @_;
     my $text = $gw->admin(GET => '/-/metrics')->{body};
     my ($all) = $text =~ /^ksgate_backend_connections (\d+)$/m;
     my ($idle) = $text =~ /^ksgate_backend_connections_idle (\d+)$/m;
@@ -152,13 +161,17 @@ sub busy_backend_connections {
 }
 
 sub sockets {
+    my ($gw) = @_;
     my $pid = $gw->server_pid;
     return scalar grep { (readlink($_) // '') =~ /^socket:/ } glob "/proc/$pid/fd/*";
 }
 
-$gw->request(GET => '/extensions/well/x');
-$gw->request(GET => '/');
-my ($gauges, $sockets) = (gauges(), sockets());
+my (%gauges, %sockets);
+for my $gw ($patient, $hasty) {
+    $gw->request(GET => '/extensions/well/x');
+    $gw->request(GET => '/');
+    ($gauges{$gw}, $sockets{$gw}) = (gauges($gw), sockets($gw));
+}
 my %due_lines;
 for my $point (sort keys %point) {
     for my $fault (@faults) {
@@ -166,14 +179,17 @@ for my $point (sort keys %point) {
         $due_lines{"/$point/$fault"} = due_in_log($point, $fault);
     }
 }
-ok eventually { gauges() eq $gauges }, 'nobody is waited for any more, or thought ill of' or diag gauges(), ' and not ', $gauges;
-ok eventually { busy_backend_connections() == 0 }, 'no connection to a backend is in use';
-cmp_ok sockets(), '<=', $sockets + 2, 'no socket is left open';
+for my $gw ($patient, $hasty) {
+    ok eval { eventually(sub { gauges($gw) eq $gauges{$gw} }) }, 'nobody is waited for any more, or thought ill of' or diag gauges($gw), ', and not ', $gauges{$gw};
+    ok eventually(sub { busy_backend_connections($gw) == 0 }), 'no connection to a backend is in use';
+    cmp_ok sockets($gw), '<=', $sockets{$gw} + 2, 'no socket is left open';
+}
 
 my %asked;
 $asked{$_->{path}}++ for grep { $due_lines{$_->{path}} } $up->requests;
 is_deeply [grep { $asked{$_} != 1 } sort keys %asked], [], 'the backend saw each request once';
-my @lines = $gw->access_log(scalar(keys %due_lines), sub { $due_lines{$_->{path}} });
+my $hers = sub { $due_lines{$_->{path}} };
+my @lines = ($patient->access_log(@faults * keys(%point) - keys %point, $hers), $hasty->access_log(scalar keys %point, $hers));
 my %lines = map { $_->{path} => join ' ', $_->{status}, $_->{error} // () } @lines;
 is_deeply \%lines, \%due_lines, 'the log says what became of each';
 

@@ -137,7 +137,8 @@ my ($middle, $last) = (max(@held[$third .. 2 * $third - 1]), max(@held[2 * $thir
 diag "anonymous memory, KiB: $held[0] after the first minute, at most $middle in the second third of $n_minutes, $last in the last";
 SKIP: {
     skip 'a sanitizer keeps what is freed', 1 if slow() > 1;
-    cmp_ok $last, '<=', $middle * 1.02 + 128, 'memory is flat' or diag "@held";
+    my $room = $ENV{KSGATE_LONG} ? 128 : 512; # an hour is not enough to fill all caches
+    cmp_ok $last, '<=', $middle * 1.02 + $room, 'memory is flat' or diag "@held";
 }
 
 # ---- Open WebSockets ------------------------------------------------------------------------------
