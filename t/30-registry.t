@@ -38,6 +38,7 @@ for my $driver (sort keys %store) {
         my $second = gateway(@store);
         shared($gw, $second);
         is $second->stop, 0, 'one of two gateways stops';
+        idle($gw) if $driver eq 'sqlite';
         restarted($gw);
     };
 }
@@ -267,6 +268,21 @@ sub shared {
     my $f = figures(@ms);
     diag "at another gateway of the same store after: $f->{words}";
     cmp_ok $f->{median}, '<', 100 * Gateway::Process::slow(), 'in less than 100 ms';
+}
+
+# Waits of the control thread in a second: 20 are the ticks of its clock.
+sub waits {
+    my ($gw) = @_;
+    my $pid = $gw->server_pid;
+    my $n = sub { (slurp("/proc/$pid/task/$pid/status") =~ /^voluntary_ctxt_switches:\s+(\d+)/m)[0] };
+    my $before = $n->();
+    sleep 1; # the passing of time is what is tested
+    return $n->() - $before;
+}
+
+sub idle {
+    my ($gw) = @_;
+    ok eventually(sub { waits($gw) < 40 }), 'nobody has written for a while: nobody looks all the time whether someone has';
 }
 
 sub restarted {

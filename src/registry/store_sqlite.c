@@ -9,10 +9,13 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "registry/db.h"
+#include "registry/notice.h"
 
-/* How often another process' commits and ended leases are looked for.  It costs a few
- * microseconds (no disk), and is what a change on another gateway may wait. */
+/* Another process' commits are told of by notice.h, and looked for: at once, and then later and
+ * later.  Where nothing is told, and while the file can't be read, POLL_MS is what a change on
+ * another gateway may have to wait. */
 #define POLL_MS       20
+#define SOON_MS       1
 #define FILE_POLL_MS  1000 /* was the file replaced?  can it be opened again? */
 #define CLOCK_JUMP_MS 1000 /* more than a clock is ever off within one poll */
 
@@ -22,6 +25,10 @@ struct store {
     struct gw_store_events events;
     void *owner;
     struct event *poll;
+    struct gw_notice *notice;
+    bool noticed; /* commits are told of */
+    bool told_of; /* one was, and nobody has looked since */
+    long wait_ms; /* until the next look, if nothing is told of */
     bool listed;
     char epoch[33];
     uint64_t revision;    /* all up to this one was given to the owner */
@@ -40,6 +47,33 @@ set_poll(struct store *s, long ms)
     struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 
     (void)event_add(s->poll, &tv);
+}
+
+/* When the next lease ends, at the latest. */
+static void
+set_next_poll(struct store *s)
+{
+    long most = s->noticed && s->listed && s->up ? FILE_POLL_MS : POLL_MS;
+    uint64_t wall = gw_clock_wall_ms();
+    long ms = s->told_of ? SOON_MS : s->wait_ms;
+
+    ms = ms < most ? ms : most;
+    if (s->deadline_ms < wall + (uint64_t)ms) { /* it is over: it could not be ended just now */
+        ms = s->deadline_ms > wall ? (long)(s->deadline_ms - wall) : POLL_MS;
+    }
+    set_poll(s, ms);
+}
+
+static void
+on_notice(void *arg)
+{
+    struct store *s = arg;
+
+    if (!s->told_of) { /* many at once are one */
+        s->told_of = true;
+        s->wait_ms = SOON_MS;
+        set_next_poll(s);
+    }
 }
 
 static void
@@ -69,6 +103,7 @@ refresh_deadline(struct store *s)
     if (!gw_db_next_deadline(s->db, &s->deadline_ms)) {
         s->deadline_ms = 0; /* not known: look again at the next poll */
     }
+    set_next_poll(s);
 }
 
 /* Gives the owner everything.  False: the file can't be read; the next poll tries again. */
@@ -226,19 +261,21 @@ on_poll(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    set_poll(s, POLL_MS);
+    s->told_of = false;
     if (now >= s->file_poll_ms) {
         s->file_poll_ms = now + FILE_POLL_MS;
         look_at_file(s);
+        s->noticed = gw_notice_watch(s->notice);
     }
-    if (s->db == NULL) {
-        return;
+    if (s->db != NULL) {
+        if (gw_db_touched(s->db) || !s->listed || !s->up) {
+            follow(s);
+            refresh_deadline(s);
+        }
+        expire(s);
     }
-    if (gw_db_touched(s->db) || !s->listed || !s->up) {
-        follow(s);
-        refresh_deadline(s);
-    }
-    expire(s);
+    set_next_poll(s);
+    s->wait_ms = s->wait_ms < FILE_POLL_MS ? 2 * s->wait_ms : FILE_POLL_MS;
 }
 
 static void *
@@ -257,7 +294,8 @@ open_store(const void *conf, struct event_base *base, const struct gw_store_even
     s->events = *events;
     s->owner = owner;
     s->poll = event_new(base, -1, 0, on_poll, s);
-    s->file_poll_ms = gw_clock_mono_ms() + FILE_POLL_MS;
+    s->notice = gw_notice_new(base, s->path, on_notice, s);
+    s->wait_ms = SOON_MS;
     s->wall_ms = gw_clock_wall_ms();
     s->mono_ms = gw_clock_mono_ms();
     s->deadline_ms = 0;
@@ -337,6 +375,7 @@ close_store(void *store)
     struct store *s = store;
 
     event_free(s->poll);
+    gw_notice_free(s->notice);
     gw_db_close(s->db);
     free(s->path);
     free(s);
