@@ -20,6 +20,7 @@ struct gw_session;
 struct gw_sessions {
     struct gw_world *world;
     struct gw_session *all, *last;        /* linked list, see shed.h */
+    struct gw_session *look;              /* shed.c's: with whom the next search begins; or NULL */
     bool draining;                        /* no further request on any connection */
     void (*ended)(struct gw_sessions *s); /* a session's memory is gone; or NULL */
     void (*left)(struct gw_sessions *s);  /* a client's connection is closed; or NULL */

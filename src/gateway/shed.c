@@ -33,6 +33,9 @@ gw_shed_add(struct gw_session *s)
 void
 gw_shed_remove(struct gw_session *s)
 {
+    if (s->all->look == s) {
+        s->all->look = before(s);
+    }
     if (s->next != NULL) {
         s->next->prev = s->prev;
     } else {
@@ -56,28 +59,6 @@ is_spare(const struct gw_session *s)
     return s->state == GW_SESSION_IDLE && !s->trusted && s->conn.out_bytes == 0;
 }
 
-/* The longest idle, or NULL.  What is found busy before it goes to the front: it will be there
- * anyway when it becomes idle, and is not met again until then. */
-static struct gw_session *
-find_idle(struct gw_sessions *all)
-{
-    size_t left = all->count;
-
-    /* Without this look all that are busy would be walked past each time. */
-    if (atomic_load_explicit(&gw_world_stats(all->world)->idle, memory_order_relaxed) <= 0) {
-        return NULL;
-    }
-    while (left-- > 0 && all->last != NULL && !is_spare(all->last)) {
-        gw_shed_to_front(all->last);
-    }
-    if (all->last == NULL || !is_spare(all->last)) {
-        return NULL;
-    }
-    uint64_t idle_ms = gw_loop_now_ms(all->last->conn.loop) - all->last->touched_ms;
-
-    return idle_ms < GW_SHED_MIN_IDLE_MS ? NULL : all->last;
-}
-
 /* Its request is late, or it was told all and stays. */
 static bool
 is_late(const struct gw_session *s)
@@ -94,24 +75,43 @@ is_late(const struct gw_session *s)
            now - s->touched_ms >= GW_SHED_MIN_IDLE_MS;
 }
 
-/* One that is late, or NULL: of a few, and of others the next time. */
+/* The longest idle, or NULL.  What is found busy before it goes to the front: it will be there
+ * anyway when it becomes idle, and is not met again until then.  So one that is late would always
+ * be where nobody looks for it, were it not noticed here. */
+static struct gw_session *
+find_idle(struct gw_sessions *all)
+{
+    struct gw_session *late = NULL;
+    size_t left = all->count;
+
+    /* Without this look all that are busy would be walked past each time. */
+    if (atomic_load_explicit(&gw_world_stats(all->world)->idle, memory_order_relaxed) <= 0) {
+        return NULL;
+    }
+    while (left-- > 0 && all->last != NULL && !is_spare(all->last)) {
+        late = late == NULL && is_late(all->last) ? all->last : late;
+        gw_shed_to_front(all->last);
+    }
+    all->look = late == NULL ? all->look : late;
+    if (all->last == NULL || !is_spare(all->last)) {
+        return NULL;
+    }
+    uint64_t idle_ms = gw_loop_now_ms(all->last->conn.loop) - all->last->touched_ms;
+
+    return idle_ms < GW_SHED_MIN_IDLE_MS ? NULL : all->last;
+}
+
+/* One that is late, or NULL: of a few, and of others the next time, whoever stands between. */
 static struct gw_session *
 find_late(struct gw_sessions *all)
 {
-    struct gw_session *s = all->last;
+    struct gw_session *s = all->look == NULL ? all->last : all->look;
 
-    for (unsigned i = 0; i < LOOK_AT && s != NULL; i++) {
-        struct gw_session *next = before(s);
-
-        if (is_late(s)) {
-            return s;
-        }
-        if (s->state != GW_SESSION_IDLE) { /* their order is what is known of them */
-            gw_shed_to_front(s);
-        }
-        s = next;
+    for (unsigned i = 0; i < LOOK_AT && s != NULL && !is_late(s); i++) {
+        s = before(s);
     }
-    return NULL;
+    all->look = s;
+    return s != NULL && is_late(s) ? s : NULL;
 }
 
 bool
