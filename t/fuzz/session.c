@@ -11,11 +11,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "gateway/conf.h"
 #include "gateway/session.h"
 #include "gateway/upstream.h"
 #include "t/lib/http_stream.h"
+#include "t/lib/own_clock.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -42,38 +42,11 @@ static int listeners[2];
 static struct end clients[CLIENTS], backends[BACKENDS];
 static struct end *client, *backend; /* whom the script speaks of */
 static size_t budget;
-static uint64_t now_us = UINT64_C(1000000000);
 
 static const struct gw_parse_limits same = {
     .head_bytes = 8192, .target_bytes = 2048, .headers = 40};
 static const struct gw_parse_limits ample = {
     .head_bytes = 65536, .target_bytes = 65536, .headers = 200};
-
-/* -- the time is ours -------------------------------------------------------------------------- */
-
-uint64_t
-gw_clock_mono_us(void)
-{
-    return now_us;
-}
-
-uint64_t
-gw_clock_mono_ms(void)
-{
-    return now_us / 1000;
-}
-
-uint64_t
-gw_clock_wall_ms(void)
-{
-    return now_us / 1000;
-}
-
-void
-gw_clock_rfc3339(struct gw_buf *out, uint64_t wall_ms)
-{
-    gw_buf_printf(out, "%llu", (unsigned long long)wall_ms);
-}
 
 /* -- the world ----------------------------------------------------------------------------------
  */
@@ -282,7 +255,7 @@ listen_to(struct end *e)
 static void
 turn(void)
 {
-    now_us += 100;
+    own_now_us += 100;
     event_base_loop(loop->base, EVLOOP_NONBLOCK);
     accept_from(listeners[0]);
     accept_from(listeners[1]);
@@ -297,7 +270,7 @@ turn(void)
 static void
 pass_time(uint64_t ms)
 {
-    now_us += ms * 1000;
+    own_now_us += ms * 1000;
     gw_loop_turn(loop);
     gw_wheel_run(&loop->wheel, gw_loop_now_ms(loop));
 }

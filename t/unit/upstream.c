@@ -11,9 +11,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "gateway/upstream.h"
 #include "net/dns.h"
+#include "t/lib/own_clock.h"
 
 #define TURNS 400 /* of 50 ms at most, and then the test has failed */
 
@@ -23,38 +23,11 @@ static struct gw_endpoint *endpoint;
 static int dns_fd, backend_fd; /* a name server and a backend, both of ours */
 static unsigned asked;
 static bool mute;
-static uint64_t now_us = UINT64_C(1000000000);
-
-/* The time is ours: an hour may pass at once. */
-uint64_t
-gw_clock_mono_us(void)
-{
-    return now_us;
-}
-
-uint64_t
-gw_clock_mono_ms(void)
-{
-    return now_us / 1000;
-}
-
-uint64_t
-gw_clock_wall_ms(void)
-{
-    return now_us / 1000;
-}
-
-void
-gw_clock_rfc3339(struct gw_buf *out, uint64_t wall_ms)
-{
-    gw_buf_printf(out, "%llu", (unsigned long long)wall_ms);
-}
 
 static void
 pass_time(uint64_t ms)
 {
-    now_us += ms * 1000;
-    gw_loop_turn(loop);
+    own_clock_pass(loop, ms);
 }
 
 /* A loopback socket on a port of its own; where it is, as text. */
