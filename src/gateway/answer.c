@@ -431,7 +431,7 @@ read_body(struct gw_exchange *x)
         }
     }
     if (!gw_conn_may_read(c)) {
-        gw_doubt_add(c);
+        gw_conn_doubt(c);
     }
 }
 

@@ -185,7 +185,7 @@ gw_session_read_body(struct gw_session *s)
             return;
         }
     }
-    gw_doubt_add(&s->conn);
+    gw_conn_doubt(&s->conn);
 }
 
 void

@@ -206,7 +206,7 @@ read_some(struct gw_tunnel *t, struct gw_way *w)
     if (got > 0) {
         w->bulk = (size_t)got == GW_SCRATCH_SIZE;
         if (!w->bulk) {
-            gw_doubt_add(w->from);
+            gw_conn_doubt(w->from);
         }
         pass(t, w, scratch, (size_t)got);
     }

@@ -36,7 +36,6 @@ struct gw_conn {
     struct event event;
     struct gw_loop *loop;
     const struct gw_conn_events *events;
-    struct gw_doubt doubt;
     struct gw_pipe *pipe;               /* the oldest of the kept bytes, spliced; NULL: none */
     struct gw_conn_out *out, *out_last; /* the others, oldest first */
     size_t out_bytes;                   /* of both */
@@ -49,6 +48,8 @@ struct gw_conn {
     bool reset;       /* and it was told of the peer's reset, which a read no longer is */
     bool shut;        /* shutdown(SHUT_WR) once drained, or done */
     bool no_splice;   /* the kernel has refused it */
+    bool doubted;     /* is in the loop's list; asked for each message, where the link is not near */
+    struct gw_doubt doubt;
 };
 
 enum gw_conn_got {
@@ -81,11 +82,20 @@ gw_conn_may_read(const struct gw_conn *c)
 }
 
 /* The message goes on behind a short read: only another read tells whether it was cut there by a
- * reset (doubt.h).  For what is rare, as a head in pieces; see gw_doubt_add() for the others. */
+ * reset (doubt.h).  For what is rare, as a head in pieces. */
 static inline void
 gw_conn_look_again(struct gw_conn *c)
 {
     c->may_read = true;
+}
+
+/* The same for what is often: not now, and not each time. */
+static inline void
+gw_conn_doubt(struct gw_conn *c)
+{
+    if (!c->doubted) {
+        gw_doubt_add(c);
+    }
 }
 
 /* Has the peer reset it, whatever is still to be read?  Asks the kernel. */

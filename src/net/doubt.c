@@ -17,9 +17,10 @@ gw_doubt_add(struct gw_conn *c)
     struct gw_doubt *d = &c->doubt;
     struct gw_doubts *l = &c->loop->doubts;
 
-    if (d->prev != NULL) {
+    if (c->doubted) {
         return;
     }
+    c->doubted = true;
     *d = (struct gw_doubt){.prev = l->end};
     *l->end = d;
     l->end = &d->next;
@@ -30,16 +31,16 @@ gw_doubt_drop(struct gw_conn *c)
 {
     struct gw_doubt *d = &c->doubt;
 
-    if (d->prev == NULL) {
+    if (!c->doubted) {
         return;
     }
+    c->doubted = false;
     *d->prev = d->next;
     if (d->next != NULL) {
         d->next->prev = d->prev;
     } else {
         c->loop->doubts.end = d->prev;
     }
-    d->prev = NULL;
 }
 
 static struct gw_conn *

@@ -22,7 +22,7 @@ struct gw_loop;
 
 /* A link of the loop's list; in a struct gw_conn. */
 struct gw_doubt {
-    struct gw_doubt *next, **prev; /* prev: NULL when in no list */
+    struct gw_doubt *next, **prev;
 };
 
 struct gw_doubts {
