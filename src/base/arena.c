@@ -30,7 +30,7 @@ void __asan_unpoison_memory_region(void const volatile *at, size_t n);
 #endif
 
 #define CLASSES       3
-#define CLASS_SIZE(c) ((size_t)4096 << (c)) /* 4, 8 and 16 KiB, the header included */
+#define CLASS_SIZE(c) ((size_t)8192 << (c)) /* 8, 16 and 32 KiB, the header included */
 
 struct block {
     struct block *next;
@@ -60,7 +60,7 @@ static _Thread_local struct {
     unsigned n;
 } cache[CLASSES];
 
-static const unsigned cache_most[CLASSES] = {256, 64, 32};
+static const unsigned cache_most[CLASSES] = {128, 32, 16};
 
 static struct block *
 block_take(size_t at_least, bool lasting)
@@ -160,15 +160,15 @@ gw_arena_free(struct gw_arena *a)
     }
 }
 
-/* A new block with room for n bytes.  Each is larger than the one before, up to the largest
- * class; a piece that is large itself gets a block of its own, and the rest of the block in
- * use is not lost. */
+/* A new block with room for n bytes: as large as all before it together, up to the largest class (a
+ * usual request needs one of the smallest, which is what a tunnel keeps).  A piece that is large
+ * itself gets a block of its own, and the rest of the block in use is not lost. */
 static struct block *
 add_block(struct gw_arena *a, size_t n)
 {
     const size_t largest = CLASS_SIZE(CLASSES - 1) - sizeof(struct block);
     struct block *in_use = a->blocks;
-    size_t wish = in_use->size + sizeof(*in_use) + 1; /* the next class, less its header */
+    size_t wish = a->bytes - sizeof(*in_use); /* the block has a header, too */
 
     if (wish > largest) {
         wish = largest;

@@ -31,6 +31,12 @@ timeouts(const struct gw_session *s)
 
 /* -- the end ------------------------------------------------------------------------------- */
 
+static struct gw_slab *
+slab(const struct gw_sessions *all)
+{
+    return gw_world_slab(all->world, GW_SLAB_SESSIONS, sizeof(struct gw_session));
+}
+
 static void
 on_free(struct gw_timer *t)
 {
@@ -39,7 +45,7 @@ on_free(struct gw_timer *t)
 
     gw_shed_remove(s);
     free(s->stash);
-    free(s);
+    gw_slab_give(slab(all), s);
     all->count--;
     if (all->ended != NULL) {
         all->ended(all);
@@ -389,7 +395,7 @@ on_readable(struct gw_conn *c)
         break;
     case GW_SESSION_BUSY:
         if (s->tunneling) {
-            s->message->tunnel->readable(s->message->tunnel_arg);
+            s->tunnel->readable(s->tunnel_arg);
         } else if (s->sink_on && !s->body_paused && !s->body_done) {
             gw_session_read_body(s);
         } else if (s->conn.failed || gw_conn_may_read(c)) {
@@ -481,7 +487,7 @@ count_guest(struct gw_session *s)
 void
 gw_session_open(struct gw_sessions *all, int fd, const struct sockaddr_storage *peer, bool trusted)
 {
-    struct gw_session *s = gw_mem_alloc(sizeof(*s));
+    struct gw_session *s = gw_slab_take(slab(all));
 
     s->all = all;
     s->trusted = trusted;

@@ -33,8 +33,6 @@ struct gw_message {
     struct gw_body_sink sink; /* valid while sink_on */
     void (*drained)(void *arg);
     void *drained_arg;
-    const struct gw_tunnel_events *tunnel; /* valid while tunneling */
-    void *tunnel_arg;
     struct gw_parser parser;
 };
 
@@ -51,6 +49,8 @@ struct gw_session {
     bool counted;    /* among the guests of its address */
     bool over;       /* one connection too many of its address: its request is refused */
     bool awaits_100; /* the client sends its body when it is told to go on */
+    const struct gw_tunnel_events *tunnel; /* when tunneling */
+    void *tunnel_arg;
     struct gw_sessions *all;
     struct gw_session *next, **prev;
     struct gw_timer timer;

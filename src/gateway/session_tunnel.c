@@ -8,8 +8,8 @@ gw_session_tunnel(struct gw_session *s, const struct gw_tunnel_events *events, v
 {
     s->tunneling = true;
     s->keep_alive = false;
-    s->message->tunnel = events;
-    s->message->tunnel_arg = arg;
+    s->tunnel = events;
+    s->tunnel_arg = arg;
     gw_wheel_cancel(&s->timer); /* a tunnel has its own deadline */
     if (s->rest_n > 0) {
         events->bytes(arg, s->rest, s->rest_n);
@@ -40,7 +40,7 @@ gw_session_drain_tunnels(struct gw_sessions *all)
     }
     for (struct gw_session *s = all->all; s != NULL; s = s->next) {
         if (s->tunneling && s->state == GW_SESSION_BUSY) {
-            s->message->tunnel->drain(s->message->tunnel_arg, now + span * i++ / n);
+            s->tunnel->drain(s->tunnel_arg, now + span * i++ / n);
         }
     }
 }

@@ -335,6 +335,12 @@ static const struct gw_backend_events backend_events = {.readable = on_backend_r
 /* -- beginning and end ---------------------------------------------------------------------------
  */
 
+static struct gw_slab *
+slab(const struct gw_exchange *x)
+{
+    return gw_world_slab(x->req->world, GW_SLAB_TUNNELS, sizeof(struct gw_tunnel));
+}
+
 static void
 count_end(struct gw_tunnel *t)
 {
@@ -360,6 +366,7 @@ on_arena_free(void *arg)
     gw_wheel_cancel(&t->timer);
     count_end(t);
     atomic_fetch_sub_explicit(&t->stats->tunnels, 1, memory_order_relaxed);
+    gw_slab_give(slab(t->x), t);
 }
 
 static bool
@@ -374,8 +381,7 @@ is_websocket(const struct gw_exchange *x)
 static struct gw_tunnel *
 tunnel_new(struct gw_exchange *x)
 {
-    char *p = gw_arena_alloc(x->req->arena, sizeof(struct gw_tunnel) + GW_TUNNEL_LINE - 1);
-    struct gw_tunnel *t = (void *)(p + (-(uintptr_t)p & (GW_TUNNEL_LINE - 1)));
+    struct gw_tunnel *t = gw_slab_take(slab(x));
     struct gw_conn *client = gw_session_conn(x->req->session);
     struct gw_conn *backend = &x->backend->conn;
 

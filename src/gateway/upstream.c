@@ -43,6 +43,12 @@ gw_endpoint_ref(struct gw_endpoint *e)
     e->refs++;
 }
 
+static struct gw_slab *
+slab(const struct gw_endpoint *e)
+{
+    return gw_world_slab(e->world, GW_SLAB_BACKENDS, sizeof(struct gw_backend));
+}
+
 static void
 unlink_idle(struct gw_backend *b)
 {
@@ -64,7 +70,7 @@ close_backend(struct gw_backend *b)
     gw_conn_close(&b->conn, false);
     e->open--;
     COUNT(e, backend_connections, -1);
-    free(b);
+    gw_slab_give(slab(e), b);
 }
 
 static void
@@ -252,7 +258,7 @@ pooled(struct gw_endpoint *e, bool sure)
 static struct gw_backend *
 fresh_one(struct gw_endpoint *e)
 {
-    struct gw_backend *b = gw_mem_alloc(sizeof(*b));
+    struct gw_backend *b = gw_slab_take(slab(e));
 
     b->endpoint = e;
     b->conn.fd = -1;

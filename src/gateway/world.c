@@ -41,6 +41,7 @@ struct gw_world {
     const struct gw_health_check *core_check; /* of the core; its configuration's */
     struct gw_world_stats stats;
     struct gw_wheel no_wheel; /* offline: nothing ever fires */
+    struct gw_slab slabs[GW_N_SLABS];
 };
 
 static void
@@ -97,7 +98,21 @@ gw_world_free(struct gw_world *w)
     for (size_t i = 0; i < w->n_states; i++) {
         free(w->states[i].memory);
     }
+    for (size_t i = 0; i < GW_N_SLABS; i++) {
+        gw_slab_fini(&w->slabs[i]);
+    }
     free(w);
+}
+
+struct gw_slab *
+gw_world_slab(struct gw_world *w, enum gw_world_slab kind, size_t size)
+{
+    struct gw_slab *s = &w->slabs[kind];
+
+    if (s->size == 0) {
+        gw_slab_init(s, size);
+    }
+    return s;
 }
 
 void *

@@ -7,6 +7,7 @@
 #ifndef GW_GATEWAY_WORLDS_H
 #define GW_GATEWAY_WORLDS_H
 
+#include "base/slab.h"
 #include "gateway/module.h"
 #include "net/loop.h"
 
@@ -44,6 +45,16 @@ void gw_world_apply(struct gw_world *w, const struct gw_batch *batch);
 
 /* NULL when offline. */
 struct gw_loop *gw_world_loop(struct gw_world *w);
+
+/* Where this worker's small objects are, of which there may be thousands and which each message
+ * touches.  size: always the same for the same kind. */
+enum gw_world_slab {
+    GW_SLAB_SESSIONS,
+    GW_SLAB_BACKENDS,
+    GW_SLAB_TUNNELS,
+    GW_N_SLABS
+};
+struct gw_slab *gw_world_slab(struct gw_world *w, enum gw_world_slab kind, size_t size);
 
 /* The configuration in force here; the world keeps a reference of its own. */
 struct gw_conf;

@@ -48,7 +48,7 @@ struct gw_conn {
     bool reset;       /* and it was told of the peer's reset, which a read no longer is */
     bool shut;        /* shutdown(SHUT_WR) once drained, or done */
     bool no_splice;   /* the kernel has refused it */
-    bool doubted;     /* is in the loop's list; asked for each message, where the link is not near */
+    bool doubted; /* is in the loop's list; asked for each message, where the link is not near */
     struct gw_doubt doubt;
 };
 

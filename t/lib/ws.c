@@ -143,7 +143,9 @@ read_frame(char *p, size_t n, size_t *from, size_t *size)
 static bool
 take(struct end *e, size_t *n)
 {
-    memcpy(buffer, e->kept, e->n_kept);
+    if (e->n_kept > 0) {
+        memcpy(buffer, e->kept, e->n_kept);
+    }
     ssize_t got = recv(e->fd, buffer + e->n_kept, BUFFER - e->n_kept, 0);
     if (got < 0) {
         err(1, "recv");

@@ -129,16 +129,18 @@ test_size_is_that_of_the_blocks(void **state)
     struct gw_arena *a = gw_arena_new();
 
     (void)state;
-    assert_int_equal(gw_arena_size(a), 4096);
+    assert_int_equal(gw_arena_size(a), 8192);
     (void)gw_arena_alloc(a, 100);
-    assert_int_equal(gw_arena_size(a), 4096);
-    (void)gw_arena_alloc(a, 4000);
-    assert_int_equal(gw_arena_size(a), 4096 + 8192);
+    assert_int_equal(gw_arena_size(a), 8192);
+    (void)gw_arena_alloc(a, 8100);
+    assert_int_equal(gw_arena_size(a), 2 * 8192);
     (void)gw_arena_alloc(a, 100000); /* a block of its own: the one in use stays in use */
     size_t with_large = gw_arena_size(a);
-    assert_true(with_large >= 4096 + 8192 + 100000 && with_large < 4096 + 8192 + 101000);
-    (void)gw_arena_alloc(a, 3000);
+    assert_true(with_large >= 2 * 8192 + 100000 && with_large < 2 * 8192 + 101000);
+    (void)gw_arena_alloc(a, 6000);
     assert_int_equal(gw_arena_size(a), with_large);
+    (void)gw_arena_alloc(a, 6000); /* as much as there is */
+    assert_true(gw_arena_size(a) > with_large + 16384);
     gw_arena_free(a);
     gw_arena_free(NULL);
 }
