@@ -163,7 +163,9 @@ keep(struct end *e, const char *p, size_t n)
     if (n > FRAME_MOST || (n > 0 && e->kept == NULL)) {
         errx(1, "no room");
     }
-    memcpy(e->kept, p, n);
+    if (n > 0) {
+        memcpy(e->kept, p, n);
+    }
     e->n_kept = n;
 }
 
