@@ -16,7 +16,8 @@ struct gw_notice {
     void *arg;
 };
 
-/* What is told does not matter: someone has written. */
+/* What is told does not matter: someone has written.  One read for each call, or a busy writer
+ * would keep us here; if there is more, the loop calls again. */
 static void
 on_inotify(evutil_socket_t fd, short what, void *arg)
 {
@@ -24,10 +25,9 @@ on_inotify(evutil_socket_t fd, short what, void *arg)
     _Alignas(struct inotify_event) char events[4096];
 
     (void)what;
-    while (read(fd, events, sizeof(events)) > 0) {
-        continue;
+    if (read(fd, events, sizeof(events)) > 0) {
+        n->tell(n->arg);
     }
-    n->tell(n->arg);
 }
 
 struct gw_notice *

@@ -20,8 +20,8 @@ struct gw_notice *gw_notice_new(struct event_base *base, const char *database, v
                                 void *arg);
 void gw_notice_free(struct gw_notice *n); /* NULL is fine */
 
-/* Looks at the files that bear these names now; to be called again when they may be others.  False:
- * not all of their writes will be told of. */
+/* Looks at the -wal file that is there now; to be called again when it may be another.  False: its
+ * writes will not be told of. */
 bool gw_notice_watch(struct gw_notice *n);
 
 #endif

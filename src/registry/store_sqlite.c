@@ -26,9 +26,10 @@ struct store {
     void *owner;
     struct event *poll;
     struct gw_notice *notice;
-    bool noticed; /* commits are told of */
-    bool told_of; /* one was, and nobody has looked since */
-    long wait_ms; /* until the next look, if nothing is told of */
+    bool noticed;     /* commits are told of */
+    bool told_of;     /* one was, and nobody has looked since */
+    long wait_ms;     /* until the next look, if nothing is told of */
+    uint64_t poll_ms; /* when the next one is, mono; UINT64_MAX: none is set */
     bool listed;
     char epoch[33];
     uint64_t revision;    /* all up to this one was given to the owner */
@@ -41,12 +42,18 @@ struct store {
     char why[256]; /* it can't be used */
 };
 
+/* In ms, or at the time that is set already if that comes first: who is written to all the time has
+ * to look, too. */
 static void
 set_poll(struct store *s, long ms)
 {
-    struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    const struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    uint64_t at = gw_clock_mono_ms() + (uint64_t)ms;
 
-    (void)event_add(s->poll, &tv);
+    if (at < s->poll_ms) {
+        s->poll_ms = at;
+        (void)event_add(s->poll, &tv);
+    }
 }
 
 /* When the next lease ends, at the latest. */
@@ -261,6 +268,7 @@ on_poll(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
+    s->poll_ms = UINT64_MAX;
     s->told_of = false;
     if (now >= s->file_poll_ms) {
         s->file_poll_ms = now + FILE_POLL_MS;
@@ -296,6 +304,7 @@ open_store(const void *conf, struct event_base *base, const struct gw_store_even
     s->poll = event_new(base, -1, 0, on_poll, s);
     s->notice = gw_notice_new(base, s->path, on_notice, s);
     s->wait_ms = SOON_MS;
+    s->poll_ms = UINT64_MAX;
     s->wall_ms = gw_clock_wall_ms();
     s->mono_ms = gw_clock_mono_ms();
     s->deadline_ms = 0;
