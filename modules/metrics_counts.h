@@ -48,8 +48,11 @@ struct gw_metrics_counts {
     } route[GW_METRICS_ROUTES];
     atomic_ullong errors[GW_METRICS_ERRORS];
     atomic_ullong allowed, denied;
-    unsigned short places[GW_METRICS_PLACES]; /* the worker's own: index + 1; 0: free */
-    unsigned short free;                      /* the same, the first of the free ones */
+    struct gw_metrics_place {
+        unsigned short index;    /* + 1; 0: free */
+        unsigned short tag;      /* of its name's hash: others need not be compared */
+    } places[GW_METRICS_PLACES]; /* the worker's own */
+    unsigned short free;         /* the first of the free ones: index + 1; 0: none */
     unsigned n_live;
     atomic_uint n_extensions; /* so many places have been used, at least once */
     struct gw_metrics_extension extensions[GW_METRICS_EXTENSIONS + 1]; /* the last: all others */

@@ -51,20 +51,24 @@ gw_metrics_extension_read(const struct gw_metrics_extension *x, char name[GW_MET
 /* -- the table that finds them ------------------------------------------------------------------
  */
 
-static size_t
-home_of(struct gw_str name)
+#define NEXT(at) (((at) + 1) & (GW_METRICS_PLACES - 1))
+
+static unsigned short
+tag_of(uint64_t hash)
 {
-    return (size_t)gw_hash(name) & (GW_METRICS_PLACES - 1);
+    return (unsigned short)(hash >> 48);
 }
 
 /* Where the name is, or would be. */
 static size_t
-find(const struct gw_metrics_counts *c, struct gw_str name)
+find(const struct gw_metrics_counts *c, struct gw_str name, uint64_t hash)
 {
-    size_t at = home_of(name);
+    size_t at = (size_t)hash & (GW_METRICS_PLACES - 1);
 
-    while (c->places[at] != 0 && !gw_str_eq(name, name_of(&c->extensions[c->places[at] - 1]))) {
-        at = (at + 1) & (GW_METRICS_PLACES - 1);
+    while (c->places[at].index != 0 &&
+           (c->places[at].tag != tag_of(hash) ||
+            !gw_str_eq(name, name_of(&c->extensions[c->places[at].index - 1])))) {
+        at = NEXT(at);
     }
     return at;
 }
@@ -73,16 +77,15 @@ find(const struct gw_metrics_counts *c, struct gw_str name)
 static void
 take_out(struct gw_metrics_counts *c, size_t hole)
 {
-    for (size_t at = (hole + 1) & (GW_METRICS_PLACES - 1); c->places[at] != 0;
-         at = (at + 1) & (GW_METRICS_PLACES - 1)) {
-        size_t home = home_of(name_of(&c->extensions[c->places[at] - 1]));
+    for (size_t at = NEXT(hole); c->places[at].index != 0; at = NEXT(at)) {
+        size_t home = (size_t)gw_hash(name_of(&c->extensions[c->places[at].index - 1]));
 
         if (((at - home) & (GW_METRICS_PLACES - 1)) >= ((at - hole) & (GW_METRICS_PLACES - 1))) {
             c->places[hole] = c->places[at];
             hole = at;
         }
     }
-    c->places[hole] = 0;
+    c->places[hole] = (struct gw_metrics_place){0};
 }
 
 /* -- who comes and goes -------------------------------------------------------------------------
@@ -93,7 +96,7 @@ forget(struct gw_metrics_counts *c, unsigned i)
 {
     struct gw_metrics_extension *x = &c->extensions[i];
 
-    take_out(c, find(c, name_of(x)));
+    take_out(c, find(c, name_of(x), gw_hash(name_of(x))));
     atomic_store_explicit(&x->version, x->version + 1, memory_order_release); /* odd */
     x->next_free = c->free;
     c->free = (unsigned short)(i + 1);
@@ -128,6 +131,12 @@ sweep(struct gw_timer *timer)
     }
 }
 
+static bool
+is_full(const struct gw_metrics_counts *c)
+{
+    return c->n_live == GW_METRICS_EXTENSIONS;
+}
+
 static struct gw_metrics_extension *
 new_place(struct gw_metrics_counts *c)
 {
@@ -139,9 +148,6 @@ new_place(struct gw_metrics_counts *c)
         c->free = x->next_free;
         return x;
     }
-    if (n == GW_METRICS_EXTENSIONS) {
-        return NULL;
-    }
     c->extensions[n].version = 1;
     atomic_store_explicit(&c->n_extensions, n + 1, memory_order_release);
     return &c->extensions[n];
@@ -150,20 +156,20 @@ new_place(struct gw_metrics_counts *c)
 struct gw_metrics_extension *
 gw_metrics_extension(struct gw_metrics_counts *c, struct gw_str name)
 {
-    struct gw_metrics_extension *x = NULL;
-    size_t at = find(c, name);
+    uint64_t hash = gw_hash(name);
+    size_t at = find(c, name, hash);
 
-    if (c->places[at] != 0) {
-        return &c->extensions[c->places[at] - 1];
+    if (c->places[at].index != 0) {
+        return &c->extensions[c->places[at].index - 1];
     }
-    if (name.n < GW_METRICS_NAME && gw_ext_index_find(c->world, name) != NULL) { /* not gone yet */
-        x = new_place(c);
-    }
-    if (x == NULL) {
+    /* With very many extensions that is each request's way: the index is not asked for nothing. */
+    if (is_full(c) || name.n >= GW_METRICS_NAME || gw_ext_index_find(c->world, name) == NULL) {
         return &c->extensions[GW_METRICS_EXTENSIONS];
     }
+    struct gw_metrics_extension *x = new_place(c);
     give_place(x, name);
-    c->places[at] = (unsigned short)(x - c->extensions + 1);
+    c->places[at] = (struct gw_metrics_place){.index = (unsigned short)(x - c->extensions + 1),
+                                              .tag = tag_of(hash)};
     c->n_live++;
     if (!gw_wheel_is_set(&c->sweep)) {
         c->sweep.fire = sweep;
