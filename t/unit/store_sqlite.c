@@ -10,6 +10,7 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
+#include "t/lib/no_inotify.h"
 #include "t/lib/store_cases.h"
 
 static char folder[64];
@@ -197,6 +198,52 @@ test_locked(void **state)
     event_base_free(base);
 }
 
+/* Nobody tells of writes: they are looked for. */
+static void
+test_without_inotify(void **state)
+{
+    static struct no_inotify all;
+    struct event_base *base = event_base_new();
+    struct watcher w;
+
+    (void)state;
+    no_inotify_begin(&all);
+    open_store(&w, base);
+    no_inotify_end(&all);
+    (void)put_value(&w, "a", "1");
+    sql("UPDATE meta SET value = 'unseen' WHERE name = 'epoch'");
+    WAIT_FOR(base, w.lists == 2);
+    assert_words("text", w.reason, "epoch");
+    (void)remove_with(&w, "/ConfigMap/test/a", GW_WHEN_ANY, 0);
+    watcher_close(&w);
+    event_base_free(base);
+}
+
+/* A lease ends also where there is always something else to write. */
+static void
+test_busy(void **state)
+{
+    struct event_base *base = event_base_new();
+    struct gw_object *leased = config_map("leased", "1");
+    struct gw_object *o = config_map("a", "1");
+    uint64_t end = gw_clock_mono_ms() + LONG_MS;
+    struct watcher w;
+
+    (void)state;
+    open_store(&w, base);
+    assert_int_equal(put_with(&w, leased, GW_WHEN_ANY, 0, 200).answer.result, GW_STORE_OK);
+    while (watcher_get(&w, "/ConfigMap/test/leased") != NULL) {
+        assert_true(gw_clock_mono_ms() < end);
+        assert_int_equal(put_with(&w, o, GW_WHEN_ANY, 0, 0).answer.result, GW_STORE_OK);
+        event_base_loop(base, EVLOOP_NONBLOCK);
+    }
+    (void)remove_with(&w, "/ConfigMap/test/a", GW_WHEN_ANY, 0);
+    gw_object_unref(leased);
+    gw_object_unref(o);
+    watcher_close(&w);
+    event_base_free(base);
+}
+
 /* The file is removed, and another one put there. */
 static void
 test_replaced_file(void **state)
@@ -356,6 +403,8 @@ main(void)
         cmocka_unit_test(test_leases_outlive_a_restart),
         cmocka_unit_test(test_rubbish_leases),
         cmocka_unit_test(test_trims),
+        cmocka_unit_test(test_without_inotify),
+        cmocka_unit_test(test_busy),
         cmocka_unit_test(test_replaced_file),
     };
 
