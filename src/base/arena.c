@@ -7,17 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/asan.h"
 #include "base/mem.h"
-
-#if defined(__has_feature)
-#define HAS_ASAN_CLANG __has_feature(address_sanitizer)
-#else
-#define HAS_ASAN_CLANG 0
-#endif
 
 /* Under AddressSanitizer nothing is cached, so that a use after gw_arena_free() is found,
  * and a gap is left after each piece, so that an overrun into the next one is. */
-#if defined(__SANITIZE_ADDRESS__) || HAS_ASAN_CLANG
+#if GW_ASAN
 #define CACHE_BLOCKS 0
 #define GAP          16
 void __asan_poison_memory_region(void const volatile *at, size_t n);

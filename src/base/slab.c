@@ -7,21 +7,13 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#if defined(__has_feature)
-#define HAS_ASAN_CLANG __has_feature(address_sanitizer)
-#else
-#define HAS_ASAN_CLANG 0
-#endif
+#include "base/asan.h"
 
 /* Under AddressSanitizer each object is an allocation of its own, so that a use after
  * gw_slab_give() and an overrun are found. */
-#if defined(__SANITIZE_ADDRESS__) || HAS_ASAN_CLANG
-#define SHARES_CHUNKS 0
-#else
-#define SHARES_CHUNKS 1
-#endif
+#define SHARES_CHUNKS !GW_ASAN
 
-#define CHUNK ((size_t)64 * 1024) /* and where it begins: at a multiple of that */
+#define CHUNK         ((size_t)64 * 1024) /* and where it begins: at a multiple of that */
 
 struct free_one {
     struct free_one *next;
