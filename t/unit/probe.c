@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "gateway/probe.h"
+#include "t/lib/own_clock.h"
 
 #define TURNS 400 /* of 50 ms at most, and then the test has failed */
 
@@ -22,32 +22,6 @@ static struct gw_loop *loop;
 static struct gw_world *world;
 static struct gw_endpoint *endpoint;
 static int backend_fd, client_fd; /* client_fd: the probe's connection, at the backend; or -1 */
-static uint64_t now_us = UINT64_C(1000000000);
-
-/* The time is ours: deadlines pass at once. */
-uint64_t
-gw_clock_mono_us(void)
-{
-    return now_us;
-}
-
-uint64_t
-gw_clock_mono_ms(void)
-{
-    return now_us / 1000;
-}
-
-uint64_t
-gw_clock_wall_ms(void)
-{
-    return now_us / 1000;
-}
-
-void
-gw_clock_rfc3339(struct gw_buf *out, uint64_t wall_ms)
-{
-    gw_buf_printf(out, "%llu", (unsigned long long)wall_ms);
-}
 
 static struct outcome {
     unsigned n;
@@ -288,7 +262,7 @@ test_silence(void **state)
     take(asked, sizeof(asked));
     turn();
     assert_int_equal(outcome.n, 0);
-    now_us += 2000000;
+    own_now_us += 2000000;
     wait_for_outcome();
     assert_int_equal(outcome.result, GW_PROBE_LATE);
     assert_string_equal(outcome.why, "GET /healthz?full: no answer within 1000 ms");
@@ -330,7 +304,7 @@ test_our_own_want_is_not_the_backends_fault(void **state)
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){3, before.rlim_max}), 0);
     (void)start(&check);
-    now_us += 100000; /* it is told from the loop's next tick */
+    own_now_us += 100000; /* it is told from the loop's next tick */
     wait_for_outcome();
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     assert_int_equal(outcome.result, GW_PROBE_VOID);
@@ -348,7 +322,7 @@ test_one_that_is_cancelled_says_nothing(void **state)
         turn();
     }
     gw_probe_cancel(p); /* while it waits */
-    now_us += 2000000;
+    own_now_us += 2000000;
     for (int i = 0; i < 3; i++) {
         turn();
     }
