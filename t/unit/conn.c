@@ -5,110 +5,13 @@
 
 #include <cmocka.h>
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "net/conn.h"
+#include "t/lib/conn_ends.h"
 
 #define MANY ((size_t)8 * 1024 * 1024)
-
-static struct gw_loop *loop;
-
-/* A connection under test, what it was told, and the other end of it. */
-struct end {
-    struct gw_conn conn;   /* first: callbacks get it */
-    struct end *neighbour; /* whether it was quiet is looked up when this one is readable */
-    unsigned readable, drained, connected;
-    int error;
-    bool close_in_connected;
-    bool neighbour_is_quiet;
-};
-
-static void
-on_readable(struct gw_conn *c)
-{
-    struct end *e = (struct end *)c;
-
-    e->readable++;
-    if (e->neighbour != NULL) {
-        e->neighbour_is_quiet = gw_conn_is_quiet(&e->neighbour->conn, false);
-    }
-}
-
-static void
-on_drained(struct gw_conn *c)
-{
-    ((struct end *)c)->drained++;
-}
-
-static void
-on_connected(struct gw_conn *c, int error)
-{
-    struct end *e = (struct end *)c;
-
-    e->connected++;
-    e->error = error;
-    if (e->close_in_connected) {
-        gw_conn_close(c, false);
-    }
-}
-
-static const struct gw_conn_events events = {
-    .readable = on_readable, .drained = on_drained, .connected = on_connected};
-
-/* A few turns of the loop: all that is there already gets its callback. */
-static void
-turn(void)
-{
-    for (int i = 0; i < 5; i++) {
-        event_base_loop(loop->base, EVLOOP_NONBLOCK);
-    }
-}
-
-/* The tick wakes the loop: it never sleeps for ever. */
-#define UNTIL(what)                               \
-    for (int turns = 0; !(what); turns++) {       \
-        assert_true(turns < 1000);                \
-        event_base_loop(loop->base, EVLOOP_ONCE); \
-    }
-
-static int
-pair(struct end *e)
-{
-    int fds[2];
-
-    memset(e, 0, sizeof(*e));
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
-    gw_conn_open(&e->conn, loop, fds[0], &events);
-    return fds[1];
-}
-
-static int
-listen_on_loopback(struct sockaddr_in *sa)
-{
-    socklen_t size = sizeof(*sa);
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-    *sa = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    assert_int_equal(bind(fd, (struct sockaddr *)sa, sizeof(*sa)), 0);
-    assert_int_equal(listen(fd, 8), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)sa, &size), 0);
-    return fd;
-}
-
-static void
-write_text(struct end *e, const char *text)
-{
-    struct iovec iov = {.iov_base = (void *)(uintptr_t)text, .iov_len = strlen(text)};
-
-    gw_conn_write(&e->conn, &iov, 1);
-}
 
 static void
 assert_other_reads(int fd, const char *want)
@@ -118,22 +21,6 @@ assert_other_reads(int fd, const char *want)
 
     assert_int_equal(n, (ssize_t)strlen(want));
     assert_memory_equal(got, want, (size_t)n);
-}
-
-static int
-open_loop(void **state)
-{
-    (void)state;
-    loop = gw_loop_new();
-    return 0;
-}
-
-static int
-close_loop(void **state)
-{
-    (void)state;
-    gw_loop_free(loop);
-    return 0;
 }
 
 static void
@@ -421,172 +308,6 @@ a_reset_is_not_an_end(void **state)
     }
 }
 
-/* A connection, and the other end of it, over TCP. */
-static int
-tcp_pair(struct end *e)
-{
-    struct sockaddr_in sa;
-    int listener = listen_on_loopback(&sa);
-
-    memset(e, 0, sizeof(*e));
-    assert_true(gw_conn_dial(&e->conn, loop, &sa, sizeof(sa), &events));
-    int other = accept(listener, NULL, NULL);
-    assert_true(other >= 0);
-    UNTIL(e->connected == 1);
-    turn();
-    close(listener);
-    return other;
-}
-
-/* Both make one edge, which looks like that of the bytes alone. */
-static void
-say_and_reset(int other)
-{
-    const struct linger now = {.l_onoff = 1};
-
-    assert_int_equal(send(other, "last words", 10, 0), 10);
-    assert_int_equal(setsockopt(other, SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
-    close(other);
-}
-
-static void
-a_reset_right_behind_bytes_is_found(void **state)
-{
-    for (int again = 0; again < 2; again++) {
-        struct end e;
-        char got[16];
-
-        (void)state;
-        say_and_reset(tcp_pair(&e));
-        turn();
-        assert_int_equal(e.readable, 1);
-        assert_int_equal(gw_conn_read(&e.conn, got, sizeof(got)), 10);
-        assert_false(gw_conn_may_read(&e.conn));
-        if (again == 1) {
-            gw_conn_look_again(&e.conn);
-        } else {
-            gw_doubt_add(&e.conn);
-            gw_doubt_add(&e.conn); /* the second time is nothing new */
-            UNTIL(e.readable == 2);
-        }
-        assert_true(gw_conn_may_read(&e.conn));
-        assert_int_equal(gw_conn_read(&e.conn, got, sizeof(got)), GW_CONN_FAILED);
-        gw_conn_close(&e.conn, false);
-    }
-}
-
-/* The kernel tells of it once, and it was the write that was told: a read would find an end. */
-static void
-a_reset_that_a_write_has_met_is_no_end(void **state)
-{
-    for (int n = 1; n <= 2; n++) {
-        struct end e;
-        char got[16];
-
-        (void)state;
-        say_and_reset(tcp_pair(&e));
-        for (int i = 0; i < n; i++) {
-            write_text(&e, "unheard");
-        }
-        assert_true(e.conn.failed);
-        assert_int_equal(gw_conn_read(&e.conn, got, sizeof(got)), 10);
-        assert_int_equal(gw_conn_read(&e.conn, got, sizeof(got)), GW_CONN_FAILED);
-        gw_conn_close(&e.conn, false);
-    }
-}
-
-/* A whole answer to a request that nobody read to its end. */
-static void
-an_end_before_the_reset_is_one(void **state)
-{
-    const struct linger now = {.l_onoff = 1};
-    struct end e;
-    int other = tcp_pair(&e);
-    char got[16];
-
-    (void)state;
-    assert_int_equal(send(other, "all", 3, 0), 3);
-    assert_int_equal(shutdown(other, SHUT_WR), 0);
-    assert_int_equal(setsockopt(other, SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
-    close(other);
-    write_text(&e, "unheard");
-    assert_true(e.conn.failed);
-    assert_int_equal(gw_conn_read(&e.conn, got, sizeof(got)), 3);
-    assert_int_equal(gw_conn_read(&e.conn, got, sizeof(got)), GW_CONN_END);
-    gw_conn_close(&e.conn, false);
-}
-
-static void
-a_failed_write_calls_the_owner(void **state)
-{
-    struct end e;
-
-    (void)state;
-    say_and_reset(tcp_pair(&e));
-    turn();
-    assert_int_equal(e.readable, 1);
-    turn();
-    assert_int_equal(e.readable, 1); /* the kernel has told all that it knows */
-    write_text(&e, "unheard");
-    assert_int_equal(e.readable, 1); /* not from within */
-    turn();
-    assert_int_equal(e.readable, 2);
-    gw_conn_close(&e.conn, false);
-}
-
-static void
-a_reset_is_known_before_what_came_before_it_is_read(void **state)
-{
-    struct end e;
-    int other = tcp_pair(&e);
-
-    (void)state;
-    assert_false(gw_conn_was_reset(&e.conn));
-    assert_int_equal(send(other, "x", 1, 0), 1);
-    assert_false(gw_conn_was_reset(&e.conn));
-    assert_int_equal(shutdown(other, SHUT_WR), 0);
-    assert_false(gw_conn_was_reset(&e.conn));
-    gw_conn_close(&e.conn, false);
-    close(other);
-    say_and_reset(tcp_pair(&e));
-    assert_true(gw_conn_was_reset(&e.conn));
-    gw_conn_close(&e.conn, false);
-}
-
-/* The oldest first, and no more of them in a tick than is said. */
-static void
-many_in_doubt_take_their_turns(void **state)
-{
-    enum {
-        MANY_ENDS = 2 * GW_DOUBTS_A_TICK + 3
-    };
-    static struct end ends[MANY_ENDS];
-    int others[MANY_ENDS];
-
-    (void)state;
-    for (int i = 0; i < MANY_ENDS; i++) {
-        others[i] = pair(&ends[i]);
-        gw_doubt_add(&ends[i].conn);
-    }
-    gw_conn_close(&ends[MANY_ENDS - 1].conn, false); /* the newest, the oldest, one in between */
-    gw_conn_close(&ends[0].conn, false);
-    gw_conn_close(&ends[5].conn, false);
-    gw_doubts_settle(loop);
-    assert_ptr_equal(loop->doubts.first, &ends[GW_DOUBTS_A_TICK + 2].conn.doubt);
-    gw_doubt_add(&ends[1].conn); /* behind the others now */
-    gw_doubts_settle(loop);
-    assert_ptr_equal(loop->doubts.first, &ends[1].conn.doubt);
-    gw_doubts_settle(loop);
-    assert_null(loop->doubts.first);
-    gw_doubts_settle(loop);
-    turn();
-    for (int i = 0; i < MANY_ENDS; i++) {
-        assert_int_equal(ends[i].readable, 0); /* all are well: nothing to tell */
-        gw_conn_close(&ends[i].conn, false);
-        close(others[i]);
-    }
-}
-
 static void
 the_kernel_knows_what_the_loop_has_not_told(void **state)
 {
@@ -655,12 +376,6 @@ main(void)
         cmocka_unit_test(who_speaks_at_once_is_heard),
         cmocka_unit_test(nobody_there_is_an_error),
         cmocka_unit_test(a_reset_is_not_an_end),
-        cmocka_unit_test(a_reset_right_behind_bytes_is_found),
-        cmocka_unit_test(a_reset_that_a_write_has_met_is_no_end),
-        cmocka_unit_test(an_end_before_the_reset_is_one),
-        cmocka_unit_test(a_failed_write_calls_the_owner),
-        cmocka_unit_test(a_reset_is_known_before_what_came_before_it_is_read),
-        cmocka_unit_test(many_in_doubt_take_their_turns),
         cmocka_unit_test(the_kernel_knows_what_the_loop_has_not_told),
         cmocka_unit_test(what_comes_in_the_same_turn_is_no_quiet),
     };
