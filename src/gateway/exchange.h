@@ -1,6 +1,7 @@
 /*
  * exchange.h - one request's dealings with a backend: shared by forward.c (the request's way
- * there), answer.c (the answer's way back), heads.c (what the heads become) and tunnel.c.
+ * there), answer_head.c and answer.c (the answer's way back), heads.c (what the heads become) and
+ * tunnel.c.
  */
 #ifndef GW_GATEWAY_EXCHANGE_H
 #define GW_GATEWAY_EXCHANGE_H
@@ -58,6 +59,9 @@ void gw_exchange_release(struct gw_exchange *x, bool reusable);
 /* Nothing of an answer has come: another try, or the request fails with err. */
 void gw_exchange_lost(struct gw_exchange *x, enum gw_err err, const char *detail);
 void gw_exchange_touch(struct gw_exchange *x);
+
+/* answer_head.c: what is there of it; when it is whole, the request goes on. */
+void gw_answer_read_head(struct gw_exchange *x);
 
 /* answer.c */
 void gw_answer_readable(struct gw_exchange *x);
