@@ -178,7 +178,7 @@ is storm('broke', '0%'), '6 200, 6 502', 'none, if there is none';
 
 # Three second tries wait at q when its circuit opens; they go on to r, and no longer count as q's.
 $up{$_} = backend($_) for qw(p q r);
-apply('moved', [qw(p q r)], {consecutiveErrors => 1, maxEjected => '0%', ejectFor => "${long}s"}, loadBalancer => {policy => 'hash', hash => {header => 'X-Key'}}, limits => {connections => 1, pending => 10}, timeouts => {firstByte => 1000 * slow() . 'ms', pending => '60s'}, retry => {attempts => 1, budget => '20%'});
+apply('moved', [qw(p q r)], {consecutiveErrors => 1, maxEjected => '0%', ejectFor => "${long}s"}, loadBalancer => {policy => 'hash', hash => {header => 'X-Key'}}, limits => {connections => 1, pending => 10}, timeouts => {firstByte => 3000 * slow() . 'ms', pending => '60s'}, retry => {attempts => 1, budget => '20%'});
 sub keyed { my ($key) = @_; return ask('/extensions/moved/x', 'X-Key' => $key) }
 my %first = map { $_ => keyed($_) } 1 .. 40;
 feel(p => 'reset');

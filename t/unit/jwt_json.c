@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/asan.h"
 #include "base/buf.h"
 #include "modules/jwt_json.h"
 
@@ -301,7 +302,7 @@ test_memory_is_bounded(void **state)
     const struct gw_jwt_json *v = gw_jwt_json_read(arena, gw_buf_text(&text), DEPTH);
     assert_non_null(v);
     assert_true(v->size > (unsigned)values);
-    assert_true(gw_arena_size(arena) <= 1024UL * 1024);
+    assert_true(gw_arena_size(arena) <= (GW_ASAN ? 1280UL : 1024UL) * 1024); /* it leaves gaps */
     gw_buf_fini(&text);
 }
 
