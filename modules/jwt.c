@@ -1,9 +1,8 @@
 /*
  * jwt.c - who asks?
  *
- * A bearer token in Authorization or, when that is absent, in X-KubeSphere-Authorization.  No
- * credential: anonymous, and what that may do is not decided here.  A bad one: 401, except where
- * everybody may come anyway.
+ * By the credential that the request brings (jwt_credential.h).  No credential: anonymous, and
+ * what that may do is not decided here.  A bad one: 401, except where everybody may come anyway.
  */
 #include <stdlib.h>
 
@@ -13,6 +12,7 @@
 #include "gateway/module.h"
 #include "modules/counter.h"
 #include "modules/jwt_cache.h"
+#include "modules/jwt_credential.h"
 
 /* What a worker has made for the settings of one config. */
 struct worker {
@@ -129,57 +129,22 @@ check_token(struct gw_req *req, const struct gw_jwt_settings *s, struct gw_str t
     return GW_ERR_OK;
 }
 
-/* The value of the only header of the id, or none.  False: there are two. */
-static bool
-only_value(const struct gw_headers *h, enum gw_header_id id, struct gw_str *value)
-{
-    unsigned n = 0;
-
-    *value = GW_STR_NONE;
-    for (unsigned i = 0; gw_headers_has(h, id) && i < h->n; i++) {
-        if (h->list[i].id == id) {
-            *value = h->list[i].value;
-            n++;
-        }
-    }
-    return n <= 1;
-}
-
-/* Two credentials are two identities: which one is meant, nobody behind us would know. */
-static bool
-find_credential(const struct gw_headers *h, struct gw_str *credential)
-{
-    struct gw_str other;
-
-    if (!only_value(h, GW_H_AUTHORIZATION, credential) ||
-        !only_value(h, GW_H_X_KUBESPHERE_AUTHORIZATION, &other)) {
-        return false;
-    }
-    if (!gw_headers_has(h, GW_H_AUTHORIZATION)) {
-        *credential = other;
-        return true;
-    }
-    return !gw_headers_has(h, GW_H_X_KUBESPHERE_AUTHORIZATION) || gw_str_eq(*credential, other);
-}
-
 /* "Bearer TOKEN", with one space and no other word (RFC 6750, 2.1). */
 static enum gw_err
-check_credential(struct gw_req *req, const struct gw_jwt_settings *s, struct gw_str credential)
+check_credential(struct gw_req *req, const struct gw_jwt_settings *s,
+                 const struct gw_jwt_credential *c)
 {
-    struct gw_str token = credential;
-    struct gw_str scheme = gw_str_cut(&token, ' ');
-
-    if (gw_str_eq_nocase(scheme, GW_STR("Basic")) && req->decision.route == GW_ROUTE_CORE) {
+    if (gw_str_eq_nocase(c->scheme, GW_STR("Basic")) && req->decision.route == GW_ROUTE_CORE) {
         req->decision.authentication = "basic, left to the core";
         return GW_ERR_OK; /* only the core knows passwords: it gets the header as it is */
     }
-    if (!gw_str_eq_nocase(scheme, GW_STR("Bearer"))) {
+    if (!gw_str_eq_nocase(c->scheme, GW_STR("Bearer"))) {
         return GW_ERR_BAD_SCHEME;
     }
-    if (token.n == 0 || gw_str_find(token, ' ') < token.n) {
+    if (c->token.n == 0 || gw_str_find(c->token, ' ') < c->token.n) {
         return GW_ERR_TOKEN_MALFORMED;
     }
-    return check_token(req, s, token);
+    return check_token(req, s, c->token);
 }
 
 /* A credential that is no good makes its sender nobody.  Whether that is good enough is for rbac
@@ -187,8 +152,7 @@ check_credential(struct gw_req *req, const struct gw_jwt_settings *s, struct gw_
 static enum gw_verdict
 authenticate(struct gw_req *req, const void *conf)
 {
-    const struct gw_headers *h = req->head == NULL ? NULL : &req->head->headers;
-    struct gw_str credential = GW_STR_NONE;
+    struct gw_jwt_credential credential;
 
     if (req->subject.trusted || (req->dry && req->subject.name.n > 0)) {
         if (req->decision.authentication == NULL) {
@@ -198,14 +162,14 @@ authenticate(struct gw_req *req, const void *conf)
     }
     gw_jwt_anonymous(&req->subject);
     req->decision.authentication = "anonymous";
-    if (h != NULL && !find_credential(h, &credential)) {
+    if (!gw_jwt_credential_find(req, &credential)) {
         req->err = GW_ERR_TWO_CREDENTIALS;
         return GW_FAIL;
     }
-    if (h == NULL || credential.p == NULL) {
+    if (credential.scheme.p == NULL) {
         return GW_NEXT;
     }
-    enum gw_err err = check_credential(req, conf, credential);
+    enum gw_err err = check_credential(req, conf, &credential);
     if (err == GW_ERR_OK) {
         return GW_NEXT;
     }
