@@ -53,9 +53,15 @@ void gw_heads_request(struct gw_exchange *x, struct gw_out *out);
 void gw_heads_response(struct gw_exchange *x, struct gw_out *out);
 void gw_heads_interim(const struct gw_req *req, const struct gw_head *head, struct gw_out *out);
 
+/* forward_body.c */
+/* Head and body to x->backend, which is ready. */
+void gw_exchange_send(struct gw_exchange *x);
+
 /* forward.c */
 /* The connection is not usable for another message, or is: leave it. */
 void gw_exchange_release(struct gw_exchange *x, bool reusable);
+/* The request fails with err; detail (copied) or NULL.  The backend is left. */
+void gw_exchange_fail(struct gw_exchange *x, enum gw_err err, const char *detail);
 /* Nothing of an answer has come: another try, or the request fails with err. */
 void gw_exchange_lost(struct gw_exchange *x, enum gw_err err, const char *detail);
 void gw_exchange_touch(struct gw_exchange *x);

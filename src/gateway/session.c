@@ -31,8 +31,8 @@ timeouts(const struct gw_session *s)
 
 /* -- the end ------------------------------------------------------------------------------- */
 
-static struct gw_slab *
-slab(const struct gw_sessions *all)
+struct gw_slab *
+gw_session_slab(const struct gw_sessions *all)
 {
     return gw_world_slab(all->world, GW_SLAB_SESSIONS, sizeof(struct gw_session));
 }
@@ -45,7 +45,7 @@ on_free(struct gw_timer *t)
 
     gw_shed_remove(s);
     free(s->stash);
-    gw_slab_give(slab(all), s);
+    gw_slab_give(gw_session_slab(all), s);
     all->count--;
     if (all->ended != NULL) {
         all->ended(all);
@@ -444,106 +444,29 @@ static const struct gw_conn_events conn_events = {
     .drained = on_drained,
 };
 
-/* -- all of them ------------------------------------------------------------------------------ */
-
-static void
-note_peer(struct gw_session *s, const struct sockaddr_storage *peer)
+void
+gw_session_start(struct gw_session *s, int fd)
 {
-    static const unsigned char v4_mapped[12] = {[10] = 0xff, [11] = 0xff};
-
-    if (peer->ss_family == AF_INET) {
-        memcpy(s->address, v4_mapped, 12);
-        memcpy(s->address + 12, &((const struct sockaddr_in *)peer)->sin_addr, 4);
-    } else if (peer->ss_family == AF_INET6) {
-        memcpy(s->address, &((const struct sockaddr_in6 *)peer)->sin6_addr, 16);
-    }
-}
-
-/* A client of too many connections is told so in answer to its request, and has not long to ask;
- * one of twice as many is shut out. */
-static bool
-count_guest(struct gw_session *s)
-{
-    const struct gw_settings *set = &gw_world_conf(s->all->world)->settings;
-    long long limit = set->limits.connections_per_client;
-
-    if (limit == 0 || s->trusted || gw_settings_trusts(set, s->address)) {
-        return true;
-    }
-    long long n = gw_guests_enter(s->address);
-    s->counted = true;
-    s->over = n > limit;
-    if (s->over) {
-        GW_SESSION_COUNT(s, refused, 1);
-        gw_session_deadline(s, timeouts(s)->linger);
-    }
-    if (n > 2 * limit) {
-        gw_session_end(s, true);
-        return false;
-    }
-    return true;
+    s->timer.fire = gw_session_on_timer;
+    gw_conn_open(&s->conn, gw_world_loop(s->all->world), fd, &conn_events);
+    become_idle(s);
 }
 
 void
-gw_session_open(struct gw_sessions *all, int fd, const struct sockaddr_storage *peer, bool trusted)
+gw_session_try_read(struct gw_session *s)
 {
-    struct gw_session *s = gw_slab_take(slab(all));
-
-    s->all = all;
-    s->trusted = trusted;
-    note_peer(s, peer);
-    gw_shed_add(s);
-    all->count++;
-    all->clients += !trusted;
-    s->timer.fire = gw_session_on_timer;
-    gw_conn_open(&s->conn, gw_world_loop(all->world), fd, &conn_events);
-    GW_SESSION_COUNT(s, accepted, 1);
-    GW_SESSION_COUNT(s, connections, 1);
-    become_idle(s);
-    if (!count_guest(s)) {
-        return;
-    }
-    /* Clients usually speak first, and at once: one read now saves a turn of the loop. */
     s->conn.may_read = true;
     read_head(s);
 }
 
 void
-gw_sessions_drain(struct gw_sessions *all)
+gw_session_shut_out(struct gw_session *s)
 {
-    all->draining = true;
-    gw_session_drain_tunnels(all);
-    for (struct gw_session *s = all->all; s != NULL; s = s->next) {
-        s->keep_alive = false;
-        if (s->state != GW_SESSION_IDLE) {
-            continue;
-        }
-        if (s->conn.out_bytes > 0) {
-            gw_session_linger(s);
-        } else if (s->requests == 0) {
-            gw_session_deadline(s, timeouts(s)->linger); /* just come: its request is on its way */
-        } else {
-            gw_session_end(s, false);
-        }
+    if (s->state == GW_SESSION_BUSY) {
+        gw_session_abandon(s, GW_ERR_CLIENT_GONE, "shutdown", true);
     }
-}
-
-void
-gw_sessions_close(struct gw_sessions *all)
-{
-    for (struct gw_session *s = all->all; s != NULL; s = s->next) {
-        if (s->state == GW_SESSION_BUSY) {
-            gw_session_abandon(s, GW_ERR_CLIENT_GONE, "shutdown", true);
-        }
-        if (s->state == GW_SESSION_HEAD) {
-            give_up_message(s);
-        }
-        gw_session_end(s, false);
+    if (s->state == GW_SESSION_HEAD) {
+        give_up_message(s);
     }
-    while (all->all != NULL) {
-        struct gw_timer *t = &all->all->timer;
-
-        gw_wheel_cancel(t);
-        t->fire(t);
-    }
+    gw_session_end(s, false);
 }

@@ -1,4 +1,5 @@
-/* session_private.h - a session's inside, shared by session.c, session_body.c and intake.c. */
+/* session_private.h - a session's inside, shared by session.c and its neighbours (_body, _rest,
+ * _time, _tunnel), sessions.c and intake.c. */
 #ifndef GW_GATEWAY_SESSION_PRIVATE_H
 #define GW_GATEWAY_SESSION_PRIVATE_H
 
@@ -79,6 +80,16 @@ gw_session_req(const struct gw_session *s)
 
 /* The message is over, or is given up: its memory goes, the request's included. */
 void gw_session_forget(struct gw_session *s);
+
+/* Of a worker's sessions. */
+struct gw_slab *gw_session_slab(const struct gw_sessions *all);
+
+/* A new one, whose owner is known: waits for its first request. */
+void gw_session_start(struct gw_session *s, int fd);
+/* Something may have come, although no event has said so. */
+void gw_session_try_read(struct gw_session *s);
+/* Ends it, whatever it is at: its client is not told. */
+void gw_session_shut_out(struct gw_session *s);
 
 /* Closes it now; its memory is freed by the wheel: callers up the stack may still look at it. */
 void gw_session_end(struct gw_session *s, bool reset);

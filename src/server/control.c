@@ -1,5 +1,3 @@
-#include "server/control.h"
-
 #include <assert.h>
 #include <pthread.h>
 #include <signal.h>
@@ -9,44 +7,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "server/admin_health.h"
 #include "server/checker.h"
+#include "server/control_private.h"
 #include "server/descriptors.h"
-#include "server/ebb.h"
-#include "server/worker.h"
 
 /* Between two looks at the registry's state, for readiness and metrics. */
 #define STATUS_EVERY_MS 100
 /* How long a start waits for a registry that it knows nothing of yet, before it serves without. */
 #define FIRST_STATE_MS 1000
-
-struct live_waiter {
-    struct live_waiter *next;
-    uint64_t revision;
-    void (*done)(void *arg);
-    void *arg;
-};
-
-struct gw_control {
-    const struct gw_server_args *args;
-    struct gw_loop *loop;
-    struct event_base *base; /* the loop's */
-    struct gw_mailbox *mailbox;
-    struct event *mail_event, *status_event, *drain_event;
-    struct event *signals[3];
-    struct gw_conf *conf;
-    struct gw_sync *sync;
-    struct gw_worker *workers;
-    struct gw_world **worlds;
-    uint64_t *live; /* the revision that each worker has applied */
-    unsigned n_workers, n_drained;
-    struct live_waiter *waiters;
-    uint64_t started_ms;
-    struct gw_ebb ebb;
-    bool listening, stopping;
-};
-
-#define LARGE_BATCH 10000 /* changes */
 
 static struct gw_control *the_control;   /* set before the first thread, cleared after the last */
 static struct gw_sync_status the_status; /* a copy, behind the lock */
@@ -54,23 +22,6 @@ static pthread_mutex_t status_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* -- mail ----------------------------------------------------------------------------------------
  */
-
-struct conf_mail {
-    struct gw_mail mail;
-    struct gw_conf *conf;
-};
-
-struct batch_mail {
-    struct gw_mail mail;
-    struct gw_batch *batch;
-};
-
-struct live_mail {
-    struct gw_mail mail;
-    unsigned id;
-    uint64_t revision;
-    bool large; /* the batch */
-};
 
 struct listen_mail {
     struct gw_mail mail;
@@ -100,219 +51,6 @@ on_control_mail(evutil_socket_t fd, short what, void *arg)
     (void)what;
     gw_loop_turn(c->loop);
     gw_mailbox_run(c->mailbox, c);
-}
-
-/* -- changes -------------------------------------------------------------------------------------
- */
-
-static uint64_t
-live_everywhere(const struct gw_control *c)
-{
-    uint64_t least = UINT64_MAX;
-
-    for (unsigned i = 0; i < c->n_workers; i++) {
-        least = c->live[i] < least ? c->live[i] : least;
-    }
-    return least;
-}
-
-static void
-wake_waiters(struct gw_control *c)
-{
-    uint64_t live = live_everywhere(c);
-
-    for (struct live_waiter **at = &c->waiters; *at != NULL;) {
-        struct live_waiter *w = *at;
-
-        if (w->revision > live) {
-            at = &w->next;
-            continue;
-        }
-        *at = w->next;
-        w->done(w->arg);
-        free(w);
-    }
-}
-
-void
-gw_control_when_live(struct gw_control *c, uint64_t revision, void (*done)(void *arg), void *arg)
-{
-    if (live_everywhere(c) >= revision) {
-        done(arg);
-        return;
-    }
-    struct live_waiter *w = gw_mem_alloc(sizeof(*w));
-    *w = (struct live_waiter){.next = c->waiters, .revision = revision, .done = done, .arg = arg};
-    c->waiters = w;
-}
-
-static void
-on_live(struct gw_mail *mail, void *receiver)
-{
-    struct live_mail *m = (struct live_mail *)mail;
-    struct gw_control *c = receiver;
-
-    c->live[m->id] = m->revision;
-    if (m->large) {
-        gw_mem_trim(); /* its listing and lists were larger than what stays */
-    }
-    free(m);
-    wake_waiters(c);
-}
-
-/* On the worker. */
-static void
-run_batch(struct gw_mail *mail, void *receiver)
-{
-    struct batch_mail *m = (struct batch_mail *)mail;
-    struct gw_worker *w = receiver;
-    struct live_mail *back = gw_mem_alloc(sizeof(*back));
-
-    gw_world_apply(w->world, m->batch);
-    *back = (struct live_mail){.mail = {.run = on_live},
-                               .id = w->id,
-                               .revision = m->batch->revision,
-                               .large = m->batch->n >= LARGE_BATCH};
-    gw_batch_unref(m->batch);
-    free(m);
-    gw_control_send(&back->mail);
-}
-
-static void
-on_batch(void *owner, const struct gw_change *changes, size_t n, uint64_t revision, bool reset)
-{
-    struct gw_control *c = owner;
-    struct gw_batch *batch = gw_batch_compile(changes, n, revision, reset, NULL);
-
-    for (unsigned i = 0; i < c->n_workers; i++) {
-        struct batch_mail *m = gw_mem_alloc(sizeof(*m));
-
-        *m = (struct batch_mail){.mail = {.run = run_batch}, .batch = gw_batch_ref(batch)};
-        gw_mailbox_send(c->workers[i].mailbox, &m->mail);
-    }
-    gw_batch_unref(batch);
-    if (c->sync != NULL && !c->listening) {
-        event_active(c->status_event, EV_TIMEOUT, 1); /* what was waited for is known now */
-    }
-}
-
-/* -- configuration -------------------------------------------------------------------------------
- */
-
-static void
-run_conf(struct gw_mail *mail, void *receiver)
-{
-    struct conf_mail *m = (struct conf_mail *)mail;
-    struct gw_worker *w = receiver;
-
-    gw_world_use(w->world, m->conf);
-    gw_conf_unref(m->conf);
-    free(m);
-}
-
-static bool
-same_listeners(const struct gw_settings *a, const struct gw_settings *b)
-{
-    const struct gw_listener_settings *la = a->listeners.items;
-    const struct gw_listener_settings *lb = b->listeners.items;
-
-    for (size_t i = 0; i < a->listeners.n && i < b->listeners.n; i++) {
-        if (strcmp(la[i].address, lb[i].address) != 0) {
-            return false;
-        }
-    }
-    return a->listeners.n == b->listeners.n;
-}
-
-static bool
-same_text(const char *a, const char *b)
-{
-    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
-static bool
-same_registry(const struct gw_registry_settings *a, const struct gw_registry_settings *b)
-{
-    return a->driver == b->driver && same_text(a->sqlite.path, b->sqlite.path) &&
-           same_text(a->redis.url, b->redis.url) && same_text(a->redis.prefix, b->redis.prefix) &&
-           same_text(a->snapshot, b->snapshot);
-}
-
-/* What a running server can't change is said, not ignored in silence. */
-static void
-warn_of_restart(const struct gw_settings *now, const struct gw_settings *next, struct gw_diag *diag)
-{
-    const struct {
-        const char *name;
-        bool same;
-    } rows[] = {
-        {"listeners", same_listeners(now, next)},
-        {"workers", now->n_workers == next->n_workers},
-        {"user", same_text(now->user, next->user)},
-        {"registry", same_registry(&now->registry, &next->registry)},
-        {"admin.socket", same_text(now->admin.socket, next->admin.socket)},
-        {"limits.connections", now->limits.connections == next->limits.connections},
-    };
-
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        if (!rows[i].same) {
-            gw_diag_warn(diag, (struct gw_place){0},
-                         "%s has changed: that takes effect at the next restart", rows[i].name);
-        }
-    }
-}
-
-bool
-gw_control_reload(struct gw_control *c, struct gw_diag *diag)
-{
-    struct gw_conf *next = gw_conf_load(c->args->config_file, diag);
-
-    gw_admin_reloaded(next != NULL);
-    if (next == NULL) {
-        return false;
-    }
-    warn_of_restart(&c->conf->settings, &next->settings, diag);
-    for (unsigned i = 0; i < c->n_workers; i++) {
-        struct conf_mail *m = gw_mem_alloc(sizeof(*m));
-
-        *m = (struct conf_mail){.mail = {.run = run_conf}, .conf = gw_conf_ref(next)};
-        gw_mailbox_send(c->workers[i].mailbox, &m->mail);
-    }
-    gw_conf_unref(c->conf);
-    c->conf = next;
-    gw_checker_use(next);
-    return true;
-}
-
-/* A line of the log for each. */
-static void
-log_findings(const char *about, const struct gw_diag *diag)
-{
-    for (size_t i = 0; i < diag->n; i++) {
-        const struct gw_finding *f = &diag->findings[i];
-        const char *file = f->place.file == NULL ? "" : f->place.file;
-
-        gw_log_line(f->severity == GW_ERROR ? GW_LOG_ERROR : GW_LOG_WARN, "%s: %s%s%.0d%s%s", about,
-                    file, file[0] == '\0' ? "" : ":", f->place.line, file[0] == '\0' ? "" : ": ",
-                    f->text);
-    }
-}
-
-static void
-on_hup(evutil_socket_t fd, short what, void *arg)
-{
-    struct gw_diag diag = {0};
-
-    (void)fd;
-    (void)what;
-    bool ok = gw_control_reload(arg, &diag);
-    log_findings("reload", &diag);
-    if (ok) {
-        gw_log_info("the configuration was reloaded");
-    } else {
-        gw_log_error("the configuration was not reloaded: the old one stays in force");
-    }
-    gw_diag_fini(&diag);
 }
 
 /* -- start and end -------------------------------------------------------------------------------
@@ -411,82 +149,6 @@ gw_control_registry_status(struct gw_sync_status *out)
 }
 
 static void
-run_stop(struct gw_mail *mail, void *receiver)
-{
-    free(mail);
-    gw_worker_stop(receiver);
-}
-
-static void
-send_to_all(struct gw_control *c, void (*run)(struct gw_mail *mail, void *receiver))
-{
-    for (unsigned i = 0; i < c->n_workers; i++) {
-        struct gw_mail *m = gw_mem_alloc(sizeof(*m));
-
-        m->run = run;
-        gw_mailbox_send(c->workers[i].mailbox, m);
-    }
-}
-
-static void
-on_drain_deadline(evutil_socket_t fd, short what, void *arg)
-{
-    struct gw_control *c = arg;
-
-    (void)fd;
-    (void)what;
-    gw_log_warn("timeouts.drain is over: the remaining connections are closed");
-    event_base_loopbreak(c->base);
-}
-
-static void
-on_worker_drained(struct gw_mail *mail, void *receiver)
-{
-    struct gw_control *c = receiver;
-
-    free(mail);
-    if (++c->n_drained == c->n_workers) {
-        event_base_loopbreak(c->base);
-    }
-}
-
-static void
-tell_drained(struct gw_worker *w)
-{
-    struct gw_mail *m = gw_mem_alloc(sizeof(*m));
-
-    (void)w;
-    m->run = on_worker_drained;
-    gw_control_send(m);
-}
-
-static void
-run_drain(struct gw_mail *mail, void *receiver)
-{
-    free(mail);
-    gw_worker_drain(receiver, tell_drained);
-}
-
-static void
-on_term(evutil_socket_t fd, short what, void *arg)
-{
-    struct gw_control *c = arg;
-    long long ms = c->conf->settings.timeouts.drain;
-    const struct timeval deadline = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-
-    (void)fd;
-    (void)what;
-    if (c->stopping) {
-        event_base_loopbreak(c->base); /* asked twice: no more waiting */
-        return;
-    }
-    c->stopping = true;
-    gw_log_info("stopping: no new connections, running requests may take %lld ms", ms);
-    send_to_all(c, run_drain);
-    event_add(c->drain_event, &deadline);
-}
-
-static void
 open_loop(struct gw_control *c)
 {
     const struct timeval every = {.tv_usec = STATUS_EVERY_MS * 1000L};
@@ -500,10 +162,10 @@ open_loop(struct gw_control *c)
     event_add(c->mail_event, NULL);
     c->status_event = event_new(c->base, -1, EV_PERSIST, on_status, c);
     event_add(c->status_event, &every);
-    c->drain_event = event_new(c->base, -1, 0, on_drain_deadline, c);
-    c->signals[0] = evsignal_new(c->base, SIGTERM, on_term, c);
-    c->signals[1] = evsignal_new(c->base, SIGINT, on_term, c);
-    c->signals[2] = evsignal_new(c->base, SIGHUP, on_hup, c);
+    c->drain_event = event_new(c->base, -1, 0, gw_control_on_drain_deadline, c);
+    c->signals[0] = evsignal_new(c->base, SIGTERM, gw_control_on_term, c);
+    c->signals[1] = evsignal_new(c->base, SIGINT, gw_control_on_term, c);
+    c->signals[2] = evsignal_new(c->base, SIGHUP, gw_control_on_hup, c);
     sigemptyset(&held);
     for (int i = 0; i < 3; i++) {
         event_add(c->signals[i], NULL);
@@ -541,36 +203,22 @@ open_registry(struct gw_control *c)
 {
     struct gw_diag diag = {0};
 
-    c->sync = gw_sync_open(&c->conf->settings.registry, c->base, on_batch, c, &diag);
-    log_findings("registry", &diag);
+    c->sync = gw_sync_open(&c->conf->settings.registry, c->base, gw_control_on_batch, c, &diag);
+    gw_control_log_findings("registry", &diag);
     gw_diag_fini(&diag);
     return c->sync != NULL;
-}
-
-/* What they wait for does not come any more.  Their errands go home, where nobody is; later there
- * would be no mailbox to send them to. */
-static void
-dismiss_waiters(struct gw_control *c)
-{
-    while (c->waiters != NULL) {
-        struct live_waiter *w = c->waiters;
-
-        c->waiters = w->next;
-        w->done(w->arg);
-        free(w);
-    }
 }
 
 static void
 close_all(struct gw_control *c)
 {
-    send_to_all(c, run_stop);
+    gw_control_stop_workers(c);
     for (unsigned i = 0; i < c->n_workers; i++) {
         pthread_join(c->workers[i].thread, NULL);
     }
     gw_mailbox_run(c->mailbox, c); /* late errands still find the registry open */
     gw_sync_close(c->sync);
-    dismiss_waiters(c);
+    gw_control_dismiss_waiters(c);
     for (unsigned i = 0; i < c->n_workers; i++) {
         gw_worker_fini(&c->workers[i]);
     }

@@ -1,0 +1,135 @@
+/*
+ * control_live.c - what is registered gets to the workers, and who waited for that is told.
+ */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "server/control_private.h"
+
+#define LARGE_BATCH 10000 /* changes */
+
+struct gw_live_waiter {
+    struct gw_live_waiter *next;
+    uint64_t revision;
+    void (*done)(void *arg);
+    void *arg;
+};
+
+struct batch_mail {
+    struct gw_mail mail;
+    struct gw_batch *batch;
+};
+
+struct live_mail {
+    struct gw_mail mail;
+    unsigned id;
+    uint64_t revision;
+    bool large; /* the batch */
+};
+
+static uint64_t
+live_everywhere(const struct gw_control *c)
+{
+    uint64_t least = UINT64_MAX;
+
+    for (unsigned i = 0; i < c->n_workers; i++) {
+        least = c->live[i] < least ? c->live[i] : least;
+    }
+    return least;
+}
+
+static void
+wake_waiters(struct gw_control *c)
+{
+    uint64_t live = live_everywhere(c);
+
+    for (struct gw_live_waiter **at = &c->waiters; *at != NULL;) {
+        struct gw_live_waiter *w = *at;
+
+        if (w->revision > live) {
+            at = &w->next;
+            continue;
+        }
+        *at = w->next;
+        w->done(w->arg);
+        free(w);
+    }
+}
+
+void
+gw_control_when_live(struct gw_control *c, uint64_t revision, void (*done)(void *arg), void *arg)
+{
+    if (live_everywhere(c) >= revision) {
+        done(arg);
+        return;
+    }
+    struct gw_live_waiter *w = gw_mem_alloc(sizeof(*w));
+    *w =
+        (struct gw_live_waiter){.next = c->waiters, .revision = revision, .done = done, .arg = arg};
+    c->waiters = w;
+}
+
+static void
+on_live(struct gw_mail *mail, void *receiver)
+{
+    struct live_mail *m = (struct live_mail *)mail;
+    struct gw_control *c = receiver;
+
+    c->live[m->id] = m->revision;
+    if (m->large) {
+        gw_mem_trim(); /* its listing and lists were larger than what stays */
+    }
+    free(m);
+    wake_waiters(c);
+}
+
+/* On the worker. */
+static void
+run_batch(struct gw_mail *mail, void *receiver)
+{
+    struct batch_mail *m = (struct batch_mail *)mail;
+    struct gw_worker *w = receiver;
+    struct live_mail *back = gw_mem_alloc(sizeof(*back));
+
+    gw_world_apply(w->world, m->batch);
+    *back = (struct live_mail){.mail = {.run = on_live},
+                               .id = w->id,
+                               .revision = m->batch->revision,
+                               .large = m->batch->n >= LARGE_BATCH};
+    gw_batch_unref(m->batch);
+    free(m);
+    gw_control_send(&back->mail);
+}
+
+void
+gw_control_on_batch(void *owner, const struct gw_change *changes, size_t n, uint64_t revision,
+                    bool reset)
+{
+    struct gw_control *c = owner;
+    struct gw_batch *batch = gw_batch_compile(changes, n, revision, reset, NULL);
+
+    for (unsigned i = 0; i < c->n_workers; i++) {
+        struct batch_mail *m = gw_mem_alloc(sizeof(*m));
+
+        *m = (struct batch_mail){.mail = {.run = run_batch}, .batch = gw_batch_ref(batch)};
+        gw_mailbox_send(c->workers[i].mailbox, &m->mail);
+    }
+    gw_batch_unref(batch);
+    if (c->sync != NULL && !c->listening) {
+        event_active(c->status_event, EV_TIMEOUT, 1); /* what was waited for is known now */
+    }
+}
+
+/* What they wait for does not come any more.  Their errands go home, where nobody is; later there
+ * would be no mailbox to send them to. */
+void
+gw_control_dismiss_waiters(struct gw_control *c)
+{
+    while (c->waiters != NULL) {
+        struct gw_live_waiter *w = c->waiters;
+
+        c->waiters = w->next;
+        w->done(w->arg);
+        free(w);
+    }
+}

@@ -1,0 +1,54 @@
+/*
+ * control_private.h - the control thread's state, for control.c and its neighbours.
+ *
+ * control.c starts and ends it; control_live.c tells the workers of changes, control_reload.c of a
+ * new configuration, control_stop.c to come to an end.  All on the control thread.
+ */
+#ifndef GW_SERVER_CONTROL_PRIVATE_H
+#define GW_SERVER_CONTROL_PRIVATE_H
+
+#include <event2/event.h>
+
+#include "server/control.h"
+#include "server/ebb.h"
+#include "server/worker.h"
+
+struct gw_live_waiter;
+
+struct gw_control {
+    const struct gw_server_args *args;
+    struct gw_loop *loop;
+    struct event_base *base; /* the loop's */
+    struct gw_mailbox *mailbox;
+    struct event *mail_event, *status_event, *drain_event;
+    struct event *signals[3];
+    struct gw_conf *conf;
+    struct gw_sync *sync;
+    struct gw_worker *workers;
+    struct gw_world **worlds;
+    uint64_t *live; /* the revision that each worker has applied */
+    unsigned n_workers, n_drained;
+    struct gw_live_waiter *waiters;
+    uint64_t started_ms;
+    struct gw_ebb ebb;
+    bool listening, stopping;
+};
+
+/* A batch from the registry (gw_sync_fn): compiled once, sent to every worker. */
+void gw_control_on_batch(void *owner, const struct gw_change *changes, size_t n, uint64_t revision,
+                         bool reset);
+/* Those who wait for a revision are answered although it will never be live. */
+void gw_control_dismiss_waiters(struct gw_control *c);
+
+/* What was found in a file, a line of the log for each; about: "reload", "registry". */
+void gw_control_log_findings(const char *about, const struct gw_diag *diag);
+void gw_control_on_hup(evutil_socket_t fd, short what, void *arg);
+
+/* The workers let running requests end, at most timeouts.drain; then the loop breaks.  A second
+ * signal breaks it at once. */
+void gw_control_on_term(evutil_socket_t fd, short what, void *arg);
+void gw_control_on_drain_deadline(evutil_socket_t fd, short what, void *arg);
+/* The workers' loops end now, whatever runs. */
+void gw_control_stop_workers(struct gw_control *c);
+
+#endif
