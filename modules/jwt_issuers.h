@@ -5,13 +5,13 @@
 #define GW_MODULES_JWT_ISSUERS_H
 
 #include "config/schema.h"
-#include "modules/jwt_keys.h"
+#include "modules/jwt_keyset.h"
 
-/* One issuer and one key.  Several rows may have the same issuer, for a change of keys. */
+/* One issuer and its keys.  Several rows may have the same issuer, for a change of keys. */
 struct gw_jwt_issuer {
     const char *issuer;
     const char *const *algorithms;
-    const char *secret_file, *public_key_file; /* one of them; the other NULL or "" */
+    const char *secret_file, *public_key_file, *jwks_file; /* one of them; the others NULL or "" */
     bool allow_weak_secret;
     const char *const *audiences;   /* empty: not asked for */
     const char *const *token_types; /* empty: not asked for */
@@ -20,9 +20,8 @@ struct gw_jwt_issuer {
     } claims;
     long long leeway_ms;
     /* made from the above */
-    struct gw_jwt_key key;
-    const struct gw_jwt_alg *algs[GW_JWT_ALGS];
-    size_t n_algs;
+    unsigned algs; /* of `algorithms`, as bits; 0: of each key its usual one */
+    struct gw_jwt_keyset *keys;
 };
 
 struct gw_jwt_settings {
@@ -43,7 +42,14 @@ gw_jwt_issuer_at(const struct gw_jwt_settings *s, size_t i)
     return (const struct gw_jwt_issuer *)s->issuers.items + i;
 }
 
-/* The file's bytes in the arena, 64 KiB at most; false and *why when it can't be read. */
+/* What tokens of this row may be signed with by this key. */
+static inline unsigned
+gw_jwt_issuer_algs(const struct gw_jwt_issuer *row, const struct gw_jwt_key *key)
+{
+    return row->algs == 0 ? key->usual : key->algs & row->algs;
+}
+
+/* The file's bytes in the arena, 256 KiB at most; false and *why when it can't be read. */
 bool gw_jwt_read_file(struct gw_arena *a, const char *path, struct gw_str *text, const char **why);
 
 #endif

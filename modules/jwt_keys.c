@@ -1,5 +1,6 @@
 #include "modules/jwt_keys.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <stdlib.h>
 
@@ -40,6 +41,30 @@ gw_jwt_alg_find(struct gw_str name)
     return NULL;
 }
 
+unsigned
+gw_jwt_alg_index(const struct gw_jwt_alg *alg)
+{
+    return (unsigned)(alg - algs);
+}
+
+unsigned
+gw_jwt_alg_bit(const struct gw_jwt_alg *alg)
+{
+    return 1U << gw_jwt_alg_index(alg);
+}
+
+const struct gw_jwt_alg *
+gw_jwt_alg_next(unsigned set, unsigned *at)
+{
+    for (unsigned i = *at; i < GW_JWT_ALGS; i++) {
+        if ((set >> i & 1) != 0) {
+            *at = i + 1;
+            return &algs[i];
+        }
+    }
+    return NULL;
+}
+
 const char *const *
 gw_jwt_alg_names(void)
 {
@@ -52,8 +77,44 @@ gw_jwt_alg_names(void)
     return names;
 }
 
-bool
-gw_jwt_key_secret(struct gw_jwt_key *key, struct gw_str text, const char **why)
+/* What it may do by its type and size; and of that, the one that is meant when none is named. */
+static struct gw_jwt_key *
+finish(struct gw_jwt_key *key, bool weak)
+{
+    atomic_init(&key->refs, 1);
+    for (size_t i = 0; i < GW_JWT_ALGS; i++) {
+        if (gw_jwt_key_misfit(key, &algs[i]) == NULL &&
+            (weak || gw_jwt_key_weakness(key, &algs[i]) == NULL)) {
+            key->algs |= gw_jwt_alg_bit(&algs[i]);
+        }
+    }
+    key->usual = key->algs & ~(key->algs - 1); /* the first */
+    return key;
+}
+
+struct gw_jwt_key *
+gw_jwt_key_of(EVP_PKEY *pkey)
+{
+    struct gw_jwt_key *key = gw_mem_alloc(sizeof(*key));
+
+    key->pkey = pkey;
+    return finish(key, false);
+}
+
+struct gw_jwt_key *
+gw_jwt_key_of_secret(struct gw_str bytes, bool weak)
+{
+    struct gw_jwt_key *key = gw_mem_alloc(sizeof(*key));
+
+    assert(bytes.n > 0);
+    key->secret = gw_mem_alloc(bytes.n);
+    key->secret_bytes = bytes.n;
+    memcpy(key->secret, bytes.p, bytes.n);
+    return finish(key, weak);
+}
+
+struct gw_jwt_key *
+gw_jwt_key_secret(struct gw_str text, const char **why)
 {
     if (text.n > 0 && text.p[text.n - 1] == '\n') {
         text.n--;
@@ -61,19 +122,14 @@ gw_jwt_key_secret(struct gw_jwt_key *key, struct gw_str text, const char **why)
     }
     if (text.n == 0) {
         *why = "is empty";
-        return false;
+        return NULL;
     }
     /* A public key as a secret is known to all: whoever has it could make tokens. */
     if (gw_str_has_prefix(text, GW_STR("-----BEGIN "))) {
         *why = "holds a PEM key or certificate; use public_key_file";
-        return false;
+        return NULL;
     }
-    *key = (struct gw_jwt_key){
-        .secret = gw_mem_alloc(text.n),
-        .secret_bytes = text.n,
-    };
-    memcpy(key->secret, text.p, text.n);
-    return true;
+    return gw_jwt_key_of_secret(text, true);
 }
 
 static EVP_PKEY *
@@ -86,41 +142,65 @@ read_certificate(BIO *bio)
     return pkey;
 }
 
-bool
-gw_jwt_key_pem(struct gw_jwt_key *key, struct gw_str pem, const char **why)
+struct gw_jwt_key *
+gw_jwt_key_pem(struct gw_str pem, const char **why)
 {
     if (pem.n == 0 || pem.n > INT_MAX) {
         *why = "is empty";
-        return false;
+        return NULL;
     }
     if (memmem(pem.p, pem.n, "PRIVATE KEY-----", 16) != NULL) {
         *why = "holds a private key; the gateway only needs, and only takes, the public one";
-        return false;
+        return NULL;
     }
     BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
-    *key = (struct gw_jwt_key){.pkey = PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL)};
+    EVP_PKEY *pkey = PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
     BIO_free(bio);
-    if (key->pkey == NULL) {
+    if (pkey == NULL) {
         bio = BIO_new_mem_buf(pem.p, (int)pem.n);
-        key->pkey = read_certificate(bio);
+        pkey = read_certificate(bio);
         BIO_free(bio);
     }
     ERR_clear_error();
-    if (key->pkey == NULL) {
+    if (pkey == NULL) {
         *why = "holds no PEM public key and no certificate";
+        return NULL;
     }
-    return key->pkey != NULL;
+    return gw_jwt_key_of(pkey);
+}
+
+struct gw_jwt_key *
+gw_jwt_key_ref(struct gw_jwt_key *key)
+{
+    atomic_fetch_add_explicit(&key->refs, 1, memory_order_relaxed);
+    return key;
 }
 
 void
-gw_jwt_key_fini(struct gw_jwt_key *key)
+gw_jwt_key_unref(struct gw_jwt_key *key)
 {
+    if (key == NULL || atomic_fetch_sub_explicit(&key->refs, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
     EVP_PKEY_free(key->pkey); /* NULL is fine */
     if (key->secret != NULL) {
         OPENSSL_cleanse(key->secret, key->secret_bytes);
         free(key->secret);
     }
-    *key = (struct gw_jwt_key){0};
+    free(key->id);
+    free(key);
+}
+
+bool
+gw_jwt_key_eq(const struct gw_jwt_key *a, const struct gw_jwt_key *b)
+{
+    if (a->algs != b->algs || a->usual != b->usual ||
+        !gw_str_eq(gw_str_of(a->id), gw_str_of(b->id)) || (a->pkey == NULL) != (b->pkey == NULL)) {
+        return false;
+    }
+    return a->pkey != NULL ? EVP_PKEY_eq(a->pkey, b->pkey) == 1
+                           : a->secret_bytes == b->secret_bytes &&
+                                 CRYPTO_memcmp(a->secret, b->secret, a->secret_bytes) == 0;
 }
 
 static bool

@@ -7,93 +7,200 @@
 #include "modules/jwt_signature.h"
 #include "modules/jwt_token.h"
 
+/* The contexts for the keys of one row of the issuers. */
+struct row {
+    struct gw_jwt_keyset *keys;    /* a reference */
+    struct gw_jwt_verifier **list; /* [key * GW_JWT_ALGS + algorithm]; made when needed */
+};
+
 struct gw_jwt_verifiers {
     const struct gw_jwt_settings *settings;
     size_t n;
-    struct gw_jwt_verifier *list[]; /* [issuer * GW_JWT_ALGS + its algorithm]; made when needed */
+    struct row rows[];
 };
 
-static size_t
-count(const struct gw_jwt_settings *s)
-{
-    return s->issuers.n * GW_JWT_ALGS;
-}
+/* A token and the rows of its issuer: what came of it so far. */
+struct trial {
+    const struct gw_jwt_token *token;
+    const struct gw_jwt_alg *alg; /* NULL: nobody knows it */
+    enum gw_err err;              /* what came nearest */
+};
 
 struct gw_jwt_verifiers *
 gw_jwt_verifiers_new(const struct gw_jwt_settings *settings)
 {
-    struct gw_jwt_verifiers *v =
-        gw_mem_alloc(sizeof(*v) + count(settings) * sizeof(struct gw_jwt_verifier *));
+    size_t n = settings->issuers.n;
+    struct gw_jwt_verifiers *v = gw_mem_alloc(sizeof(*v) + n * sizeof(struct row));
 
     v->settings = settings;
-    v->n = count(settings);
+    v->n = n;
     return v;
+}
+
+static void
+clear_row(struct row *r)
+{
+    size_t n = r->keys == NULL ? 0 : r->keys->n * GW_JWT_ALGS;
+
+    for (size_t i = 0; i < n; i++) {
+        gw_jwt_verifier_free(r->list[i]);
+    }
+    free(r->list);
+    gw_jwt_keyset_unref(r->keys);
+    *r = (struct row){0};
 }
 
 void
 gw_jwt_verifiers_free(struct gw_jwt_verifiers *v)
 {
     for (size_t i = 0; v != NULL && i < v->n; i++) {
-        gw_jwt_verifier_free(v->list[i]);
+        clear_row(&v->rows[i]);
     }
     free(v);
 }
 
-static bool
-check_with(struct gw_jwt_verifiers *v, size_t issuer, size_t alg, const struct gw_jwt_token *t)
+/* Another set: the contexts of the keys that stay are kept. */
+static void
+use_keys(struct row *r, struct gw_jwt_keyset *keys)
 {
-    const struct gw_jwt_issuer *s = gw_jwt_issuer_at(v->settings, issuer);
-    struct gw_jwt_verifier **slot = &v->list[issuer * GW_JWT_ALGS + alg];
+    struct row next = {
+        .keys = gw_jwt_keyset_ref(keys),
+        .list = gw_mem_alloc(keys->n * GW_JWT_ALGS * sizeof(struct gw_jwt_verifier *)),
+    };
+    size_t bytes = GW_JWT_ALGS * sizeof(struct gw_jwt_verifier *);
 
-    if (*slot == NULL) {
-        *slot = gw_jwt_verifier_new(&s->key, s->algs[alg]);
-    }
-    return *slot != NULL && gw_jwt_verifier_check(*slot, t->signed_text, t->signature);
-}
+    for (size_t k = 0; k < keys->n; k++) {
+        size_t before = gw_jwt_keyset_find(r->keys, keys->keys[k]);
 
-/* By one row of the issuers: the one whose key made the signature.  err keeps what came nearest:
- * issuer, then algorithm, then signature. */
-static bool
-check_by_row(struct gw_jwt_verifiers *v, size_t i, const struct gw_jwt_token *t, enum gw_err *err)
-{
-    const struct gw_jwt_issuer *s = gw_jwt_issuer_at(v->settings, i);
-
-    if (!gw_str_eq(t->issuer, gw_str_of(s->issuer))) {
-        return false;
-    }
-    if (*err == GW_ERR_TOKEN_ISSUER) {
-        *err = GW_ERR_TOKEN_ALGORITHM;
-    }
-    for (size_t k = 0; k < s->n_algs; k++) {
-        if (gw_str_eq(t->alg, gw_str_of(s->algs[k]->name))) {
-            *err = GW_ERR_TOKEN_SIGNATURE;
-            return check_with(v, i, k, t);
+        if (r->keys != NULL && before < r->keys->n) {
+            memcpy(&next.list[k * GW_JWT_ALGS], &r->list[before * GW_JWT_ALGS], bytes);
+            memset(&r->list[before * GW_JWT_ALGS], 0, bytes); /* it has another owner now */
         }
     }
-    return false;
+    clear_row(r);
+    *r = next;
+}
+
+static bool
+check_with(struct row *r, size_t key, const struct trial *t)
+{
+    struct gw_jwt_verifier **slot = &r->list[key * GW_JWT_ALGS + gw_jwt_alg_index(t->alg)];
+
+    if (*slot == NULL) {
+        *slot = gw_jwt_verifier_new(r->keys->keys[key], t->alg);
+    }
+    return *slot != NULL &&
+           gw_jwt_verifier_check(*slot, t->token->signed_text, t->token->signature);
+}
+
+/* How near to a good token an error is: of several rows, the nearest is told. */
+static int
+nearness(enum gw_err err)
+{
+    static const enum gw_err order[] = {
+        GW_ERR_TOKEN_ISSUER,
+        GW_ERR_TOKEN_ALGORITHM,
+        GW_ERR_TOKEN_KEY,
+        GW_ERR_TOKEN_SIGNATURE,
+    };
+    int i = 0;
+
+    while (order[i] != err) {
+        i++;
+    }
+    return i;
+}
+
+static void
+note(struct trial *t, enum gw_err err)
+{
+    if (nearness(err) > nearness(t->err)) {
+        t->err = err;
+    }
+}
+
+/* A key that the token does not mean is none.  One without a name may be meant by any token, as may
+ * any key by a token that names none. */
+static bool
+is_meant(const struct gw_jwt_key *key, struct gw_str kid)
+{
+    return kid.n == 0 || key->id == NULL || gw_str_eq(kid, gw_str_of(key->id));
+}
+
+/* By one row of the issuers; the key that made the signature, or NULL. */
+static const struct gw_jwt_key *
+check_by_row(struct row *r, const struct gw_jwt_issuer *s, struct trial *t)
+{
+    bool meant = false;
+    unsigned tries = 0;
+
+    if (t->alg == NULL || (s->algs != 0 && (s->algs & gw_jwt_alg_bit(t->alg)) == 0)) {
+        note(t, GW_ERR_TOKEN_ALGORITHM);
+        return NULL;
+    }
+    if (r->keys != s->keys) {
+        use_keys(r, s->keys);
+    }
+    for (size_t k = 0; k < r->keys->n && tries < GW_JWT_TRIES_MAX; k++) {
+        const struct gw_jwt_key *key = r->keys->keys[k];
+
+        if (!is_meant(key, t->token->kid)) {
+            continue;
+        }
+        meant = true;
+        if ((gw_jwt_issuer_algs(s, key) & gw_jwt_alg_bit(t->alg)) == 0) {
+            continue;
+        }
+        tries++;
+        if (check_with(r, k, t)) {
+            return key;
+        }
+    }
+    note(t, tries > 0 ? GW_ERR_TOKEN_SIGNATURE : meant ? GW_ERR_TOKEN_ALGORITHM : GW_ERR_TOKEN_KEY);
+    return NULL;
+}
+
+static const char *
+words_of(enum gw_err err)
+{
+    switch (nearness(err)) {
+    case 0:
+        return "no such issuer in authentication.issuers";
+    case 1:
+        return "the alg is not among those of the issuer's keys";
+    case 2:
+        return "no key of the issuer has this kid";
+    default:
+        return "no key of the issuer made this signature";
+    }
 }
 
 enum gw_err
 gw_jwt_verify(struct gw_jwt_verifiers *v, struct gw_arena *a, struct gw_str token, uint64_t now_ms,
               struct gw_jwt_claims *out, const char **why)
 {
-    struct gw_jwt_token t;
-    enum gw_err err = gw_jwt_token_split(&t, a, token, why);
+    struct gw_jwt_token parts;
+    enum gw_err err = gw_jwt_token_split(&parts, a, token, why);
+    struct trial t = {.token = &parts, .err = GW_ERR_TOKEN_ISSUER};
 
     *out = (struct gw_jwt_claims){0};
     if (err != GW_ERR_OK) {
         return err;
     }
-    err = GW_ERR_TOKEN_ISSUER;
-    for (size_t i = 0; i < v->settings->issuers.n; i++) {
-        if (check_by_row(v, i, &t, &err)) {
-            out->issuer = gw_jwt_issuer_at(v->settings, i);
-            out->key_id = t.kid;
-            return gw_jwt_claims_read(out, a, t.claims, now_ms, why);
+    t.alg = gw_jwt_alg_find(parts.alg);
+    for (size_t i = 0; i < v->n; i++) {
+        const struct gw_jwt_issuer *s = gw_jwt_issuer_at(v->settings, i);
+
+        if (!gw_str_eq(parts.issuer, gw_str_of(s->issuer))) {
+            continue;
+        }
+        out->key = check_by_row(&v->rows[i], s, &t);
+        if (out->key != NULL) {
+            out->issuer = s;
+            out->key_id = parts.kid;
+            return gw_jwt_claims_read(out, a, parts.claims, now_ms, why);
         }
     }
-    *why = err == GW_ERR_TOKEN_ISSUER      ? "no such issuer in authentication.issuers"
-           : err == GW_ERR_TOKEN_ALGORITHM ? "the alg is not among the issuer's algorithms"
-                                           : "no key of the issuer made this signature";
-    return err;
+    *why = words_of(t.err);
+    return t.err;
 }

@@ -1,7 +1,8 @@
 /*
  * jwt_verify.h - is this token good, and whom does it name?
  *
- * The whole of decision 13: the key is chosen by the issuer, the algorithm by the key, the
+ * The whole of decision 13: the keys are chosen by the issuer, one of them by the token's kid, the
+ * algorithm by the key, the
  * signature is checked by OpenSSL, and only then the claims are read.  The gateway on its way
  * and `ksgate token --decode` ask the same function.
  */
@@ -23,7 +24,8 @@ void gw_jwt_verifiers_free(struct gw_jwt_verifiers *v); /* NULL is fine */
 /* What a good token says.  Slices live as long as the arena. */
 struct gw_jwt_claims {
     const struct gw_jwt_issuer *issuer;
-    struct gw_str key_id; /* as the header says; or none */
+    const struct gw_jwt_key *key; /* whose signature it is; one of the issuer's */
+    struct gw_str key_id;         /* as the header says; or none */
     struct gw_subject subject;
     uint64_t expires_ms; /* wall clock, leeway included; UINT64_MAX: never */
 };

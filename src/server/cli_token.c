@@ -97,6 +97,29 @@ find_issuer(const struct gw_jwt_settings *s, const char *name)
     return NULL;
 }
 
+/* The first secret among the row's keys, and what it signs with; false: there is none. */
+static bool
+take_secret(const struct gw_jwt_issuer *row, struct plan *p)
+{
+    size_t n = row->keys == NULL ? 0 : row->keys->n;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct gw_jwt_key *key = row->keys->keys[i];
+        bool named = row->algorithms != NULL && row->algorithms[0] != NULL;
+        unsigned at = 0;
+        const struct gw_jwt_alg *alg = gw_jwt_alg_next(gw_jwt_issuer_algs(row, key), &at);
+
+        if (key->secret != NULL && alg != NULL) {
+            struct gw_str secret = {(const char *)key->secret, key->secret_bytes};
+
+            p->alg = named && n == 1 ? row->algorithms[0] : alg->name;
+            p->key = gw_arena_str(p->arena, secret);
+            return true;
+        }
+    }
+    return false;
+}
+
 static int
 plan_from_config(const struct gw_cli *c, const struct options *o, struct plan *p)
 {
@@ -115,10 +138,7 @@ plan_from_config(const struct gw_cli *c, const struct options *o, struct plan *p
         p->issuer = row->issuer;
         p->username_claim = row->claims.username;
         p->groups_claim = row->claims.groups;
-        p->alg = row->algs[0]->name;
-        p->key = gw_arena_str(
-            p->arena, (struct gw_str){(const char *)row->key.secret, row->key.secret_bytes});
-        if (row->key.secret == NULL && o->key_file == NULL && o->secret_file == NULL) {
+        if (!take_secret(row, p) && o->key_file == NULL && o->secret_file == NULL) {
             code = gw_cli_fail(c, "the gateway has only the public key of %s; use --key-file",
                                row->issuer);
         }
@@ -138,7 +158,7 @@ alg_of(struct gw_str pem)
 
     BIO_free(bio);
     ERR_clear_error();
-    gw_jwt_key_fini(&key);
+    EVP_PKEY_free(key.pkey);
     return alg == NULL ? NULL : alg->name;
 }
 
@@ -147,20 +167,20 @@ static int
 read_key(const struct gw_cli *c, const struct options *o, struct plan *p)
 {
     const char *file = o->secret_file != NULL ? o->secret_file : o->key_file;
-    struct gw_jwt_key secret = {0};
+    struct gw_jwt_key *secret = NULL;
     struct gw_str text;
     const char *why = "";
 
     if (!gw_jwt_read_file(p->arena, file, &text, &why) ||
-        (o->secret_file != NULL && !gw_jwt_key_secret(&secret, text, &why))) {
+        (o->secret_file != NULL && (secret = gw_jwt_key_secret(text, &why)) == NULL)) {
         return gw_cli_fail(c, "%s %s", file, why);
     }
-    if (o->secret_file != NULL) {
-        text = (struct gw_str){(const char *)secret.secret, secret.secret_bytes};
+    if (secret != NULL) {
+        text = (struct gw_str){(const char *)secret->secret, secret->secret_bytes};
     }
     p->key = gw_arena_str(p->arena, text);
     p->alg = o->secret_file != NULL ? "HS256" : alg_of(p->key);
-    gw_jwt_key_fini(&secret);
+    gw_jwt_key_unref(secret);
     return p->alg != NULL ? GW_CLI_GO
                           : gw_cli_fail(c, "%s holds no private key that can sign tokens", file);
 }

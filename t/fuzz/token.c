@@ -25,14 +25,16 @@ open_settings(void)
     const char *why = NULL;
 
     for (size_t i = 0; i < 2 && issuers[i].issuer == NULL; i++) {
-        bool good = gw_jwt_key_secret(&issuers[i].key, GW_STR(SECRET), &why);
+        struct gw_jwt_key *key = gw_jwt_key_secret(GW_STR(SECRET), &why);
 
-        assert(good);
+        assert(key != NULL);
+        issuers[i].keys = gw_jwt_keyset_new(&key, 1);
+        gw_jwt_key_unref(key);
         issuers[i].issuer = i == 0 ? "a" : "b";
         issuers[i].claims.username = "username";
         issuers[i].claims.groups = names[i];
         issuers[i].leeway_ms = 10000;
-        issuers[i].algs[issuers[i].n_algs++] = gw_jwt_alg_find(GW_STR("HS256"));
+        issuers[i].algs = gw_jwt_alg_bit(gw_jwt_alg_find(GW_STR("HS256")));
     }
     return &settings;
 }

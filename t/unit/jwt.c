@@ -25,6 +25,24 @@
 #define HS256       "{\"alg\":\"HS256\",\"typ\":\"JWT\"}"
 #define HEADER(alg) "{\"alg\":\"" alg "\"}"
 
+/* Keys of a set; and what they are in it. */
+#define KEY_A "key A, which has all the bytes that the longest hash does want.."
+#define KEY_A_64 \
+    "a2V5IEEsIHdoaWNoIGhhcyBhbGwgdGhlIGJ5dGVzIHRoYXQgdGhlIGxvbmdlc3QgaGFzaCBkb2VzIHdhbnQuLg"
+#define KEY_B "key B, which has all the bytes that the longest hash does want.."
+#define KEY_B_64 \
+    "a2V5IEIsIHdoaWNoIGhhcyBhbGwgdGhlIGJ5dGVzIHRoYXQgdGhlIGxvbmdlc3QgaGFzaCBkb2VzIHdhbnQuLg"
+#define KEY_C "key C, which has all the bytes that the longest hash does want.."
+#define KEY_C_64 \
+    "a2V5IEMsIHdoaWNoIGhhcyBhbGwgdGhlIGJ5dGVzIHRoYXQgdGhlIGxvbmdlc3QgaGFzaCBkb2VzIHdhbnQuLg"
+#define KEY_D "key D, which has all the bytes that the longest hash does want.."
+#define KEY_D_64 \
+    "a2V5IEQsIHdoaWNoIGhhcyBhbGwgdGhlIGJ5dGVzIHRoYXQgdGhlIGxvbmdlc3QgaGFzaCBkb2VzIHdhbnQuLg"
+#define JWK(kid, k, more) "{\"kty\":\"oct\",\"kid\":\"" kid "\",\"k\":\"" k "\"" more "}"
+#define SET                                                                                    \
+    "{\"keys\":[" JWK("a", KEY_A_64, "") "," JWK("b", KEY_B_64, ",\"alg\":\"HS256\"") "," JWK( \
+        "c", KEY_C_64, ",\"alg\":\"HS512\"") "," JWK("", KEY_D_64, "") "]}"
+
 static char folder[] = "/tmp/ksgate-jwt-XXXXXX";
 static EVP_PKEY *rsa, *rsa_small, *p256, *p384, *p521, *ed;
 static char *rsa_pem; /* the public key, as an attacker knows it */
@@ -522,9 +540,14 @@ test_settings(void **state)
     char *private = pem_of(rsa, true);
     char *small = pem_of(rsa_small, false);
     const char *files[] = {
-        file_of("rsa", rsa_pem),     file_of("short", "0123456789abcdef0123456789abcdef\n"),
-        file_of("empty", "\n"),      file_of("small", small),
+        file_of("rsa", rsa_pem),
+        file_of("short", "0123456789abcdef0123456789abcdef\n"),
+        file_of("empty", "\n"),
+        file_of("small", small),
         file_of("private", private),
+        file_of("set", SET),
+        file_of("short-set", "{\"kty\":\"oct\",\"k\":\"AQAB\"}"),
+        file_of("private-set", "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"d\":\"AQAB\"}"),
     };
     const struct {
         const char *row, *error; /* NULL: taken */
@@ -546,6 +569,16 @@ test_settings(void **state)
         {"public_key_file: '@2'", "holds no PEM public key"},
         {"public_key_file: '@4'", "fewer than 2048 bits"},
         {"public_key_file: '@5'", "holds a private key"},
+        {"jwks_file: '@6'", NULL},
+        {"jwks_file: '@6', algorithms: [HS512]", NULL},
+        {"jwks_file: '@6', algorithms: [HS256, ES256]", NULL},
+        {"jwks_file: '@6', algorithms: [ES256, EdDSA]", "none of the keys in"},
+        {"jwks_file: '@6', secret_file: '@2'", "exactly one of"},
+        {"jwks_file: '@7'", "has no key that tokens could be verified by"},
+        {"jwks_file: '@7', allow_weak_secret: true", NULL},
+        {"jwks_file: '@8'", "key 1 holds \"d\""},
+        {"jwks_file: '@1'", "is no JSON"},
+        {"jwks_file: '/nowhere/set'", "can't be read: No such file"},
         {"secret_file: '@2', secretfile: x", "unknown setting \"secretfile\""},
     };
 
@@ -587,6 +620,97 @@ test_two_keys(void **state)
     drop_issuers();
 }
 
+/* A set of keys, of which a token chooses one by its kid. */
+static void
+test_kid(void **state)
+{
+    static const struct {
+        const char *what, *header, *secret;
+        enum gw_err err;
+    } cases[] = {
+        {"the named key", "{\"alg\":\"HS256\",\"kid\":\"a\"}", KEY_A, GW_ERR_OK},
+        {"another named key", "{\"alg\":\"HS256\",\"kid\":\"b\"}", KEY_B, GW_ERR_OK},
+        {"a key by another's name", "{\"alg\":\"HS256\",\"kid\":\"b\"}", KEY_A,
+         GW_ERR_TOKEN_SIGNATURE},
+        {"no name, the first", HEADER("HS256"), KEY_A, GW_ERR_OK},
+        {"no name, the last", HEADER("HS256"), KEY_D, GW_ERR_OK},
+        {"an empty name", "{\"alg\":\"HS256\",\"kid\":\"\"}", KEY_B, GW_ERR_OK},
+        {"a key without a name, by any", "{\"alg\":\"HS256\",\"kid\":\"x\"}", KEY_D, GW_ERR_OK},
+        {"nobody's", HEADER("HS256"), SECRET, GW_ERR_TOKEN_SIGNATURE},
+        {"a key for another alg", "{\"alg\":\"HS256\",\"kid\":\"c\"}", KEY_C,
+         GW_ERR_TOKEN_SIGNATURE},
+        {"the usual alg only", "{\"alg\":\"HS384\",\"kid\":\"a\"}", KEY_A, GW_ERR_TOKEN_ALGORITHM},
+    };
+
+    (void)state;
+    assert_true(load(gw_arena_printf(
+        arena, "authentication: {issuers: [{issuer: 'http://iss', jwks_file: '%s'}]}",
+        file_of("set", SET))));
+    verifiers = gw_jwt_verifiers_new(&settings);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *alg = strstr(cases[i].header, "HS384") != NULL ? "HS384" : "HS256";
+
+        expect(cases[i].what, token_of(cases[i].header, GOOD, alg, NULL, cases[i].secret),
+               cases[i].err);
+    }
+    expect("by its own alg",
+           token_of("{\"alg\":\"HS512\",\"kid\":\"c\"}", GOOD, "HS512", NULL, KEY_C), GW_ERR_OK);
+    drop_issuers();
+}
+
+/* All keys have names: a token that names another is told so. */
+static void
+test_unknown_kid(void **state)
+{
+    struct gw_jwt_claims claims;
+    const char *why = NULL;
+
+    (void)state;
+    assert_true(load(gw_arena_printf(
+        arena, "authentication: {issuers: [{issuer: 'http://iss', jwks_file: '%s'}]}",
+        file_of("set", "{\"keys\":[" JWK("a", KEY_A_64, "") "]}"))));
+    verifiers = gw_jwt_verifiers_new(&settings);
+    expect("an unknown name",
+           token_of("{\"alg\":\"HS256\",\"kid\":\"x\"}", GOOD, "HS256", NULL, KEY_A),
+           GW_ERR_TOKEN_KEY);
+    assert_int_equal(gw_jwt_verify(verifiers, arena, token_of(HS256, GOOD, "HS256", NULL, KEY_A),
+                                   NOW_MS, &claims, &why),
+                     GW_ERR_OK);
+    assert_ptr_equal(
+        claims.key, settings.issuers.n == 1 ? gw_jwt_issuer_at(&settings, 0)->keys->keys[0] : NULL);
+    drop_issuers();
+}
+
+/* A token that names no key is not tried with all of a hundred. */
+static void
+test_tries_are_bounded(void **state)
+{
+    struct gw_buf b = {0};
+
+    (void)state;
+    gw_buf_puts(&b, "{\"keys\":[");
+    for (int i = 0; i < GW_JWT_TRIES_MAX; i++) {
+        char secret[33];
+
+        (void)snprintf(secret, sizeof(secret), "secret number %018d", i);
+        gw_buf_puts(&b, "{\"kty\":\"oct\",\"kid\":\"");
+        gw_buf_printf(&b, "%d\",\"k\":\"", i);
+        put_base64url(&b, secret, 32);
+        gw_buf_puts(&b, "\"},");
+    }
+    gw_buf_puts(&b, JWK("a", KEY_A_64, "") "]}");
+    assert_true(load(gw_arena_printf(
+        arena, "authentication: {issuers: [{issuer: 'http://iss', jwks_file: '%s'}]}",
+        file_of("set", b.p))));
+    gw_buf_fini(&b);
+    verifiers = gw_jwt_verifiers_new(&settings);
+    expect("without a name, behind too many", token_of(HS256, GOOD, "HS256", NULL, KEY_A),
+           GW_ERR_TOKEN_SIGNATURE);
+    expect("by name", token_of("{\"alg\":\"HS256\",\"kid\":\"a\"}", GOOD, "HS256", NULL, KEY_A),
+           GW_ERR_OK);
+    drop_issuers();
+}
+
 static int
 set_up(void **state)
 {
@@ -605,8 +729,9 @@ set_up(void **state)
 static int
 tear_down(void **state)
 {
-    static const char *const names[] = {"secret", "rsa",   "p256",  "p384",  "p521",    "ed",
-                                        "golden", "short", "empty", "small", "private", "other"};
+    static const char *const names[] = {"secret",  "rsa",    "p256",  "p384",      "p521",
+                                        "ed",      "golden", "short", "empty",     "small",
+                                        "private", "other",  "set",   "short-set", "private-set"};
     EVP_PKEY *keys[] = {rsa, rsa_small, p256, p384, p521, ed};
 
     (void)state;
@@ -627,10 +752,17 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_algorithm), cmocka_unit_test(test_shapes),
-        cmocka_unit_test(test_text_forms),      cmocka_unit_test(test_confusion),
-        cmocka_unit_test(test_identity),        cmocka_unit_test(test_golden),
-        cmocka_unit_test(test_settings),        cmocka_unit_test(test_two_keys),
+        cmocka_unit_test(test_every_algorithm),
+        cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_text_forms),
+        cmocka_unit_test(test_confusion),
+        cmocka_unit_test(test_identity),
+        cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_two_keys),
+        cmocka_unit_test(test_kid),
+        cmocka_unit_test(test_unknown_kid),
+        cmocka_unit_test(test_tries_are_bounded),
     };
 
     return cmocka_run_group_tests_name("jwt", tests, set_up, tear_down);

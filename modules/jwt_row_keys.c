@@ -1,0 +1,245 @@
+#include "modules/jwt_row_keys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "modules/jwt_jwk.h"
+
+#define KEY_FILE_MAX GW_JWKS_BYTES_MAX
+
+/* The row that is being opened, and the setting that its keys come from. */
+struct opening {
+    struct gw_jwt_issuer *row;
+    struct gw_loader *l;
+    size_t i;
+    const char *setting, *value;
+};
+
+/* Where issuers[i].name stands in the file; else where the issuer does. */
+static struct gw_place
+place_of(const struct opening *o, const char *name)
+{
+    const struct gw_yaml *source = o->l->source;
+    const json_t *root = source == NULL || source->n_docs == 0 ? NULL : source->docs[0];
+    const json_t *row =
+        json_array_get(json_object_get(json_object_get(root, "authentication"), "issuers"), o->i);
+    struct gw_place at = gw_yaml_key_place(source, row, name);
+
+    return at.line > 0 ? at : gw_yaml_place(source, row);
+}
+
+bool
+gw_jwt_read_file(struct gw_arena *a, const char *path, struct gw_str *text, const char **why)
+{
+    char chunk[4096];
+    struct gw_buf bytes = {0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : 1;
+
+    while (got > 0 && bytes.n <= KEY_FILE_MAX) {
+        got = read(fd, chunk, sizeof(chunk));
+        gw_buf_add(&bytes, chunk, got > 0 ? (size_t)got : 0);
+    }
+    *why = got < 0 ? gw_arena_printf(a, "can't be read: %s", strerror(errno))
+                   : "is larger than 256 KiB";
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    *text = gw_arena_str(a, gw_buf_text(&bytes));
+    OPENSSL_cleanse(chunk, sizeof(chunk));
+    if (bytes.p != NULL) {
+        OPENSSL_cleanse(bytes.p, bytes.n);
+    }
+    gw_buf_fini(&bytes);
+    return got == 0;
+}
+
+/* ---- where the keys are --------------------------------------------------------------------- */
+
+/* The setting that is given; false unless it is just one. */
+static bool
+choose(struct opening *o)
+{
+    const struct gw_jwt_issuer *row = o->row;
+    const struct {
+        const char *name, *value;
+    } all[] = {
+        {"secret_file", row->secret_file},
+        {"public_key_file", row->public_key_file},
+        {"jwks_file", row->jwks_file},
+    };
+    unsigned n = 0;
+
+    for (size_t k = 0; k < sizeof(all) / sizeof(all[0]); k++) {
+        if (all[k].value != NULL && all[k].value[0] != '\0') {
+            o->setting = all[k].name;
+            o->value = all[k].value;
+            n++;
+        }
+    }
+    if (n != 1) {
+        gw_diag_error(o->l->diag, place_of(o, n == 0 ? "issuer" : o->setting),
+                      "authentication.issuers[%zu]: exactly one of secret_file, public_key_file "
+                      "and jwks_file is needed",
+                      o->i);
+    }
+    return n == 1;
+}
+
+static bool
+read_set(struct opening *o, struct gw_str text)
+{
+    const char *about = gw_arena_printf(o->l->arena, "authentication.issuers[%zu].%s: %s", o->i,
+                                        o->setting, o->value);
+    struct gw_jwks_rules rules = {.allow_weak_secret = o->row->allow_weak_secret};
+    struct gw_jwks set;
+    bool good = gw_jwks_read(&set, text, rules, o->l->diag, place_of(o, o->setting), about);
+
+    if (good) {
+        o->row->keys = gw_jwt_keyset_new(set.keys, set.n);
+    }
+    gw_jwks_fini(&set);
+    return good;
+}
+
+static bool
+read_keys(struct opening *o)
+{
+    struct gw_jwt_key *key = NULL;
+    const char *why = NULL;
+    struct gw_str text;
+
+    if (gw_jwt_read_file(o->l->arena, o->value, &text, &why)) {
+        if (o->value == o->row->jwks_file) {
+            return read_set(o, text);
+        }
+        key = o->value == o->row->secret_file ? gw_jwt_key_secret(text, &why)
+                                              : gw_jwt_key_pem(text, &why);
+    }
+    if (key == NULL) {
+        gw_diag_error(o->l->diag, place_of(o, o->setting), "authentication.issuers[%zu].%s: %s %s",
+                      o->i, o->setting, o->value, why);
+        return false;
+    }
+    o->row->keys = gw_jwt_keyset_new(&key, 1);
+    gw_jwt_key_unref(key);
+    return true;
+}
+
+/* ---- what they may be used for --------------------------------------------------------------- */
+
+static bool
+check_strength(struct opening *o, const struct gw_jwt_key *key, const struct gw_jwt_alg *alg)
+{
+    const char *weak = gw_jwt_key_weakness(key, alg);
+
+    if (weak == NULL) {
+        return true;
+    }
+    if (key->pkey == NULL && o->row->allow_weak_secret) {
+        gw_diag_warn(o->l->diag, place_of(o, o->setting), "authentication.issuers[%zu].%s: %s (%s)",
+                     o->i, o->setting, weak, alg->name);
+        return true;
+    }
+    gw_diag_error(o->l->diag, place_of(o, o->setting), "authentication.issuers[%zu].%s: %s (%s)%s",
+                  o->i, o->setting, weak, alg->name,
+                  key->pkey == NULL ? "; allow_weak_secret: true takes it for development" : "");
+    return false;
+}
+
+/* The names in `algorithms`, as bits. */
+static bool
+read_algorithms(struct opening *o)
+{
+    const char *const *names = o->row->algorithms;
+    bool good = true;
+
+    for (size_t k = 0; names != NULL && names[k] != NULL; k++) {
+        const struct gw_jwt_alg *alg = gw_jwt_alg_find(gw_str_of(names[k]));
+        const char *near = gw_diag_nearest(gw_str_of(names[k]), gw_jwt_alg_names());
+
+        if (alg != NULL) {
+            o->row->algs |= gw_jwt_alg_bit(alg);
+            continue;
+        }
+        gw_diag_error(o->l->diag, place_of(o, "algorithms"),
+                      "authentication.issuers[%zu].algorithms: unknown algorithm \"%s\"%s%s%s",
+                      o->i, names[k], near == NULL ? "" : " (did you mean \"",
+                      near == NULL ? "" : near, near == NULL ? "" : "\"?)");
+        good = false;
+    }
+    return good;
+}
+
+/* The only key there is: all that is asked of it, it has to be able to do. */
+static bool
+check_key(struct opening *o, const struct gw_jwt_key *key)
+{
+    const struct gw_jwt_alg *alg = gw_jwt_key_default(key);
+    bool good = true;
+    unsigned at = 0;
+
+    if (alg == NULL) {
+        gw_diag_error(
+            o->l->diag, place_of(o, o->setting),
+            "authentication.issuers[%zu].%s: %s is no RSA, P-256, P-384, P-521 or Ed25519 "
+            "key",
+            o->i, o->setting, o->value);
+        return false;
+    }
+    if (o->row->algs == 0) {
+        return check_strength(o, key, alg);
+    }
+    while ((alg = gw_jwt_alg_next(o->row->algs, &at)) != NULL) {
+        const char *misfit = gw_jwt_key_misfit(key, alg);
+
+        if (misfit != NULL) {
+            gw_diag_error(o->l->diag, place_of(o, "algorithms"),
+                          "authentication.issuers[%zu].algorithms: %s %s", o->i, alg->name, misfit);
+        }
+        good = misfit == NULL && check_strength(o, key, alg) && good;
+    }
+    return good;
+}
+
+/* The other keys of a set may be for the other algorithms; but one has to be for one. */
+static bool
+check_set(struct opening *o)
+{
+    const struct gw_jwt_keyset *keys = o->row->keys;
+    const struct gw_jwt_alg *alg;
+    unsigned at = 0;
+
+    if (o->row->algs != 0 && (o->row->algs & keys->algs) == 0) {
+        gw_diag_error(o->l->diag, place_of(o, "algorithms"),
+                      "authentication.issuers[%zu].algorithms: none of the keys in %s is for them",
+                      o->i, o->value);
+        return false;
+    }
+    while ((alg = gw_jwt_alg_next(o->row->algs & ~keys->algs, &at)) != NULL) {
+        gw_diag_warn(o->l->diag, place_of(o, "algorithms"),
+                     "authentication.issuers[%zu].algorithms: no key in %s is for %s", o->i,
+                     o->value, alg->name);
+    }
+    for (size_t k = 0; k < keys->n; k++) {
+        at = 0;
+        alg = gw_jwt_alg_next(gw_jwt_issuer_algs(o->row, keys->keys[k]), &at);
+        if (alg != NULL) {
+            (void)check_strength(o, keys->keys[k], alg); /* a warning: else it would not be there */
+        }
+    }
+    return true;
+}
+
+bool
+gw_jwt_row_open(struct gw_jwt_issuer *row, struct gw_loader *l, size_t i)
+{
+    struct opening o = {.row = row, .l = l, .i = i};
+
+    if (!choose(&o) || !read_keys(&o)) {
+        return false;
+    }
+    return read_algorithms(&o) &&
+           (o.value == row->jwks_file ? check_set(&o) : check_key(&o, row->keys->keys[0]));
+}
