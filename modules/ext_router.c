@@ -182,6 +182,7 @@ find(struct gw_req *req, const void *conf)
     r->refs++;
     gw_arena_defer(req->arena, on_route_left, r);
     req->decision.extension = r->name;
+    req->identity = (enum gw_identity)spec->identity;
     if (!spec->enabled) {
         req->err = GW_ERR_EXTENSION_DISABLED;
         return GW_FAIL;
@@ -194,7 +195,6 @@ find(struct gw_req *req, const void *conf)
         return add_slash(req, r, rest);
     }
     req->access = (enum gw_access)spec->access;
-    req->identity_headers = spec->identity == GW_EXT_IDENTITY_HEADERS;
     find_resource(req, spec, rest);
     set_destination(req, r, rest);
     return GW_NEXT;

@@ -32,12 +32,6 @@ static const char *const access_words[] = {
     [GW_ACCESS_PUBLIC] = "public",
     NULL,
 };
-static const char *const identity_words[] = {
-    [GW_EXT_IDENTITY_HEADERS] = "headers",
-    [GW_EXT_IDENTITY_ASSERTION] = "assertion",
-    [GW_EXT_IDENTITY_NONE] = "none",
-    NULL,
-};
 
 /* clang-format off */
 static const struct gw_setting static_rows[] = {
@@ -130,7 +124,7 @@ const struct gw_setting gw_ext_service_rows[] = {
     {.name = "permissions", .set = gw_set_list, .at = SPEC(permissions),
      .rows = gw_ext_permission_rows, .row_size = sizeof(struct gw_ext_permission),
      .help = "Paths that are resources of a tenant."},
-    {.name = "identity", .set = gw_set_word, .at = SPEC(identity), .words = identity_words,
+    {.name = "identity", .set = gw_set_word, .at = SPEC(identity), .words = gw_identity_words,
      .initial = "headers", .help = "How the backend is told who asks."},
     {.name = "tls", .set = gw_set_section, .at = LATER(tls), .rows = gw_ext_tls_rows,
      .help = "TLS to the backends."},
@@ -318,11 +312,6 @@ compile_service(const json_t *json, struct gw_loader *l)
         gw_diag_warn(l->diag, gw_yaml_key_place(l->source, json_object_get(spec, "path"), "allow"),
                      "spec.path.allow: the backend gets paths that can be read in two ways; be "
                      "sure that it reads them as docs/howto/paths.md says");
-    }
-    if (f->spec.identity == GW_EXT_IDENTITY_ASSERTION) {
-        gw_diag_warn(l->diag, gw_yaml_key_place(l->source, spec, "identity"),
-                     "spec.identity: assertion is not in effect in this version; the backend is "
-                     "not told who asks");
     }
     return good ? pack_service(gw_ext_share(&f->spec, spec, l->arena), &f->endpoints) : NULL;
 }

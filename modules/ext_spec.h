@@ -14,12 +14,6 @@
 #include "gateway/req.h"
 #include "gateway/world.h"
 
-enum gw_ext_identity {
-    GW_EXT_IDENTITY_HEADERS,
-    GW_EXT_IDENTITY_ASSERTION,
-    GW_EXT_IDENTITY_NONE
-};
-
 /* One of spec.endpoints, or spec.service. */
 struct gw_ext_static {
     const char *url, *version;
@@ -30,7 +24,7 @@ struct gw_ext_static {
 struct gw_ext_spec {
     bool enabled;
     int access;                 /* enum gw_access */
-    int identity;               /* enum gw_ext_identity */
+    int identity;               /* enum gw_identity */
     struct gw_list permissions; /* of struct gw_ext_permission, sorted */
     bool strip_prefix;
     int allow_paths;     /* GW_PATH_*, as bits */

@@ -22,7 +22,7 @@ static const struct gw_setting settings[] = {
     {.name = "mode", .set = gw_set_word, .at = offsetof(struct conf, mode), .words = mode_words, .initial = "rbac",
      .help = "`rbac` decides by the registered roles and bindings; `allow_all` lets everybody do everything and is for development only."},
     {.name = "always_allowed", .set = gw_set_text_list, .at = offsetof(struct conf, always_allowed),
-     .initial = "[/oauth/*, /dist/*, /.well-known/openid-configuration, /version, /metrics, /livez, /healthz, /openapi/v2, /openapi/v3, /-/healthz, /-/readyz]",
+     .initial = "[/oauth/*, /dist/*, /.well-known/openid-configuration, /version, /metrics, /livez, /healthz, /openapi/v2, /openapi/v3, /-/healthz, /-/readyz, /-/jwks.json]",
      .help = "Paths that need no permission, also below `/clusters/{name}`; a `*` at the end makes it a prefix."},
     {0},
 };

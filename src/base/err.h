@@ -61,6 +61,7 @@
     X(UPSTREAM_TOO_LARGE,   502, "BadGateway",          "the head of the backend's answer is too large (limits.head, limits.headers)") \
     X(EXTENSION_DISABLED,   503, "ServiceUnavailable",  "the extension is disabled")                        \
     X(NO_ENDPOINT,          503, "ServiceUnavailable",  "the extension has no endpoint")                    \
+    X(NO_SIGNING_KEY,       503, "ServiceUnavailable",  "the gateway has no key to sign with who asks (identity.signing_key_file)") \
     X(REGISTRY_UNAVAILABLE, 503, "ServiceUnavailable",  "the registry can't be reached; nothing was changed") \
     X(PENDING_FULL,         503, "ServiceUnavailable",  "as many requests wait for the backend as may (limits.backend_pending; of an extension: limits.pending)") \
     X(PENDING_TIMEOUT,      503, "ServiceUnavailable",  "no connection to the backend became free in time (timeouts.pending)") \

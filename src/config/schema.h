@@ -26,6 +26,8 @@ struct gw_loader {
     const struct gw_yaml *source; /* for places; NULL when there are none */
     struct gw_diag *diag;
     struct gw_place here; /* kept by the schema: of the setting that is being read */
+    const char *state;    /* folder for what the gateway makes itself; NULL: there is none that
+                             every gateway of the same registry has */
 };
 
 /* Fills the field, or adds to the diag and returns false.  path is "limits.head". */

@@ -1,6 +1,7 @@
 #include "gateway/conf.h"
 
 #include <assert.h>
+#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,6 +116,18 @@ build_plans(struct gw_conf *c)
     }
 }
 
+/* Beside the registry's file.  Gateways that share a registry share no folder. */
+static const char *
+state_folder(const struct gw_conf *c)
+{
+    const char *path = c->settings.registry.sqlite.path;
+
+    if (c->settings.registry.driver != 0 || path == NULL) {
+        return NULL;
+    }
+    return dirname(gw_arena_strndup(c->arena, path, strlen(path)));
+}
+
 static void
 load(struct gw_conf *c, struct gw_yaml *source, struct gw_diag *diag, bool open)
 {
@@ -132,6 +145,7 @@ load(struct gw_conf *c, struct gw_yaml *source, struct gw_diag *diag, bool open)
     }
     gw_schema_load(&l, &c->settings, root, gw_settings_rows, "", section_names(c->arena));
     gw_settings_finish(&c->settings, &l, root);
+    l.state = state_folder(c);
     load_modules(c, &l, root, open);
     json_decref(empty);
 }
@@ -174,6 +188,16 @@ struct gw_conf *
 gw_conf_read(const char *file, struct gw_diag *diag)
 {
     return conf_new(file, diag, false);
+}
+
+void
+gw_conf_serve(struct gw_conf *c)
+{
+    for (size_t i = 0; i < c->n_uses; i++) {
+        if (c->uses[i].module->serve != NULL) {
+            c->uses[i].module->serve(c->uses[i].conf);
+        }
+    }
 }
 
 struct gw_conf *

@@ -24,8 +24,11 @@ struct gw_conf {
  * either case.  file NULL: all defaults (offline explain without a config). */
 struct gw_conf *gw_conf_load(const char *file, struct gw_diag *diag);
 
-/* The same, but opens no module: no log file is made, no key is read.  For the supervisor, which
- * runs as root and must not leave files behind that the server can't write. */
+/* Lets the modules make what is not there yet; once, before a process serves by it. */
+void gw_conf_serve(struct gw_conf *c);
+
+/* The same as gw_conf_load(), but opens no module: no log file is made, no key is read.  For the
+ * supervisor, which runs as root and must not leave files behind that the server can't write. */
 struct gw_conf *gw_conf_read(const char *file, struct gw_diag *diag);
 
 struct gw_conf *gw_conf_ref(struct gw_conf *c);

@@ -304,5 +304,8 @@ gw_explain_json(const struct gw_req *req, const struct gw_question *q)
     if (q->attrs == NULL) {
         add_route(answer, req);
     }
+    if (d->extension.n > 0) {
+        put(answer, "identity", gw_str_of(gw_identity_words[req->identity]));
+    }
     return answer;
 }

@@ -49,6 +49,9 @@ struct gw_module {
      * diag says why, and the snapshot is not used. */
     bool (*open)(void *conf, struct gw_loader *loader);
     void (*close)(void *conf);
+    /* In a process that serves, before the snapshot is used, on the control thread: makes what is
+     * not there yet (a key).  What it can't do is logged; the snapshot is used all the same. */
+    void (*serve)(void *conf);
     /* A file that the module writes, or NULL: the supervisor makes its folder and gives it to the
      * user that the server runs as.  The settings were read, but the conf is not opened. */
     const char *(*file)(const void *conf);

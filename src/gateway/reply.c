@@ -101,7 +101,9 @@ gw_reply_head(struct gw_req *req)
     if (req->reply.content_type.n > 0) {
         gw_out_header(&out, GW_STR("Content-Type"), req->reply.content_type);
         gw_out_header(&out, GW_STR("X-Content-Type-Options"), GW_STR("nosniff"));
-        gw_out_header(&out, GW_STR("Cache-Control"), GW_STR("no-store"));
+        if (!gw_edits_removes(&req->down, GW_STR("Cache-Control"))) {
+            gw_out_header(&out, GW_STR("Cache-Control"), GW_STR("no-store"));
+        }
     }
     gw_out_header(&out, GW_STR("X-Request-Id"), req->request_id);
     for (unsigned i = 0; i < req->down.n_add; i++) {

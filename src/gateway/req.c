@@ -8,6 +8,13 @@
 #include "gateway/reply.h"
 #include "gateway/session.h"
 
+const char *const gw_identity_words[] = {
+    [GW_IDENTITY_NONE] = "none",
+    [GW_IDENTITY_HEADERS] = "headers",
+    [GW_IDENTITY_ASSERTION] = "assertion",
+    NULL,
+};
+
 /* Where a reply goes: no step runs twice, and log always runs. */
 static size_t
 step_for_reply(const struct gw_plan *plan, size_t step)

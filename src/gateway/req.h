@@ -150,8 +150,12 @@ struct gw_req {
         GW_ACCESS_AUTHENTICATED,
         GW_ACCESS_PUBLIC,
     } access;
-    bool identity_headers;   /* the backend is told who asks (X-Remote-*) */
-    bool keep_authorization; /* the credential is passed on to the backend */
+    enum gw_identity {
+        GW_IDENTITY_NONE,
+        GW_IDENTITY_HEADERS,   /* X-Remote-* */
+        GW_IDENTITY_ASSERTION, /* a token that the gateway signs */
+    } identity;                /* how the backend is told who asks */
+    bool keep_authorization;   /* the credential is passed on to the backend */
 
     struct gw_own_reply reply;      /* when we answer ourselves */
     unsigned retry_after_s;         /* told with a 503; 0: a second */
@@ -159,6 +163,9 @@ struct gw_req {
     struct gw_exchange *exchange;   /* forward's own; NULL when not forwarded */
     void *slot[16];                 /* one pointer per module (gw_module.slot), for its own use */
 };
+
+/* "none", "headers", "assertion"; NULL-terminated. */
+extern const char *const gw_identity_words[];
 
 /* Walks the plan until the request is done (and freed) or has to wait. */
 void gw_req_run(struct gw_req *req);

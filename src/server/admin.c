@@ -24,6 +24,7 @@ static const struct row rows[] = {
     {"GET", "readyz", gw_admin_readyz},
     {"GET", "metrics", gw_admin_metrics},
     {"GET", "version", gw_admin_version},
+    {"GET", "jwks.json", gw_admin_jwks},
     {"POST", "reload", gw_admin_reload},
     {"GET", "apis/ksgate.io/v1/explain", gw_admin_explain},
     {"POST", "apis/ksgate.io/v1/explain", gw_admin_explain},
@@ -116,10 +117,11 @@ no_row(struct gw_admin_call *call)
         }
     }
     if (allow.n == 0) {
-        return gw_admin_refuse(call, GW_ERR_NO_ROUTE,
-                               "the gateway's own interface has no such path; there are "
-                               "/-/healthz, /-/readyz, /-/metrics, /-/version, /-/reload, "
-                               "/-/api/v1/... and /-/apis/{group}/{version}/...");
+        return gw_admin_refuse(
+            call, GW_ERR_NO_ROUTE,
+            "the gateway's own interface has no such path; there are "
+            "/-/healthz, /-/readyz, /-/metrics, /-/version, /-/jwks.json, /-/reload, "
+            "/-/api/v1/... and /-/apis/{group}/{version}/...");
     }
     gw_edits_set(call->req, &call->req->down, GW_STR("Allow"), (struct gw_str){allow.p, allow.n});
     return gw_admin_refuse(call, GW_ERR_BAD_METHOD, "%.*s is not allowed here; allowed: %.*s",

@@ -72,6 +72,8 @@ enum gw_verdict gw_admin_parse(struct gw_admin_call *call, struct gw_str body, j
 
 /* admin_health.c */
 gw_admin_fn gw_admin_healthz, gw_admin_readyz, gw_admin_version, gw_admin_reload;
+/* admin_jwks.c */
+gw_admin_fn gw_admin_jwks;
 /* admin_metrics.c */
 gw_admin_fn gw_admin_metrics;
 /* admin_discovery.c */

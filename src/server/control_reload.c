@@ -87,6 +87,7 @@ gw_control_reload(struct gw_control *c, struct gw_diag *diag)
     if (next == NULL) {
         return false;
     }
+    gw_conf_serve(next);
     warn_of_restart(&c->conf->settings, &next->settings, diag);
     for (unsigned i = 0; i < c->n_workers; i++) {
         struct conf_mail *m = gw_mem_alloc(sizeof(*m));

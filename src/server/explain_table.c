@@ -135,6 +135,19 @@ add_unhealthy(struct gw_table *t, const json_t *list)
     }
 }
 
+/* How the extension hears who asks. */
+static const char *
+told(const char *identity)
+{
+    if (strcmp(identity, "headers") == 0) {
+        return "who asks, in the headers X-Remote-*";
+    }
+    if (strcmp(identity, "assertion") == 0) {
+        return "who asks, by a signed token in X-Ksgate-Assertion";
+    }
+    return strcmp(identity, "none") == 0 ? "nothing of who asks" : "";
+}
+
 static void
 add_where(struct gw_table *t, const json_t *answer)
 {
@@ -149,6 +162,8 @@ add_where(struct gw_table *t, const json_t *answer)
         list(&v, json_object_get(answer, "endpoints"));
     }
     row(t, "route", &v);
+    gw_buf_puts(&v, told(at(answer, "identity")));
+    row(t, "told", &v);
     add_unhealthy(t, json_object_get(answer, "unhealthy"));
 }
 

@@ -69,6 +69,7 @@ gw_cli_server(const struct gw_cli *cli)
     if (inherit.config_fd >= 0) {
         close(inherit.config_fd);
     }
+    gw_conf_serve(conf);
     return gw_control_run(&(struct gw_server_args){.config_file = cli->config,
                                                    .fds = inherit.fds,
                                                    .n_fds = inherit.n_fds,

@@ -76,7 +76,7 @@ test_a_user(void **state)
     struct gw_req *req = request_on(GW_ROUTE_EXTENSIONS);
 
     (void)state;
-    req->identity_headers = true;
+    req->identity = GW_IDENTITY_HEADERS;
     req->subject = (struct gw_subject){
         .name = GW_STR("admin"),
         .uid = GW_STR("42"),
@@ -117,7 +117,7 @@ test_names_are_escaped(void **state)
         struct gw_req *req = request_on(GW_ROUTE_EXTENSIONS);
 
         (void)snprintf(line, sizeof(line), "X-Remote-User: %s", cases[i].value);
-        req->identity_headers = true;
+        req->identity = GW_IDENTITY_HEADERS;
         req->subject.name = gw_str_of(cases[i].name);
         walk(req);
         expect_headers(req, expected);
