@@ -150,10 +150,35 @@ check_credential(struct gw_req *req, const struct gw_jwt_settings *s,
 /* A credential that is no good makes its sender nobody.  Whether that is good enough is for rbac
  * to say: the paths to log in by are open to all, and an expired token must not be in the way. */
 static enum gw_verdict
+judge(struct gw_req *req, const struct gw_jwt_settings *s)
+{
+    struct gw_jwt_credential c;
+    const char *why;
+    enum gw_err err = gw_jwt_credential_find(req, &s->places, &c, &why);
+
+    if (err == GW_ERR_TWO_CREDENTIALS) {
+        req->err = err;
+        req->detail = why;
+        return GW_FAIL;
+    }
+    req->decision.credential = c.from;
+    if (err == GW_ERR_OK && c.scheme.p != NULL) {
+        err = check_credential(req, s, &c);
+    }
+    if (c.in_cookies || c.in_protocols || c.in_query) {
+        gw_jwt_credential_settle(req, &s->places, &c, err == GW_ERR_OK && c.scheme.p != NULL);
+    }
+    if (err != GW_ERR_OK) {
+        req->decision.authentication = gw_err_name(err);
+        req->credential_err = err;
+        req->credential_detail = why;
+    }
+    return GW_NEXT;
+}
+
+static enum gw_verdict
 authenticate(struct gw_req *req, const void *conf)
 {
-    struct gw_jwt_credential credential;
-
     if (req->subject.trusted || (req->dry && req->subject.name.n > 0)) {
         if (req->decision.authentication == NULL) {
             req->decision.authentication = req->subject.trusted ? "admin-socket" : "given";
@@ -162,26 +187,15 @@ authenticate(struct gw_req *req, const void *conf)
     }
     gw_jwt_anonymous(&req->subject);
     req->decision.authentication = "anonymous";
-    if (!gw_jwt_credential_find(req, &credential)) {
-        req->err = GW_ERR_TWO_CREDENTIALS;
-        return GW_FAIL;
-    }
-    if (credential.scheme.p == NULL) {
-        return GW_NEXT;
-    }
-    enum gw_err err = check_credential(req, conf, &credential);
-    if (err == GW_ERR_OK) {
-        return GW_NEXT;
-    }
-    req->decision.authentication = gw_err_name(err);
-    req->credential_err = err;
-    return GW_NEXT;
+    return judge(req, conf);
 }
 
 static bool
 open_conf(void *conf, struct gw_loader *loader)
 {
-    return gw_jwt_issuers_open(conf, loader);
+    struct gw_jwt_settings *s = conf;
+
+    return gw_jwt_places_open(&s->places, loader) && gw_jwt_issuers_open(s, loader);
 }
 
 static void

@@ -4,6 +4,7 @@
 
 #include "modules/jwt_row_keys.h"
 
+#define PLACE(field)  offsetof(struct gw_jwt_settings, places.field)
 #define CLAIM(field)  offsetof(struct gw_jwt_issuer, claims.field)
 #define ISSUER(field) offsetof(struct gw_jwt_issuer, field)
 
@@ -102,6 +103,44 @@ const struct gw_setting gw_jwt_rows[] = {
      .initial = "64MiB",
      .max = 1LL << 32,
      .help = "Memory of each worker for tokens that were verified once; 0: none."},
+    {.name = "cookie",
+     .set = gw_set_text,
+     .at = PLACE(cookie),
+     .initial = "\"\"",
+     .example = "token",
+     .help = "The cookie that holds a browser's token, of requests without `Authorization`; the "
+             "console's is called token.  Methods other than GET, HEAD and OPTIONS, and upgrades, "
+             "must then be shown to come from a page of this site.  Empty: cookies are no "
+             "credentials."},
+    {.name = "cookie_origins",
+     .set = gw_set_text_list,
+     .at = PLACE(cookie_origins),
+     .initial = "[]",
+     .example = "[\"https://console.example.com\"]",
+     .help = "Other sites whose pages may use the cookie as those of this one may."},
+    {.name = "cookie_private",
+     .set = gw_set_text_list,
+     .at = PLACE(cookie_private),
+     .initial = "[refreshToken, refreshToken.sig]",
+     .help = "Cookies that only the console gets, beside `cookie` and its `.sig`; if `cookie` is "
+             "set."},
+    {.name = "form_cookie",
+     .set = gw_set_text,
+     .at = PLACE(form_cookie),
+     .initial = "XSRF-TOKEN",
+     .help = "A cookie with a random value that the gateway gives to browsers that use `cookie`; a "
+             "page that sends a form must repeat it in `form_header`."},
+    {.name = "form_header",
+     .set = gw_set_text,
+     .at = PLACE(form_header),
+     .initial = "X-XSRF-TOKEN",
+     .help = "The header of a form's request that must have the value of `form_cookie`."},
+    {.name = "query_token",
+     .set = gw_set_bool,
+     .at = PLACE(query_token),
+     .initial = "false",
+     .help = "Takes the token of an upgrade (a WebSocket) from the query's `access_token` too.  It "
+             "may then stand in the logs of whatever is in front of the gateway."},
     {0},
 };
 

@@ -6,6 +6,7 @@
 
 #include "config/schema.h"
 #include "modules/jwt_keyset.h"
+#include "modules/jwt_places.h"
 
 /* One issuer and its keys.  Several rows may have the same issuer, for a change of keys. */
 struct gw_jwt_issuer {
@@ -27,7 +28,8 @@ struct gw_jwt_issuer {
 struct gw_jwt_settings {
     struct gw_list issuers; /* of struct gw_jwt_issuer */
     long long token_cache;  /* bytes per worker; 0: none */
-    uint64_t serial;        /* another one for each that was ever opened */
+    struct gw_jwt_places places;
+    uint64_t serial; /* another one for each that was ever opened */
 };
 
 extern const struct gw_setting gw_jwt_rows[];

@@ -147,6 +147,7 @@ ask(struct gw_req *req, const void *conf)
         d->allowed = GW_DENIED;
         d->policy = "credential";
         req->err = req->credential_err;
+        req->detail = req->credential_detail;
         return GW_FAIL;
     }
     if (d->policy != NULL) {

@@ -34,6 +34,7 @@
     X(TOKEN_REVOKED,        401, "Unauthorized",        "the token has been revoked")                       \
     X(BAD_SCHEME,           401, "Unauthorized",        "this authentication scheme is not accepted here")  \
     X(FORBIDDEN,            403, "Forbidden",           "the caller lacks the permission")                  \
+    X(CROSS_SITE,           403, "Forbidden",           "a session cookie is not enough for this request, as nothing shows that it comes from a page of this site") \
     X(NO_ROUTE,             404, "NotFound",            "no route matches")                                 \
     X(NO_EXTENSION,         404, "NotFound",            "no such extension")                                \
     X(NO_OBJECT,            404, "NotFound",            "no such object")                                   \

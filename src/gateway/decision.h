@@ -23,6 +23,7 @@ struct gw_decision {
     struct gw_str version;   /* of the extension that was chosen, or none */
     /* identity */
     const char *authentication; /* "anonymous", "jwt", "jwt-cached", "admin-socket", or why not */
+    const char *credential;     /* where it stood: "Authorization", "cookie" ...; NULL: none */
     struct gw_str issuer, key_id;
     /* permission */
     enum gw_allowed allowed;

@@ -37,6 +37,8 @@ make_head(struct gw_req *req, const struct gw_question *q)
     for (unsigned i = 0; i < q->n_headers; i++) {
         add_header(h, q->headers[i].name, q->headers[i].value);
     }
+    head->upgrade = gw_headers_has(h, GW_H_UPGRADE) &&
+                    gw_headers_list_has(h, GW_H_CONNECTION, GW_STR("upgrade"));
     req->head = head;
 }
 

@@ -172,6 +172,9 @@ subject_json(const struct gw_req *req)
     if (req->decision.authentication != NULL) {
         json_object_set_new(o, "by", json_string(req->decision.authentication));
     }
+    if (req->decision.credential != NULL) {
+        json_object_set_new(o, "credential", json_string(req->decision.credential));
+    }
     return o;
 }
 

@@ -142,6 +142,7 @@ struct gw_req {
     struct gw_request_info info;
     struct gw_subject subject;
     enum gw_err credential_err; /* the credential was no good: only what is open to all is left */
+    const char *credential_detail; /* more words about that, or NULL; arena; no secrets */
     struct gw_decision decision;
     struct gw_destination to;
     struct gw_edits up, down; /* to the backend's request; to the client's response */

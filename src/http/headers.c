@@ -24,6 +24,21 @@ gw_headers_value(const struct gw_headers *h, enum gw_header_id id)
     return found == NULL ? GW_STR_NONE : found->value;
 }
 
+bool
+gw_headers_only(const struct gw_headers *h, enum gw_header_id id, struct gw_str *value)
+{
+    unsigned n = 0;
+
+    *value = GW_STR_NONE;
+    for (unsigned i = 0; gw_headers_has(h, id) && i < h->n; i++) {
+        if (h->list[i].id == id) {
+            *value = h->list[i].value;
+            n++;
+        }
+    }
+    return n <= 1;
+}
+
 const struct gw_header *
 gw_headers_find(const struct gw_headers *h, struct gw_str name)
 {

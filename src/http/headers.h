@@ -90,6 +90,9 @@ const struct gw_header *gw_headers_get(const struct gw_headers *h, enum gw_heade
 /* The value of the first header of the id, or GW_STR_NONE. */
 struct gw_str gw_headers_value(const struct gw_headers *h, enum gw_header_id id);
 
+/* The value of the only header of the id, or GW_STR_NONE.  False: there are several. */
+bool gw_headers_only(const struct gw_headers *h, enum gw_header_id id, struct gw_str *value);
+
 /* The first header of that name (any case), well-known or not, or NULL. */
 const struct gw_header *gw_headers_find(const struct gw_headers *h, struct gw_str name);
 

@@ -87,6 +87,10 @@ add_who(struct gw_table *t, const json_t *answer)
         list(&v, groups);
     }
     row(t, "who", &v);
+    if (*at(subject, "credential") != '\0') {
+        gw_buf_printf(&v, "%s, from %s", at(subject, "by"), at(subject, "credential"));
+    }
+    row(t, "credential", &v);
 }
 
 /* "get pods/log "web" of group apps, in namespace proj (Namespace)". */
