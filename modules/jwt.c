@@ -13,6 +13,7 @@
 #include "modules/counter.h"
 #include "modules/jwt_cache.h"
 #include "modules/jwt_credential.h"
+#include "modules/jwt_users.h"
 
 /* What a worker has made for the settings of one config. */
 struct worker {
@@ -144,7 +145,13 @@ check_credential(struct gw_req *req, const struct gw_jwt_settings *s,
     if (c->token.n == 0 || gw_str_find(c->token, ' ') < c->token.n) {
         return GW_ERR_TOKEN_MALFORMED;
     }
-    return check_token(req, s, c->token);
+    enum gw_err err = check_token(req, s, c->token);
+    if (err == GW_ERR_OK && s->users == GW_JWT_USERS_REGISTERED &&
+        !gw_jwt_users_have(req->world, req->subject.name)) {
+        gw_jwt_anonymous(&req->subject);
+        return GW_ERR_TOKEN_USER;
+    }
+    return err;
 }
 
 /* A credential that is no good makes its sender nobody.  Whether that is good enough is for rbac
@@ -242,7 +249,7 @@ const struct gw_module gw_mod_jwt = {
     .routes = GW_ON(GW_ROUTE_CORE) | GW_ON(GW_ROUTE_EXTENSIONS) | GW_ON(GW_ROUTE_ADMIN),
     .open = open_conf,
     .close = close_conf,
-    .views = (const struct gw_view *const[]){&view, NULL},
+    .views = (const struct gw_view *const[]){&view, &gw_jwt_users_view, NULL},
     .on = {[GW_ACCESS] = authenticate},
     .metrics = write_metrics,
 };

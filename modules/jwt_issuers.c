@@ -89,6 +89,8 @@ static const struct gw_setting issuer_rows[] = {
     {0},
 };
 
+static const char *const users_words[] = {"any", "registered", NULL};
+
 const struct gw_setting gw_jwt_rows[] = {
     {.name = "issuers",
      .set = gw_set_list,
@@ -103,6 +105,15 @@ const struct gw_setting gw_jwt_rows[] = {
      .initial = "64MiB",
      .max = 1LL << 32,
      .help = "Memory of each worker for tokens that were verified once; 0: none."},
+    {.name = "users",
+     .set = gw_set_word,
+     .at = offsetof(struct gw_jwt_settings, users),
+     .words = users_words,
+     .initial = "any",
+     .help =
+         "`registered`: whom a token names must be a User (or ServiceAccount) among the "
+         "registered objects, and not be Disabled, as in KubeSphere; `any`: the issuer's word is "
+         "enough."},
     {.name = "cookie",
      .set = gw_set_text,
      .at = PLACE(cookie),

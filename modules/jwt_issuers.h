@@ -25,9 +25,15 @@ struct gw_jwt_issuer {
     struct gw_jwt_keyset *keys;
 };
 
+enum gw_jwt_users {
+    GW_JWT_USERS_ANY,
+    GW_JWT_USERS_REGISTERED /* jwt_users.h */
+};
+
 struct gw_jwt_settings {
     struct gw_list issuers; /* of struct gw_jwt_issuer */
     long long token_cache;  /* bytes per worker; 0: none */
+    int users;              /* enum gw_jwt_users */
     struct gw_jwt_places places;
     uint64_t serial; /* another one for each that was ever opened */
 };

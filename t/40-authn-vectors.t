@@ -33,11 +33,16 @@ my $redis = redis();
 my $gw = gateway(core => $core->url, redis => $redis, start => 0);
 spew($gw->dir . '/secret', $config->{secret});
 $gw->configure({
-    authentication => {issuers => [{issuer => $config->{issuer}, secret_file => $gw->dir . '/secret'}]},
+    authentication => {issuers => [{issuer => $config->{issuer}, secret_file => $gw->dir . '/secret'}], users => 'registered'},
     authorization => {mode => 'allow_all'}, # as the probe was: it is about who asks, not about what they may
 });
 $gw->start;
-$gw->apply([extension('handler', $handler->url, access => 'authorized')]);
+my %state = %{$config->{users}};
+$gw->apply([
+    extension('handler', $handler->url, access => 'authorized'),
+    map { {apiVersion => 'iam.kubesphere.io/v1beta1', kind => 'User', metadata => {name => $_}, status => {state => $state{$_}}} }
+        grep { $state{$_} ne '(absent)' } sort keys %state,
+]);
 
 # ---- The tokens, as the vectors describe them -------------------------------------------------------
 
@@ -89,8 +94,8 @@ sub wrong {
 
 # ---- Each case --------------------------------------------------------------------------------------
 
-# Whether a user is registered and enabled, and whether the token is in KubeSphere's own cache, is not looked at yet.
-my %not_yet = map { $_ => 1 } 'authn: token without cache entry', 'authn: unknown user', 'authn: service account whose object is missing';
+# Whether the token is in KubeSphere's own cache is not looked at yet.
+my %not_yet = map { $_ => 1 } 'authn: token without cache entry';
 
 for my $case (@{$vectors->{cases}}) {
     my ($name, $q) = @$case{qw(name request)};
@@ -100,6 +105,25 @@ for my $case (@{$vectors->{cases}}) {
     local $TODO = $not_yet{$name} ? 'not yet' : undef;
     is $problem, '', $name;
 }
+
+# ---- Of the users that the vectors register --------------------------------------------------------
+
+sub asks { return $gw->request(GET => '/extensions/handler/foo', Authorization => "Bearer $_[0]") }
+{
+    my $r = asks($token{'{{TOK_BOB}}'});
+    is wrong_status($r, 401), '', 'a user that is disabled';
+    is $r->{json}{message}, "the token's user is not registered, or is disabled", '... is told so';
+    is asks($token{'{{TOK_PREREG}}'})->{status}, 299, 'who is about to register is nobody yet, and comes in';
+    my $sa = {apiVersion => 'kubesphere.io/v1alpha1', kind => 'ServiceAccount', metadata => {name => 'robot', namespace => 'proj'}};
+    $gw->apply([$sa, {apiVersion => 'iam.kubesphere.io/v1beta1', kind => 'User', metadata => {name => 'bob'}, status => {state => 'Active'}}]);
+    is asks($token{'{{TOK_SA}}'})->{status}, 299, 'a service account that is registered';
+    is asks($token{'{{TOK_BOB}}'})->{status}, 299, 'a user that is enabled again, by the token of before';
+    $gw->ksgate_here('delete', 'user', 'bob');
+    is asks($token{'{{TOK_BOB}}'})->{status}, 401, 'and one that is deleted, although the token is remembered';
+}
+
+# ---- The tokens that are given as they are ---------------------------------------------------------
+
 for my $fixed (@{$vectors->{fixedTokens}}) {
     # They are by a short secret and of another issuer: judged by the command, as by the gateway.
     my $one = gateway(start => 0);

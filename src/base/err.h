@@ -32,6 +32,7 @@
     X(TOKEN_TYPE,           401, "Unauthorized",        "this type of token is not accepted here")          \
     X(TOKEN_CLAIM,          401, "Unauthorized",        "a claim of the token is missing or of a wrong type") \
     X(TOKEN_REVOKED,        401, "Unauthorized",        "the token has been revoked")                       \
+    X(TOKEN_USER,           401, "Unauthorized",        "the token's user is not registered, or is disabled") \
     X(BAD_SCHEME,           401, "Unauthorized",        "this authentication scheme is not accepted here")  \
     X(FORBIDDEN,            403, "Forbidden",           "the caller lacks the permission")                  \
     X(CROSS_SITE,           403, "Forbidden",           "a session cookie is not enough for this request, as nothing shows that it comes from a page of this site") \

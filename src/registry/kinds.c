@@ -19,6 +19,7 @@ const struct gw_kind gw_kinds[] = {
     {KUBESPHERE, "InstallPlan",          "installplans",          false, false},
     {KUBESPHERE, "Repository",           "repositories",          false, false},
     {KUBESPHERE, "Category",             "categories",            false, false},
+    {KUBESPHERE, "ServiceAccount",       "serviceaccounts",       true,  false},
     {IAM,        "User",                 "users",                 false, false},
     {IAM,        "GlobalRole",           "globalroles",           false, true},
     {IAM,        "GlobalRoleBinding",    "globalrolebindings",    false, true},
