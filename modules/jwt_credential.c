@@ -139,8 +139,12 @@ gw_jwt_credential_find(struct gw_req *req, const struct gw_jwt_places *p,
     if (gw_headers_has(h, GW_H_SEC_WEBSOCKET_PROTOCOL)) {
         err = find_in_protocols(req, out, why);
     }
-    if (err == GW_ERR_OK && p->query_token && req->head->upgrade && req->target.has_query) {
-        err = find_in_query(req, out, why);
+    if (p->query_token && req->head->upgrade && req->target.has_query) {
+        const char *second = NULL;
+        enum gw_err also = find_in_query(req, out, &second); /* to be taken out in any case */
+
+        *why = err == GW_ERR_OK ? second : *why;
+        err = err == GW_ERR_OK ? also : err;
     }
     if (err == GW_ERR_OK && out->in_cookies && !header) {
         err = find_in_cookies(req, p, out, why);

@@ -180,6 +180,8 @@ static const struct {
      "+Authorization: Bearer abc =/x"},
     {"GET /x?access_token=abd HTTP/1.1" UPS PROTO ABC ", chat",
      "two_credentials -sec-websocket-protocol +Sec-WebSocket-Protocol: chat =/x"},
+    {"GET /x?access_token=abc&b HTTP/1.1" UPS PROTO ABC, /* whatever else is wrong */
+     "token_malformed -sec-websocket-protocol =/x?b"},
     /* A page that names a token means that one, whatever the browser adds: it has to be the same.
      */
     {"GET /x?access_token=abc HTTP/1.1\r\nCookie: token=abc" UPS,
