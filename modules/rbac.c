@@ -64,6 +64,15 @@ open_conf(void *conf, struct gw_loader *loader)
     return true;
 }
 
+/* What they may do themselves, all who are known may ask (Kubernetes: system:basic-user). */
+static bool
+asks_about_self(const struct gw_request_info *info)
+{
+    return gw_str_eq(info->resource, GW_STR("selfsubjectaccessreviews")) &&
+           gw_str_eq(info->api_group, GW_STR("authorization.k8s.io")) &&
+           gw_str_eq(info->verb, GW_STR("create"));
+}
+
 /* What allows a request before any role is asked, or NULL. */
 static const char *
 without_roles(const struct gw_req *req, const struct conf *c)
@@ -80,8 +89,13 @@ without_roles(const struct gw_req *req, const struct conf *c)
     if (gw_rbac_paths_have(c->paths, c->n_paths, req->info.path)) {
         return "path";
     }
-    return req->access == GW_ACCESS_AUTHENTICATED && !req->subject.anonymous ? "authenticated"
-                                                                             : NULL;
+    if (req->subject.anonymous) {
+        return NULL;
+    }
+    if (req->access == GW_ACCESS_AUTHENTICATED) {
+        return "authenticated";
+    }
+    return req->decision.route == GW_ROUTE_ADMIN && asks_about_self(&req->info) ? "self" : NULL;
 }
 
 /* Is it open even to whoever sent a credential that is no good? */

@@ -170,8 +170,8 @@ take_object(struct walk *w)
     info->n_parts = left(w);
 }
 
-static struct gw_str
-scope_of(const struct gw_request_info *info)
+struct gw_str
+gw_request_rules_scope(const struct gw_request_info *info)
 {
     if (is_global(info)) {
         return info->workspace.n > 0 ? GW_STR("Workspace") : GW_STR("Global");
@@ -255,7 +255,7 @@ take_resource(struct walk *w)
     }
     take_namespace(w);
     take_object(w);
-    info->scope = scope_of(info);
+    info->scope = gw_request_rules_scope(info);
     return look_at_query(w);
 }
 

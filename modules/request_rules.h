@@ -14,4 +14,8 @@
 const char *gw_request_rules_read(struct gw_arena *a, struct gw_str method, struct gw_str path,
                                   struct gw_str query, struct gw_request_info *info);
 
+/* The scope of a request for a resource (rule 11): "Global", "Workspace", "Namespace", "Cluster".
+ */
+struct gw_str gw_request_rules_scope(const struct gw_request_info *info);
+
 #endif

@@ -246,6 +246,14 @@ kind_of(const struct gw_conf *c, struct gw_str first, bool (*is)(struct gw_str, 
     return GW_ROUTE_CONSOLE;
 }
 
+/* The reviews of the core's API that we answer ourselves, when nothing says otherwise. */
+static bool
+is_review(const struct gw_conf *c, struct gw_str path)
+{
+    return gw_str_eq(path, GW_STR("/" GW_REVIEW_PATH)) &&
+           c->settings.core.access_reviews == GW_REVIEWS_GATEWAY;
+}
+
 /* As it means: "/%6bapis" is "/kapis" for whoever is behind us. */
 const struct gw_plan *
 gw_conf_route(const struct gw_conf *c, struct gw_str host, struct gw_str path)
@@ -254,6 +262,11 @@ gw_conf_route(const struct gw_conf *c, struct gw_str host, struct gw_str path)
     bool encoded = gw_str_find(first, '%') < first.n;
 
     (void)host; /* one platform, one host: routes by host come with a later issue */
-    return &c->plans[encoded ? kind_of(c, first, gw_path_segment_is)
-                             : kind_of(c, first, gw_str_eq)];
+    enum gw_route_kind kind =
+        encoded ? kind_of(c, first, gw_path_segment_is) : kind_of(c, first, gw_str_eq);
+
+    if (kind == GW_ROUTE_CORE && is_review(c, path)) {
+        kind = GW_ROUTE_ADMIN;
+    }
+    return &c->plans[kind];
 }

@@ -42,6 +42,8 @@ static const struct gw_setting listener_rows[] = {
     {0},
 };
 
+static const char *const review_words[] = {"gateway", "core", NULL};
+
 static const struct gw_setting core_rows[] = {
     {.name = "url", .set = gw_set_text, .at = AT(core.url),
      .initial = "http://ks-apiserver.kubesphere-system.svc:80",
@@ -52,6 +54,8 @@ static const struct gw_setting core_rows[] = {
     {.name = "paths", .set = gw_set_text_list, .at = AT(core.paths),
      .initial = "[api, apis, kapi, kapis, oauth, .well-known, version, openapi, clusters, proxy, dist, static, healthz, livez, metrics]",
      .help = "First path segments that belong to ks-core."},
+    {.name = "access_reviews", .set = gw_set_word, .at = AT(core.access_reviews), .words = review_words, .initial = "gateway",
+     .help = "Who answers `POST /kapis/iam.kubesphere.io/v1beta1/subjectaccessreviews`: the `gateway`, by the roles and bindings that it decides by itself, or the `core`."},
     {.name = "preserve_host", .set = gw_set_bool, .at = AT(core.preserve_host), .initial = "true",
      .help = "Whether ks-core and the console see the Host that the client sent; if not, their own."},
     {.name = "allow_paths", .set = gw_set_word_set, .at = AT(core.allow_paths), .words = gw_path_words, .initial = "[]",

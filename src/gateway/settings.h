@@ -14,6 +14,13 @@ struct gw_listener_settings {
     const char *address; /* "0.0.0.0:8080", "[::]:8080" */
 };
 
+/* Who answers POST /GW_REVIEW_PATH. */
+enum gw_reviews {
+    GW_REVIEWS_GATEWAY,
+    GW_REVIEWS_CORE,
+};
+#define GW_REVIEW_PATH "kapis/iam.kubesphere.io/v1beta1/subjectaccessreviews"
+
 enum gw_websocket_close {
     GW_WEBSOCKET_GOING_AWAY,
     GW_WEBSOCKET_SERVICE_RESTART,
@@ -27,6 +34,7 @@ struct gw_settings {
         const char *url;
         const char *console;      /* NULL: 404 */
         const char *const *paths; /* first segments that belong to the core */
+        int access_reviews;       /* enum gw_reviews */
         bool preserve_host;
         int allow_paths; /* GW_PATH_*, as bits */
         struct gw_health_check check;

@@ -1,5 +1,6 @@
 /* admin.c - which path and method below /-/ is answered by which function. */
 #include "gateway/admin.h"
+#include "gateway/settings.h"
 #include "http/write.h"
 #include "server/admin_call.h"
 
@@ -31,6 +32,9 @@ static const struct row rows[] = {
     {"GET", "apis/ksgate.io/v1/extensions", gw_admin_extensions},
     {"PUT", "apis/ksgate.io/v1/extensionservices/*/endpoints/*", gw_admin_register},
     {"DELETE", "apis/ksgate.io/v1/extensionservices/*/endpoints/*", gw_admin_leave},
+    {"POST", "apis/authorization.k8s.io/v1/subjectaccessreviews", gw_admin_review},
+    {"POST", "apis/authorization.k8s.io/v1/selfsubjectaccessreviews", gw_admin_review},
+    {"POST", GW_REVIEW_PATH, gw_admin_review},
     {"GET", "api", gw_admin_core},
     {"GET", "api/v1", gw_admin_resources},
     {"GET", "apis", gw_admin_groups},
@@ -79,10 +83,8 @@ split_path(struct gw_admin_call *call)
     while (rest.n > 0 && rest.p[rest.n - 1] == '/') {
         rest.n--;
     }
-    if (!gw_str_has_prefix(rest, GW_STR("/-/"))) {
-        return false;
-    }
-    for (rest = gw_str_skip(rest, 3); rest.n > 0;) {
+    /* else the path is one of the core's that we answer (gw_conf_route()) */
+    for (rest = gw_str_skip(rest, gw_str_has_prefix(rest, GW_STR("/-/")) ? 3 : 1); rest.n > 0;) {
         struct gw_str piece = gw_str_cut(&rest, '/');
 
         if (call->n_parts == GW_ADMIN_PARTS) {

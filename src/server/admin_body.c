@@ -57,7 +57,7 @@ parse_yaml(struct gw_admin_call *call, struct gw_str body, json_t **out)
 }
 
 enum gw_verdict
-gw_admin_parse(struct gw_admin_call *call, struct gw_str body, json_t **out)
+gw_admin_parse_any(struct gw_admin_call *call, struct gw_str body, json_t **out)
 {
     static const char *const json[] = {"application/json", "application/merge-patch+json", NULL};
     static const char *const yaml[] = {"application/yaml", "application/x-yaml", "text/yaml", NULL};
@@ -82,6 +82,14 @@ gw_admin_parse(struct gw_admin_call *call, struct gw_str body, json_t **out)
                                "application/yaml",
                                GW_STR_ARG(type));
     }
+    return v;
+}
+
+enum gw_verdict
+gw_admin_parse(struct gw_admin_call *call, struct gw_str body, json_t **out)
+{
+    enum gw_verdict v = gw_admin_parse_any(call, body, out);
+
     if (v == GW_NEXT && !json_is_object(*out)) {
         json_decref(*out);
         *out = NULL;

@@ -65,7 +65,11 @@ const char *gw_admin_resource(const struct gw_admin_call *call);
 /* Finds kind, ns, name and dry_run from path and query.  GW_NEXT, or the refusal. */
 enum gw_verdict gw_admin_locate(struct gw_admin_call *call);
 
-/* The body as JSON by its Content-Type; GW_NEXT and a new reference in *out, or the refusal. */
+/* As gw_admin_parse(), whatever kind of value the body is. */
+enum gw_verdict gw_admin_parse_any(struct gw_admin_call *call, struct gw_str body, json_t **out);
+
+/* The body as a JSON object by its Content-Type; GW_NEXT and a new reference in *out, or the
+ * refusal. */
 enum gw_verdict gw_admin_parse(struct gw_admin_call *call, struct gw_str body, json_t **out);
 
 /* What is answered, by file. */
@@ -81,6 +85,8 @@ gw_admin_fn gw_admin_core, gw_admin_groups, gw_admin_group, gw_admin_resources;
 /* admin_objects.c, admin_write.c, admin_patch.c */
 gw_admin_fn gw_admin_list, gw_admin_get_object;
 gw_admin_fn gw_admin_create, gw_admin_replace, gw_admin_patch, gw_admin_delete;
+/* admin_review.c */
+gw_admin_fn gw_admin_review;
 /* admin_endpoints.c, admin_extensions.c, admin_explain.c */
 gw_admin_fn gw_admin_register, gw_admin_leave, gw_admin_extensions, gw_admin_explain;
 
