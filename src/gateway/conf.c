@@ -200,6 +200,26 @@ gw_conf_serve(struct gw_conf *c)
     }
 }
 
+void
+gw_conf_use(const struct gw_conf *c, struct gw_world *const *worlds, size_t n)
+{
+    for (size_t i = 0; i < c->n_uses; i++) {
+        if (c->uses[i].module->use != NULL) {
+            c->uses[i].module->use(c->uses[i].conf, worlds, n);
+        }
+    }
+}
+
+void
+gw_conf_end(const struct gw_conf *c)
+{
+    for (size_t i = 0; i < c->n_uses; i++) {
+        if (c->uses[i].module->use != NULL) {
+            c->uses[i].module->use(NULL, NULL, 0);
+        }
+    }
+}
+
 struct gw_conf *
 gw_conf_ref(struct gw_conf *c)
 {

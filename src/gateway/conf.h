@@ -31,6 +31,11 @@ void gw_conf_serve(struct gw_conf *c);
  * supervisor, which runs as root and must not leave files behind that the server can't write. */
 struct gw_conf *gw_conf_read(const char *file, struct gw_diag *diag);
 
+/* Control thread: tells the modules that it is in force (gw_module.use); or, when the server has
+ * come to its end, that it is not. */
+void gw_conf_use(const struct gw_conf *c, struct gw_world *const *worlds, size_t n);
+void gw_conf_end(const struct gw_conf *c);
+
 struct gw_conf *gw_conf_ref(struct gw_conf *c);
 void gw_conf_unref(struct gw_conf *c);
 

@@ -52,6 +52,10 @@ struct gw_module {
     /* In a process that serves, before the snapshot is used, on the control thread: makes what is
      * not there yet (a key).  What it can't do is logged; the snapshot is used all the same. */
     void (*serve)(void *conf);
+    /* Control thread, in a server alone, before its workers hear of it: this conf is in force from
+     * now on.  worlds: the workers', for as long as the server runs.  conf NULL: it ends, and no
+     * worker runs any more. */
+    void (*use)(const void *conf, struct gw_world *const *worlds, size_t n);
     /* A file that the module writes, or NULL: the supervisor makes its folder and gives it to the
      * user that the server runs as.  The settings were read, but the conf is not opened. */
     const char *(*file)(const void *conf);

@@ -16,7 +16,8 @@
 
 struct gw_world {
     unsigned id;
-    struct gw_loop *loop; /* borrowed; NULL offline */
+    struct gw_loop *loop;       /* borrowed; NULL offline */
+    struct gw_mailbox *mailbox; /* the same */
     struct gw_world *const *all;
     size_t n_all;
     uint64_t revision;
@@ -284,6 +285,19 @@ gw_world_share(const struct gw_world *w, long long limit)
     long long n = w->n_all == 0 ? 1 : (long long)w->n_all;
 
     return (unsigned)((limit + n - 1) / n);
+}
+
+void
+gw_world_mailbox(struct gw_world *w, struct gw_mailbox *mailbox)
+{
+    w->mailbox = mailbox;
+}
+
+void
+gw_world_send(struct gw_world *w, struct gw_mail *mail)
+{
+    assert(w->mailbox != NULL);
+    gw_mailbox_send(w->mailbox, mail);
 }
 
 struct gw_loop *

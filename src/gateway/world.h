@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "base/diag.h"
+#include "base/mailbox.h"
 #include "base/wheel.h"
 #include "registry/object.h"
 
@@ -110,6 +111,10 @@ unsigned gw_world_share(const struct gw_world *w, long long limit);
 
 /* Closes one idle connection to a backend, of this worker's pools; false when there is none. */
 bool gw_world_shed_backend(struct gw_world *w);
+
+/* Any thread, in the server: mail for this world's worker.  Who its receiver is, is no business of
+ * modules: what they need is in the mail. */
+void gw_world_send(struct gw_world *w, struct gw_mail *mail);
 
 /* All worlds of the server (for sums over workers), including this one.  Readers of another
  * world's state read single-writer counters with atomic loads only. */

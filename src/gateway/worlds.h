@@ -43,6 +43,9 @@ struct gw_world *gw_world_new(unsigned id, struct gw_loop *loop, struct gw_world
 void gw_world_free(struct gw_world *w);
 void gw_world_apply(struct gw_world *w, const struct gw_batch *batch);
 
+/* Where gw_world_send() puts mail: its worker's; borrowed.  Before there are other threads. */
+void gw_world_mailbox(struct gw_world *w, struct gw_mailbox *mailbox);
+
 /* NULL when offline. */
 struct gw_loop *gw_world_loop(struct gw_world *w);
 

@@ -189,6 +189,7 @@ open_workers(struct gw_control *c)
         gw_worker_init(&c->workers[i], i, c->conf, may, c->worlds, c->n_workers);
         c->worlds[i] = c->workers[i].world;
     }
+    gw_conf_use(c->conf, c->worlds, c->n_workers);
     for (unsigned i = 0; i < c->n_workers; i++) {
         if (!gw_worker_start(&c->workers[i])) {
             gw_log_error("a worker thread could not be started");
@@ -216,6 +217,7 @@ close_all(struct gw_control *c)
     for (unsigned i = 0; i < c->n_workers; i++) {
         pthread_join(c->workers[i].thread, NULL);
     }
+    gw_conf_end(c->conf);
     gw_mailbox_run(c->mailbox, c); /* late errands still find the registry open */
     gw_sync_close(c->sync);
     gw_control_dismiss_waiters(c);

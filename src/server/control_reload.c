@@ -89,6 +89,7 @@ gw_control_reload(struct gw_control *c, struct gw_diag *diag)
     }
     gw_conf_serve(next);
     warn_of_restart(&c->conf->settings, &next->settings, diag);
+    gw_conf_use(next, c->worlds, c->n_workers);
     for (unsigned i = 0; i < c->n_workers; i++) {
         struct conf_mail *m = gw_mem_alloc(sizeof(*m));
 

@@ -193,6 +193,7 @@ gw_worker_init(struct gw_worker *w, unsigned id, struct gw_conf *conf, struct gw
     w->look.fire = on_look;
     w->loop->room = (struct gw_loop_room){.dialing = on_dialing, .make = make_room, .owner = w};
     w->mailbox = gw_mailbox_new();
+    gw_world_mailbox(w->world, w->mailbox);
     w->mail_event =
         event_new(w->loop->base, gw_mailbox_fd(w->mailbox), EV_READ | EV_PERSIST, on_mail, w);
     event_add(w->mail_event, NULL);
