@@ -13,7 +13,9 @@
 #include "modules/counter.h"
 #include "modules/jwt_cache.h"
 #include "modules/jwt_credential.h"
+#include "modules/jwt_status.h"
 #include "modules/jwt_users.h"
+#include "modules/jwt_wait.h"
 
 /* What a worker has made for the settings of one config. */
 struct worker {
@@ -65,7 +67,7 @@ worker_of(const struct gw_req *req, const struct gw_jwt_settings *s)
     if (w->serial != s->serial) {
         clear_worker(w); /* other keys: what was good may be so no longer */
         w->serial = s->serial;
-        w->verifiers = gw_jwt_verifiers_new(s);
+        w->verifiers = gw_jwt_verifiers_new(s, gw_world_id(req->world));
         w->cache = s->token_cache > 0 ? gw_jwt_cache_new((size_t)s->token_cache) : NULL;
     }
     return w;
@@ -88,8 +90,47 @@ let_in(struct gw_req *req, struct gw_jwt_pass *p, const char *how)
     req->decision.key_id = p->key_id;
 }
 
+/* The key has left its issuer's set for good: what it has signed is no longer let in. */
+static void
+forget_key(struct gw_world *world, const struct gw_jwt_key *key)
+{
+    struct worker *w = gw_world_index(world, &view);
+    struct counts *counts = gw_world_state(world, &gw_jwt_rows, sizeof(*counts));
+
+    if (w->cache != NULL) {
+        gw_jwt_cache_forget_key(w->cache, key);
+        gw_counter_set(&counts->passes, gw_jwt_cache_count(w->cache));
+        gw_counter_set(&counts->bytes, gw_jwt_cache_bytes(w->cache));
+    }
+}
+
+static enum gw_verdict authenticate(struct gw_req *req, const void *conf);
+
+/* Its key may be one that the issuer has made since: then the request waits (req->pending) for that
+ * to be found out.  What is to be said until then. */
 static enum gw_err
-verify(struct gw_req *req, struct worker *w, struct gw_str token, uint64_t now_ms)
+look_for_key(struct gw_req *req, const struct gw_jwt_settings *s,
+             const struct gw_jwt_claims *claims, uint64_t now_ms, enum gw_err err)
+{
+    uint64_t made_ms = claims->made_ms < now_ms ? claims->made_ms : now_ms;
+
+    if (claims->lacking == NULL || req->dry) {
+        return err;
+    }
+    switch (
+        gw_jwt_wait(claims->lacking->source, req, made_ms, s->key_sets.wait_ms, authenticate, s)) {
+    case GW_JWT_WAITS:
+    case GW_JWT_KNOWN:
+        return err;
+    case GW_JWT_UNSURE:
+        return GW_ERR_KEYS_UNAVAILABLE;
+    }
+    abort();
+}
+
+static enum gw_err
+verify(struct gw_req *req, const struct gw_jwt_settings *s, struct worker *w, struct gw_str token,
+       uint64_t now_ms)
 {
     struct counts *counts = gw_world_state(req->world, &gw_jwt_rows, sizeof(*counts));
     struct gw_jwt_claims claims;
@@ -97,6 +138,10 @@ verify(struct gw_req *req, struct worker *w, struct gw_str token, uint64_t now_m
     enum gw_err err = gw_jwt_verify(w->verifiers, req->arena, token, now_ms, &claims, &why);
 
     if (err != GW_ERR_OK) {
+        err = look_for_key(req, s, &claims, now_ms, err);
+        if (req->pending.cancel != NULL) {
+            return err;
+        }
         gw_log_debug("token refused, request %.*s: %s", GW_STR_ARG(req->request_id), why);
         gw_counter_add(&counts->refused, !req->dry);
         return err;
@@ -121,7 +166,7 @@ check_token(struct gw_req *req, const struct gw_jwt_settings *s, struct gw_str t
         w->cache == NULL || req->dry ? NULL : gw_jwt_cache_get(w->cache, token, now_ms);
 
     if (p == NULL) {
-        return verify(req, w, token, now_ms);
+        return verify(req, s, w, token, now_ms);
     }
     struct counts *counts = gw_world_state(req->world, &gw_jwt_rows, sizeof(*counts));
     gw_counter_add(&counts->cached, 1);
@@ -171,6 +216,9 @@ judge(struct gw_req *req, const struct gw_jwt_settings *s)
     req->decision.credential = c.from;
     if (err == GW_ERR_OK && c.scheme.p != NULL) {
         err = check_credential(req, s, &c);
+        if (req->pending.cancel != NULL) {
+            return GW_WAIT; /* for a key; then all of this once more */
+        }
     }
     if (c.in_cookies || c.in_protocols || c.in_query) {
         gw_jwt_credential_settle(req, &s->places, &c, err == GW_ERR_OK && c.scheme.p != NULL);
@@ -212,6 +260,23 @@ close_conf(void *conf)
 }
 
 static void
+use_conf(const void *conf, struct gw_world *const *worlds, size_t n)
+{
+    gw_jwt_source_on_removed(forget_key);
+    if (conf != NULL) {
+        gw_jwt_issuers_use(conf, worlds, n);
+    } else {
+        gw_jwt_fetch_stop();
+    }
+}
+
+static const char *
+state_file(const void *conf)
+{
+    return gw_jwt_issuers_file(conf);
+}
+
+static void
 write_metrics(struct gw_buf *out, struct gw_world *const *worlds, size_t n)
 {
     unsigned long long sum[5] = {0};
@@ -238,6 +303,7 @@ write_metrics(struct gw_buf *out, struct gw_world *const *worlds, size_t n)
                   "# TYPE ksgate_token_cache_bytes gauge\n"
                   "ksgate_token_cache_bytes %llu\n",
                   sum[0], sum[1], sum[2], sum[3], sum[4]);
+    gw_jwt_status_metrics(out);
 }
 
 const struct gw_module gw_mod_jwt = {
@@ -249,6 +315,8 @@ const struct gw_module gw_mod_jwt = {
     .routes = GW_ON(GW_ROUTE_CORE) | GW_ON(GW_ROUTE_EXTENSIONS) | GW_ON(GW_ROUTE_ADMIN),
     .open = open_conf,
     .close = close_conf,
+    .use = use_conf,
+    .file = state_file,
     .views = (const struct gw_view *const[]){&view, &gw_jwt_users_view, NULL},
     .on = {[GW_ACCESS] = authenticate},
     .metrics = write_metrics,

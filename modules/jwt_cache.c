@@ -75,6 +75,7 @@ gw_jwt_pass_new(struct gw_str token, const struct gw_jwt_claims *claims)
     p->bytes = bytes;
     p->hash = gw_hash(token);
     p->expires_ms = claims->expires_ms;
+    p->key = claims->key;
     p->issuer = gw_str_of(claims->issuer->issuer);
     p->token = put_text(&at, token);
     p->key_id = put_text(&at, claims->key_id);
@@ -219,6 +220,21 @@ gw_jwt_cache_put(struct gw_jwt_cache *c, struct gw_jwt_pass *p)
     p->refs++;
     c->n++;
     c->bytes += p->bytes;
+}
+
+void
+gw_jwt_cache_forget_key(struct gw_jwt_cache *c, const struct gw_jwt_key *key)
+{
+    struct gw_jwt_pass *p = c->hand;
+
+    for (size_t i = c->n; i > 0; i--) {
+        struct gw_jwt_pass *after = p->after;
+
+        if (p->key == key) {
+            take_out(c, p);
+        }
+        p = after;
+    }
 }
 
 size_t

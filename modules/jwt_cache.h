@@ -18,6 +18,7 @@ struct gw_jwt_pass {
     struct gw_jwt_pass *chain;          /* next with the same place in the table */
     struct gw_jwt_pass *before, *after; /* in the ring that the hand walks */
     size_t bytes;                       /* all of it is one piece of memory */
+    const struct gw_jwt_key *key;       /* compared, and not looked into: it may be gone */
     struct gw_str token;
     struct gw_str issuer, key_id; /* the issuer is the settings' own text */
     struct gw_subject subject;
@@ -39,6 +40,9 @@ struct gw_jwt_pass *gw_jwt_cache_get(struct gw_jwt_cache *c, struct gw_str token
 /* Takes a reference of its own, unless the pass is too big to be kept.  The token is not in it
  * yet. */
 void gw_jwt_cache_put(struct gw_jwt_cache *c, struct gw_jwt_pass *p);
+
+/* Takes out all passes that this key has signed.  Looks at each that there is. */
+void gw_jwt_cache_forget_key(struct gw_jwt_cache *c, const struct gw_jwt_key *key);
 
 size_t gw_jwt_cache_count(const struct gw_jwt_cache *c);
 size_t gw_jwt_cache_bytes(const struct gw_jwt_cache *c);

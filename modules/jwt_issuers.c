@@ -1,7 +1,9 @@
 #include "modules/jwt_issuers.h"
 
 #include <stdatomic.h>
+#include <stdlib.h>
 
+#include "base/mem.h"
 #include "modules/jwt_row_keys.h"
 
 #define PLACE(field)  offsetof(struct gw_jwt_settings, places.field)
@@ -58,6 +60,33 @@ static const struct gw_setting issuer_rows[] = {
      .example = "/etc/ksgate/idp.jwks",
      .help = "The file with several keys, as a JWK or a JWK Set (RFC 7517); a token's kid chooses "
              "among them."},
+    {.name = "jwks_url",
+     .set = gw_set_text,
+     .at = ISSUER(jwks_url),
+     .initial = "\"\"",
+     .example = "https://idp.example.com/keys",
+     .help =
+         "Where the issuer publishes its JWK Set; it is fetched, and followed when it changes."},
+    {.name = "discovery",
+     .set = gw_set_bool,
+     .at = ISSUER(discovery),
+     .initial = "false",
+     .help = "Finds the JWK Set by `/.well-known/openid-configuration` below the issuer (OpenID "
+             "Connect Discovery)."},
+    {.name = "ca_file",
+     .set = gw_set_text,
+     .at = ISSUER(ca_file),
+     .initial = "\"\"",
+     .example = "/etc/ksgate/idp-ca.pem",
+     .help = "The CA certificates (PEM) that the issuer's https is checked by; empty: the "
+             "system's."},
+    {.name = "old_keys",
+     .set = gw_set_duration,
+     .at = ISSUER(old_keys_ms),
+     .initial = "2h",
+     .max = 2592000000,
+     .help = "How long a key is still taken after it has left the fetched set: as long as the "
+             "issuer's tokens live; 0: not at all."},
     {.name = "allow_weak_secret",
      .set = gw_set_bool,
      .at = ISSUER(allow_weak_secret),
@@ -99,6 +128,11 @@ const struct gw_setting gw_jwt_rows[] = {
      .row_size = sizeof(struct gw_jwt_issuer),
      .help = "Whose tokens are taken, and by which keys.  The same issuer may stand here twice "
              "while its key changes."},
+    {.name = "key_sets",
+     .set = gw_set_section,
+     .at = offsetof(struct gw_jwt_settings, key_sets),
+     .rows = gw_jwt_fetch_rows,
+     .help = "How the keys of issuers with jwks_url or discovery are fetched."},
     {.name = "token_cache",
      .set = gw_set_size,
      .at = offsetof(struct gw_jwt_settings, token_cache),
@@ -168,7 +202,7 @@ gw_jwt_issuers_open(struct gw_jwt_settings *s, struct gw_loader *l)
                      "authentication.issuers: none are set, so every token is refused");
     }
     for (size_t i = 0; i < s->issuers.n; i++) {
-        good = gw_jwt_row_open(&list[i], l, i) && good;
+        good = gw_jwt_row_open(&list[i], s->key_sets.file, l, i) && good;
     }
     if (!good) {
         gw_jwt_issuers_close(s);
@@ -185,4 +219,39 @@ gw_jwt_issuers_close(struct gw_jwt_settings *s)
         gw_jwt_keyset_unref(list[i].keys);
         list[i].keys = NULL;
     }
+}
+
+static bool
+is_fetched(const struct gw_jwt_issuer *row)
+{
+    return row->discovery || (row->jwks_url != NULL && row->jwks_url[0] != '\0');
+}
+
+const char *
+gw_jwt_issuers_file(const struct gw_jwt_settings *s)
+{
+    for (size_t i = 0; i < s->issuers.n; i++) {
+        if (is_fetched(gw_jwt_issuer_at(s, i))) {
+            return s->key_sets.file;
+        }
+    }
+    return NULL;
+}
+
+void
+gw_jwt_issuers_use(const struct gw_jwt_settings *s, struct gw_world *const *worlds, size_t n)
+{
+    struct gw_jwt_source **list = gw_mem_alloc((s->issuers.n + 1) * sizeof(struct gw_jwt_source *));
+    size_t n_list = 0;
+
+    for (size_t i = 0; i < s->issuers.n; i++) {
+        struct gw_jwt_source *source = gw_jwt_issuer_at(s, i)->source;
+
+        if (source != NULL) {
+            gw_jwt_source_serve(source, n);
+            list[n_list++] = source;
+        }
+    }
+    gw_jwt_fetch_use(&s->key_sets, list, n_list, worlds, n);
+    free(list);
 }

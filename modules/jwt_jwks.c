@@ -55,22 +55,19 @@ add(struct work *w, size_t i, json_t *jwk)
     char why[200];
     const char *name = name_of(text, i, jwk);
     struct gw_jwt_key *key = NULL;
+    enum gw_jwk_result result = gw_jwk_read(jwk, w->rules, &key, why);
 
-    switch (gw_jwk_read(jwk, w->rules, &key, why)) {
-    case GW_JWK_OTHER:
+    if (result == GW_JWK_OTHER) {
         return;
-    case GW_JWK_PRIVATE:
-        if (!w->rules.published) {
-            gw_diag_error(w->diag, w->at, "%s: %s %s", w->about, name, why);
-            w->broken = true;
-            return;
-        }
-        /* fall through */
-    case GW_JWK_BAD:
+    }
+    if (result == GW_JWK_PRIVATE && !w->rules.published) {
+        gw_diag_error(w->diag, w->at, "%s: %s %s", w->about, name, why);
+        w->broken = true;
+        return;
+    }
+    if (result != GW_JWK_KEY) {
         gw_diag_warn(w->diag, w->at, "%s: %s is left out: it %s", w->about, name, why);
         return;
-    case GW_JWK_KEY:
-        break;
     }
     if (w->set->n == GW_JWT_KEYS_MAX) {
         gw_diag_warn(w->diag, w->at, "%s: %s is left out: there are %d before it", w->about, name,

@@ -68,6 +68,8 @@ choose(struct opening *o)
         {"secret_file", row->secret_file},
         {"public_key_file", row->public_key_file},
         {"jwks_file", row->jwks_file},
+        {"jwks_url", row->jwks_url},
+        {"discovery", row->discovery ? row->issuer : NULL},
     };
     unsigned n = 0;
 
@@ -80,8 +82,8 @@ choose(struct opening *o)
     }
     if (n != 1) {
         gw_diag_error(o->l->diag, place_of(o, n == 0 ? "issuer" : o->setting),
-                      "authentication.issuers[%zu]: exactly one of secret_file, public_key_file "
-                      "and jwks_file is needed",
+                      "authentication.issuers[%zu]: exactly one of secret_file, public_key_file, "
+                      "jwks_file, jwks_url and discovery is needed",
                       o->i);
     }
     return n == 1;
@@ -232,14 +234,131 @@ check_set(struct opening *o)
     return true;
 }
 
+/* ---- keys that are fetched --------------------------------------------------------------------
+ */
+
+static bool
+is_loopback(const char *url)
+{
+    static const char *const hosts[] = {"http://127.", "http://localhost:", "http://localhost/",
+                                        "http://[::1]"};
+
+    for (size_t k = 0; k < sizeof(hosts) / sizeof(hosts[0]); k++) {
+        if (strncasecmp(url, hosts[k], strlen(hosts[k])) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+check_url(const struct opening *o)
+{
+    bool https = strncasecmp(o->value, "https://", 8) == 0;
+
+    if (!https && strncasecmp(o->value, "http://", 7) != 0) {
+        gw_diag_error(o->l->diag, place_of(o, o->setting),
+                      "authentication.issuers[%zu].%s: \"%s\" is no URL with http:// or https://",
+                      o->i, o->setting, o->value);
+        return false;
+    }
+    if (o->row->discovery && strpbrk(o->value, "?#") != NULL) {
+        gw_diag_error(o->l->diag, place_of(o, "issuer"),
+                      "authentication.issuers[%zu].issuer: discovery needs an issuer without query "
+                      "and fragment",
+                      o->i);
+        return false;
+    }
+    if (!https && !is_loopback(o->value)) {
+        gw_diag_warn(o->l->diag, place_of(o, o->setting),
+                     "authentication.issuers[%zu].%s: whoever is between here and there can put in "
+                     "keys of their own: use https",
+                     o->i, o->setting);
+    }
+    return true;
+}
+
+static bool
+check_fetched_algorithms(const struct opening *o)
+{
+    const struct gw_jwt_alg *alg;
+    unsigned at = 0;
+
+    while ((alg = gw_jwt_alg_next(o->row->algs, &at)) != NULL) {
+        if (alg->family == GW_JWT_HMAC) {
+            gw_diag_error(
+                o->l->diag, place_of(o, "algorithms"),
+                "authentication.issuers[%zu].algorithms: %s needs a secret, and keys that "
+                "are published are none",
+                o->i, alg->name);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+check_ca_file(const struct opening *o, bool fetched)
+{
+    struct gw_place at = place_of(o, "ca_file");
+
+    if (o->row->ca_file == NULL || o->row->ca_file[0] == '\0') {
+        return true;
+    }
+    if (!fetched) {
+        gw_diag_warn(
+            o->l->diag, at,
+            "authentication.issuers[%zu].ca_file: is only used with jwks_url and discovery", o->i);
+    } else if (access(o->row->ca_file, R_OK) != 0) {
+        gw_diag_error(o->l->diag, at, "authentication.issuers[%zu].ca_file: %s can't be read: %s",
+                      o->i, o->row->ca_file, strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+/* OpenID Connect Discovery 1.0, 4: a slash at the issuer's end is not doubled. */
+static const char *
+document_of(const struct opening *o)
+{
+    struct gw_str issuer = gw_str_of(o->row->issuer);
+
+    issuer.n -= issuer.n > 0 && issuer.p[issuer.n - 1] == '/';
+    return gw_arena_printf(o->l->arena, "%.*s/.well-known/openid-configuration",
+                           GW_STR_ARG(issuer));
+}
+
+static bool
+open_source(struct opening *o, const char *known)
+{
+    struct gw_jwt_issuer *row = o->row;
+
+    if (!check_url(o) || !read_algorithms(o) || !check_fetched_algorithms(o) ||
+        !check_ca_file(o, true)) {
+        return false;
+    }
+    const struct gw_jwt_source_name name = {
+        .issuer = row->issuer,
+        .url = row->discovery ? document_of(o) : row->jwks_url,
+        .ca_file = row->ca_file == NULL ? "" : row->ca_file,
+        .discovery = row->discovery,
+        .old_keys_ms = row->old_keys_ms,
+    };
+    row->source = gw_jwt_source_open(&name, known, o->l->diag, place_of(o, o->setting));
+    return true;
+}
+
 bool
-gw_jwt_row_open(struct gw_jwt_issuer *row, struct gw_loader *l, size_t i)
+gw_jwt_row_open(struct gw_jwt_issuer *row, const char *known, struct gw_loader *l, size_t i)
 {
     struct opening o = {.row = row, .l = l, .i = i};
 
-    if (!choose(&o) || !read_keys(&o)) {
+    if (!choose(&o)) {
         return false;
     }
-    return read_algorithms(&o) &&
+    if (o.value == row->jwks_url || o.value == row->issuer) {
+        return open_source(&o, known);
+    }
+    return check_ca_file(&o, false) && read_keys(&o) && read_algorithms(&o) &&
            (o.value == row->jwks_file ? check_set(&o) : check_key(&o, row->keys->keys[0]));
 }

@@ -4,8 +4,8 @@
 
 #include "modules/jwt_issuers.h"
 
-/* Reads the keys of issuers[i] and checks that its algorithms are theirs.  False: see the loader's
- * diag. */
-bool gw_jwt_row_open(struct gw_jwt_issuer *row, struct gw_loader *l, size_t i);
+/* Reads the keys of issuers[i] and checks that its algorithms are theirs; of keys that are fetched,
+ * what is known in the file `known` is a beginning.  False: see the loader's diag. */
+bool gw_jwt_row_open(struct gw_jwt_issuer *row, const char *known, struct gw_loader *l, size_t i);
 
 #endif

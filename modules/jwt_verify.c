@@ -16,24 +16,27 @@ struct row {
 struct gw_jwt_verifiers {
     const struct gw_jwt_settings *settings;
     size_t n;
+    unsigned world_id;
     struct row rows[];
 };
 
 /* A token and the rows of its issuer: what came of it so far. */
 struct trial {
     const struct gw_jwt_token *token;
-    const struct gw_jwt_alg *alg; /* NULL: nobody knows it */
-    enum gw_err err;              /* what came nearest */
+    const struct gw_jwt_alg *alg;        /* NULL: nobody knows it */
+    enum gw_err err;                     /* what came nearest */
+    const struct gw_jwt_issuer *lacking; /* the first row whose keys may be others by now */
 };
 
 struct gw_jwt_verifiers *
-gw_jwt_verifiers_new(const struct gw_jwt_settings *settings)
+gw_jwt_verifiers_new(const struct gw_jwt_settings *settings, unsigned world_id)
 {
     size_t n = settings->issuers.n;
     struct gw_jwt_verifiers *v = gw_mem_alloc(sizeof(*v) + n * sizeof(struct row));
 
     v->settings = settings;
     v->n = n;
+    v->world_id = world_id;
     return v;
 }
 
@@ -98,10 +101,8 @@ static int
 nearness(enum gw_err err)
 {
     static const enum gw_err order[] = {
-        GW_ERR_TOKEN_ISSUER,
-        GW_ERR_TOKEN_ALGORITHM,
-        GW_ERR_TOKEN_KEY,
-        GW_ERR_TOKEN_SIGNATURE,
+        GW_ERR_TOKEN_ISSUER,    GW_ERR_TOKEN_ALGORITHM,  GW_ERR_TOKEN_KEY,
+        GW_ERR_TOKEN_SIGNATURE, GW_ERR_KEYS_UNAVAILABLE,
     };
     int i = 0;
 
@@ -127,20 +128,30 @@ is_meant(const struct gw_jwt_key *key, struct gw_str kid)
     return kid.n == 0 || key->id == NULL || gw_str_eq(kid, gw_str_of(key->id));
 }
 
-/* By one row of the issuers; the key that made the signature, or NULL. */
+static void
+lacks(struct trial *t, const struct gw_jwt_issuer *s)
+{
+    if (t->lacking == NULL && s->source != NULL) {
+        t->lacking = s;
+    }
+}
+
+/* Keys that are published are no secrets. */
+static bool
+may_be_signed_so(const struct gw_jwt_issuer *s, const struct gw_jwt_alg *alg)
+{
+    return alg != NULL && (s->algs == 0 || (s->algs & gw_jwt_alg_bit(alg)) != 0) &&
+           (s->source == NULL || alg->family != GW_JWT_HMAC);
+}
+
+/* By the keys that are known; NULL, and the trial knows why. */
 static const struct gw_jwt_key *
-check_by_row(struct row *r, const struct gw_jwt_issuer *s, struct trial *t)
+check_by_keys(struct row *r, const struct gw_jwt_issuer *s, struct trial *t)
 {
     bool meant = false;
+    bool named = false;
     unsigned tries = 0;
 
-    if (t->alg == NULL || (s->algs != 0 && (s->algs & gw_jwt_alg_bit(t->alg)) == 0)) {
-        note(t, GW_ERR_TOKEN_ALGORITHM);
-        return NULL;
-    }
-    if (r->keys != s->keys) {
-        use_keys(r, s->keys);
-    }
     for (size_t k = 0; k < r->keys->n && tries < GW_JWT_TRIES_MAX; k++) {
         const struct gw_jwt_key *key = r->keys->keys[k];
 
@@ -148,6 +159,7 @@ check_by_row(struct row *r, const struct gw_jwt_issuer *s, struct trial *t)
             continue;
         }
         meant = true;
+        named = named || (t->token->kid.n > 0 && key->id != NULL);
         if ((gw_jwt_issuer_algs(s, key) & gw_jwt_alg_bit(t->alg)) == 0) {
             continue;
         }
@@ -157,7 +169,30 @@ check_by_row(struct row *r, const struct gw_jwt_issuer *s, struct trial *t)
         }
     }
     note(t, tries > 0 ? GW_ERR_TOKEN_SIGNATURE : meant ? GW_ERR_TOKEN_ALGORITHM : GW_ERR_TOKEN_KEY);
+    if (!named) {
+        lacks(t, s);
+    }
     return NULL;
+}
+
+/* By one row of the issuers; the key that made the signature, or NULL. */
+static const struct gw_jwt_key *
+check_by_row(struct row *r, const struct gw_jwt_issuer *s, struct gw_jwt_keyset *keys,
+             struct trial *t)
+{
+    if (!may_be_signed_so(s, t->alg)) {
+        note(t, GW_ERR_TOKEN_ALGORITHM);
+        return NULL;
+    }
+    if (keys == NULL) {
+        note(t, GW_ERR_KEYS_UNAVAILABLE);
+        lacks(t, s);
+        return NULL;
+    }
+    if (r->keys != keys) {
+        use_keys(r, keys);
+    }
+    return check_by_keys(r, s, t);
 }
 
 static const char *
@@ -170,9 +205,24 @@ words_of(enum gw_err err)
         return "the alg is not among those of the issuer's keys";
     case 2:
         return "no key of the issuer has this kid";
-    default:
+    case 3:
         return "no key of the issuer made this signature";
+    default:
+        return "no key of the issuer is known yet";
     }
+}
+
+/* Nobody has vouched for it, and nobody gets in by it: it only says for how long to hope. */
+static uint64_t
+made_at(const struct gw_jwt_token *t, const struct gw_jwt_issuer *s)
+{
+    const struct gw_jwt_json *iat = gw_jwt_json_get(t->claims, "iat");
+
+    if (!gw_jwt_json_is(iat, GW_JWT_JSON_INTEGER) || iat->number.integer < 0 ||
+        iat->number.integer > INT64_MAX / 2000) {
+        return UINT64_MAX;
+    }
+    return (uint64_t)iat->number.integer * 1000 + 999 + (uint64_t)s->leeway_ms;
 }
 
 enum gw_err
@@ -194,13 +244,15 @@ gw_jwt_verify(struct gw_jwt_verifiers *v, struct gw_arena *a, struct gw_str toke
         if (!gw_str_eq(parts.issuer, gw_str_of(s->issuer))) {
             continue;
         }
-        out->key = check_by_row(&v->rows[i], s, &t);
+        out->key = check_by_row(&v->rows[i], s, gw_jwt_issuer_keys(s, v->world_id), &t);
         if (out->key != NULL) {
             out->issuer = s;
             out->key_id = parts.kid;
             return gw_jwt_claims_read(out, a, parts.claims, now_ms, why);
         }
     }
+    out->lacking = t.lacking;
+    out->made_ms = t.lacking == NULL ? 0 : made_at(&parts, t.lacking);
     *why = words_of(t.err);
     return t.err;
 }

@@ -17,20 +17,26 @@
 /* One thread's OpenSSL contexts for the keys of one settings. */
 struct gw_jwt_verifiers;
 
-/* settings are borrowed. */
-struct gw_jwt_verifiers *gw_jwt_verifiers_new(const struct gw_jwt_settings *settings);
+/* settings are borrowed.  world_id: whose thread it is; of no interest outside a server. */
+struct gw_jwt_verifiers *gw_jwt_verifiers_new(const struct gw_jwt_settings *settings,
+                                              unsigned world_id);
 void gw_jwt_verifiers_free(struct gw_jwt_verifiers *v); /* NULL is fine */
 
 /* What a good token says.  Slices live as long as the arena. */
 struct gw_jwt_claims {
     const struct gw_jwt_issuer *issuer;
     const struct gw_jwt_key *key; /* whose signature it is; one of the issuer's */
-    struct gw_str key_id;         /* as the header says; or none */
+    /* of a token that is not good: whose keys may have changed since we know them, or NULL; and
+     * when the token was made at the latest, as it says */
+    const struct gw_jwt_issuer *lacking;
+    uint64_t made_ms;
+    struct gw_str key_id; /* as the header says; or none */
     struct gw_subject subject;
     uint64_t expires_ms; /* wall clock, leeway included; UINT64_MAX: never */
 };
 
-/* GW_ERR_OK and *out; or a TOKEN_... error, and *why in static words for people who debug. */
+/* GW_ERR_OK and *out; or KEYS_UNAVAILABLE or a TOKEN_... error, and *why in static words for people
+ * who debug. */
 enum gw_err gw_jwt_verify(struct gw_jwt_verifiers *v, struct gw_arena *a, struct gw_str token,
                           uint64_t now_ms, struct gw_jwt_claims *out, const char **why);
 

@@ -70,6 +70,7 @@
     X(BREAKER_OPEN,         503, "ServiceUnavailable",  "the backend's requests have failed, and it is left alone for a while (outlier)") \
     X(GATEWAY_EXHAUSTED,    503, "ServiceUnavailable",  "the gateway lacks the means for one more connection to a backend") \
     X(OVERLOADED,           503, "ServiceUnavailable",  "there are as many connections as may be (limits.connections), and the head of this request is late") \
+    X(KEYS_UNAVAILABLE,     503, "ServiceUnavailable",  "the keys of the token's issuer can't be had now, so nobody knows whether the token is good") \
     X(DRAINING,             503, "ServiceUnavailable",  "the gateway is shutting down")                     \
     X(UPSTREAM_TIMEOUT,     504, "Timeout",             "the backend did not answer in time (timeouts.first_byte)") \
     X(BAD_VERSION,          505, "BadRequest",          "only HTTP/1.0 and HTTP/1.1 are spoken here")       \

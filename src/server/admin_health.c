@@ -2,6 +2,7 @@
 #include "server/admin_health.h"
 #include "base/clock.h"
 #include "gateway/conf.h"
+#include "modules/jwt_status.h"
 #include "server/admin_errand.h"
 
 enum gw_verdict
@@ -61,10 +62,13 @@ gw_admin_readyz(struct gw_admin_call *call)
     if (known_caller && conf != NULL && conf->file != NULL) {
         (void)json_object_set_new(config, "file", json_string(conf->file));
     }
-    return gw_admin_json(call->req, ready ? 200 : 503,
-                         json_pack("{s:b, s:o, s:o, s:I}", "ready", ready, "config", config,
-                                   "registry", registry_json(&status, known_caller), "workers",
-                                   (json_int_t)workers));
+    json_t *json = json_pack("{s:b, s:o, s:o, s:I}", "ready", ready, "config", config, "registry",
+                             registry_json(&status, known_caller), "workers", (json_int_t)workers);
+    json_t *keys = gw_jwt_status_json(known_caller);
+    if (keys != NULL) { /* an issuer without keys is told, but others' tokens can be judged */
+        (void)json_object_set_new(json, "keys", keys);
+    }
+    return gw_admin_json(call->req, ready ? 200 : 503, json);
 }
 
 enum gw_verdict

@@ -55,7 +55,7 @@ put_subject(json_t *out, const struct gw_jwt_claims *claims)
 static bool
 judge(json_t *out, const struct gw_jwt_settings *settings, struct gw_arena *a, struct gw_str token)
 {
-    struct gw_jwt_verifiers *v = gw_jwt_verifiers_new(settings);
+    struct gw_jwt_verifiers *v = gw_jwt_verifiers_new(settings, 0);
     struct gw_jwt_claims claims;
     const char *why = "";
     enum gw_err err = gw_jwt_verify(v, a, token, gw_clock_wall_ms(), &claims, &why);

@@ -1,5 +1,5 @@
 /* Any bytes as a set of keys.  What is taken is a key that OpenSSL can use, for at least one
- * algorithm that it fits, and reading its own JWK again gives the same one. */
+ * algorithm that it fits, and reading its own JWK again gives no other. */
 #include <assert.h>
 #include <stdlib.h>
 
@@ -25,8 +25,11 @@ check_key(struct gw_jwt_key *key, const json_t *jwk, struct gw_jwks_rules rules)
         assert(!gw_jwt_verifier_check(v, GW_STR("text"), GW_STR("no signature of it")));
         gw_jwt_verifier_free(v);
     }
-    assert(gw_jwk_read(jwk, rules, &again, why) == GW_JWK_KEY);
-    assert(gw_jwt_key_eq(key, again));
+    /* Whether a number is a modulus, OpenSSL finds out by chance: it may say otherwise of one that
+     * is none. */
+    enum gw_jwk_result result = gw_jwk_read(jwk, rules, &again, why);
+    assert(result == GW_JWK_KEY || (key->pkey != NULL && EVP_PKEY_is_a(key->pkey, "RSA") == 1));
+    assert(again == NULL || gw_jwt_key_eq(key, again));
     gw_jwt_key_unref(again);
 }
 

@@ -80,7 +80,7 @@ check_subject(const struct gw_subject *s)
 static bool
 is_taken(struct gw_str token)
 {
-    struct gw_jwt_verifiers *v = gw_jwt_verifiers_new(open_settings());
+    struct gw_jwt_verifiers *v = gw_jwt_verifiers_new(open_settings(), 0);
     struct gw_arena *a = gw_arena_new();
     struct gw_jwt_claims claims;
     const char *why = "";

@@ -220,7 +220,7 @@ use_all_issuers(void)
     if (!load(all_issuers())) {
         fail_msg("%s", gw_diag_first(&diag));
     }
-    verifiers = gw_jwt_verifiers_new(&settings);
+    verifiers = gw_jwt_verifiers_new(&settings, 0);
 }
 
 static void
@@ -508,7 +508,7 @@ test_golden(void **state)
         "authentication: {issuers: [{issuer: 'http://ks-console.kubesphere-system.svc:30880', "
         "secret_file: '%s'}]}",
         file_of("golden", "gateway-test-secret-0123456789abcdef"))));
-    verifiers = gw_jwt_verifiers_new(&settings);
+    verifiers = gw_jwt_verifiers_new(&settings, 0);
     assert_int_equal(gw_jwt_verify(verifiers, arena, robot, 1795405997000, &c, &why), GW_ERR_OK);
     assert_true(gw_str_eq(c.subject.name, GW_STR("kubesphere:serviceaccount:proj:robot")));
     assert_int_equal(gw_jwt_verify(verifiers, arena, robot, 1795405986000, &c, &why),
@@ -612,7 +612,7 @@ test_two_keys(void **state)
         "authentication: {issuers: [{issuer: 'http://iss', secret_file: '%s'}, "
         "{issuer: 'http://iss', secret_file: '%s'}]}",
         file_of("other", "another secret of 32 bytes or more"), file_of("secret", SECRET))));
-    verifiers = gw_jwt_verifiers_new(&settings);
+    verifiers = gw_jwt_verifiers_new(&settings, 0);
     expect("the second key", hs256(HS256, GOOD), GW_ERR_OK);
     expect("the first key",
            token_of(HS256, GOOD, "HS256", NULL, "another secret of 32 bytes or more"), GW_ERR_OK);
@@ -646,7 +646,7 @@ test_kid(void **state)
     assert_true(load(gw_arena_printf(
         arena, "authentication: {issuers: [{issuer: 'http://iss', jwks_file: '%s'}]}",
         file_of("set", SET))));
-    verifiers = gw_jwt_verifiers_new(&settings);
+    verifiers = gw_jwt_verifiers_new(&settings, 0);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const char *alg = strstr(cases[i].header, "HS384") != NULL ? "HS384" : "HS256";
 
@@ -669,7 +669,7 @@ test_unknown_kid(void **state)
     assert_true(load(gw_arena_printf(
         arena, "authentication: {issuers: [{issuer: 'http://iss', jwks_file: '%s'}]}",
         file_of("set", "{\"keys\":[" JWK("a", KEY_A_64, "") "]}"))));
-    verifiers = gw_jwt_verifiers_new(&settings);
+    verifiers = gw_jwt_verifiers_new(&settings, 0);
     expect("an unknown name",
            token_of("{\"alg\":\"HS256\",\"kid\":\"x\"}", GOOD, "HS256", NULL, KEY_A),
            GW_ERR_TOKEN_KEY);
@@ -703,7 +703,7 @@ test_tries_are_bounded(void **state)
         arena, "authentication: {issuers: [{issuer: 'http://iss', jwks_file: '%s'}]}",
         file_of("set", b.p))));
     gw_buf_fini(&b);
-    verifiers = gw_jwt_verifiers_new(&settings);
+    verifiers = gw_jwt_verifiers_new(&settings, 0);
     expect("without a name, behind too many", token_of(HS256, GOOD, "HS256", NULL, KEY_A),
            GW_ERR_TOKEN_SIGNATURE);
     expect("by name", token_of("{\"alg\":\"HS256\",\"kid\":\"a\"}", GOOD, "HS256", NULL, KEY_A),

@@ -103,12 +103,39 @@ tear_down(void **state)
     return 0;
 }
 
+/* A key is no longer its issuer's: what it has signed is forgotten, and nothing else. */
+static void
+test_forget_key(void **state)
+{
+    struct gw_jwt_cache *cache = gw_jwt_cache_new(1 << 20);
+    const struct gw_jwt_key keys[2] = {{.algs = 1}, {.algs = 2}};
+
+    (void)state;
+    gw_jwt_cache_forget_key(cache, &keys[0]); /* an empty one */
+    for (unsigned i = 0; i < 1000; i++) {
+        struct gw_jwt_pass *p = pass_of(i, UINT64_MAX);
+
+        p->key = &keys[i % 3 == 0];
+        gw_jwt_cache_put(cache, p);
+        gw_jwt_pass_unref(p);
+    }
+    gw_jwt_cache_forget_key(cache, &keys[1]);
+    for (unsigned i = 0; i < 1000; i++) {
+        assert_int_equal(find(cache, i, 0) == NULL, i % 3 == 0);
+    }
+    gw_jwt_cache_forget_key(cache, &keys[0]);
+    assert_int_equal(gw_jwt_cache_count(cache), 0);
+    assert_int_equal(gw_jwt_cache_bytes(cache), 0);
+    gw_jwt_cache_free(cache);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cache),
         cmocka_unit_test(test_cache_keeps_the_used),
+        cmocka_unit_test(test_forget_key),
     };
 
     return cmocka_run_group_tests_name("jwt_cache", tests, set_up, tear_down);

@@ -1,0 +1,193 @@
+#include "modules/jwt_http.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "modules/jwt_jwk.h"
+
+#define CONNECT_MS     3000
+#define REDIRECTS      3
+#define FRESH_MAX_S    (1LL << 31) /* RFC 9111, 1.2.2: more is as good as that */
+#define DOCUMENT_BYTES GW_JWKS_BYTES_MAX
+
+struct gw_jwt_get {
+    CURLM *multi;
+    CURL *easy;
+    struct curl_slist *headers;
+    struct gw_buf body;
+    long long max_age_s, age_s; /* max_age_s -1: not told */
+    bool too_large;
+};
+
+/* ---- what comes ------------------------------------------------------------------------------ */
+
+static size_t
+on_body(char *bytes, size_t one, size_t n, void *get)
+{
+    struct gw_jwt_get *g = get;
+
+    (void)one;
+    if (g->body.n + n > DOCUMENT_BYTES) {
+        g->too_large = true;
+        return 0; /* ends it */
+    }
+    gw_buf_add(&g->body, bytes, n);
+    return n;
+}
+
+static long long
+seconds_of(struct gw_str digits)
+{
+    uint64_t s = 0;
+
+    return gw_str_u64(digits, &s) && s < (uint64_t)FRESH_MAX_S ? (long long)s : FRESH_MAX_S;
+}
+
+static void
+read_cache_control(struct gw_jwt_get *g, struct gw_str list)
+{
+    while (list.n > 0) {
+        struct gw_str one = gw_str_trim(gw_str_cut(&list, ','));
+
+        if (gw_str_has_prefix_nocase(one, GW_STR("max-age=")) && g->max_age_s < 0) {
+            g->max_age_s = seconds_of(gw_str_skip(one, sizeof("max-age=") - 1));
+        } else if (gw_str_eq_nocase(one, GW_STR("no-store")) ||
+                   gw_str_eq_nocase(one, GW_STR("no-cache"))) {
+            g->max_age_s = 0;
+        }
+    }
+}
+
+static size_t
+/* NOLINTNEXTLINE(readability-non-const-parameter): curl's type */
+on_header(char *bytes, size_t one, size_t n, void *get)
+{
+    struct gw_jwt_get *g = get;
+    struct gw_str value = {bytes, n};
+
+    (void)one;
+    while (value.n > 0 && (value.p[value.n - 1] == '\n' || value.p[value.n - 1] == '\r')) {
+        value.n--;
+    }
+    if (gw_str_has_prefix(value, GW_STR("HTTP/"))) { /* of the answer behind a redirect */
+        g->max_age_s = -1;
+        g->age_s = 0;
+        return n;
+    }
+    struct gw_str name = gw_str_cut(&value, ':');
+    value = gw_str_trim(value);
+    if (gw_str_eq_nocase(name, GW_STR("cache-control"))) {
+        read_cache_control(g, value);
+    } else if (gw_str_eq_nocase(name, GW_STR("age"))) {
+        g->age_s = seconds_of(value);
+    }
+    return n;
+}
+
+/* ---- asked ----------------------------------------------------------------------------------- */
+
+static bool
+set_up(struct gw_jwt_get *g, const char *url, const char *ca_file, long long timeout_ms)
+{
+    CURL *e = g->easy;
+    bool https = strncasecmp(url, "https:", 6) == 0;
+    bool good = true;
+
+    good = curl_easy_setopt(e, CURLOPT_URL, url) == CURLE_OK && good;
+    good = curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK && good;
+    good = curl_easy_setopt(e, CURLOPT_REDIR_PROTOCOLS_STR, https ? "https" : "http,https") ==
+               CURLE_OK &&
+           good;
+    good = curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 1L) == CURLE_OK && good;
+    good = curl_easy_setopt(e, CURLOPT_MAXREDIRS, (long)REDIRECTS) == CURLE_OK && good;
+    good = curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) == CURLE_OK && good;
+    good = curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS) == CURLE_OK && good;
+    good = curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)timeout_ms) == CURLE_OK && good;
+    good = curl_easy_setopt(e, CURLOPT_HTTPHEADER, g->headers) == CURLE_OK && good;
+    good = curl_easy_setopt(e, CURLOPT_USERAGENT, "ksgate/" PACKAGE_VERSION) == CURLE_OK && good;
+    good = curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK && good;
+    good = curl_easy_setopt(e, CURLOPT_WRITEDATA, g) == CURLE_OK && good;
+    good = curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK && good;
+    good = curl_easy_setopt(e, CURLOPT_HEADERDATA, g) == CURLE_OK && good;
+    /* Minutes lie between two: a kept connection would only be one that has died meanwhile. */
+    good = curl_easy_setopt(e, CURLOPT_FORBID_REUSE, 1L) == CURLE_OK && good;
+    if (ca_file[0] != '\0') {
+        good = curl_easy_setopt(e, CURLOPT_CAINFO, ca_file) == CURLE_OK && good;
+    }
+    return good;
+}
+
+struct gw_jwt_get *
+gw_jwt_get_start(CURLM *multi, const char *url, const char *ca_file, long long timeout_ms,
+                 void *owner)
+{
+    struct gw_jwt_get *g = gw_mem_alloc(sizeof(*g));
+
+    g->max_age_s = -1;
+    g->easy = curl_easy_init();
+    g->headers = curl_slist_append(NULL, "Accept: application/json, application/jwk-set+json");
+    if (g->easy == NULL || !set_up(g, url, ca_file, timeout_ms) ||
+        curl_easy_setopt(g->easy, CURLOPT_PRIVATE, owner) != CURLE_OK ||
+        curl_multi_add_handle(multi, g->easy) != CURLM_OK) {
+        gw_jwt_get_free(g);
+        return NULL;
+    }
+    g->multi = multi;
+    return g;
+}
+
+void *
+gw_jwt_get_owner(CURL *easy)
+{
+    char *owner = NULL;
+
+    (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &owner);
+    return owner;
+}
+
+void
+gw_jwt_get_free(struct gw_jwt_get *g)
+{
+    if (g == NULL) {
+        return;
+    }
+    if (g->multi != NULL) {
+        (void)curl_multi_remove_handle(g->multi, g->easy);
+    }
+    curl_easy_cleanup(g->easy);
+    curl_slist_free_all(g->headers);
+    gw_buf_fini(&g->body);
+    free(g);
+}
+
+/* ---- over ------------------------------------------------------------------------------------ */
+
+const char *
+gw_jwt_get_trouble(const struct gw_jwt_get *g, CURLcode code)
+{
+    long status = 0;
+
+    if (g->too_large) {
+        return "the answer is larger than 256 KiB";
+    }
+    if (code != CURLE_OK) {
+        return curl_easy_strerror(code);
+    }
+    (void)curl_easy_getinfo(g->easy, CURLINFO_RESPONSE_CODE, &status);
+    return status == 200 ? NULL : "the answer's status is not 200";
+}
+
+struct gw_str
+gw_jwt_get_body(const struct gw_jwt_get *g)
+{
+    return gw_buf_text(&g->body);
+}
+
+long long
+gw_jwt_get_fresh_ms(const struct gw_jwt_get *g)
+{
+    if (g->max_age_s < 0) {
+        return -1;
+    }
+    return g->max_age_s > g->age_s ? (g->max_age_s - g->age_s) * 1000 : 0;
+}

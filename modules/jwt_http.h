@@ -1,0 +1,32 @@
+/*
+ * jwt_http.h - one document from an issuer, by libcurl (docs/adr/0013-libcurl-fetches-keys.md).
+ *
+ * http and https alone; redirects are followed, but never from https to http; bounded in time and
+ * size.  The address of a document comes from the configuration, or from a document that does.
+ */
+#ifndef GW_MODULES_JWT_HTTP_H
+#define GW_MODULES_JWT_HTTP_H
+
+#include <curl/curl.h>
+
+#include "base/buf.h"
+
+struct gw_jwt_get;
+
+/* Asks for it; the owner comes back by gw_jwt_get_owner() when curl_multi_info_read() says that it
+ * is over.  ca_file "": the system's.  NULL: curl has refused it. */
+struct gw_jwt_get *gw_jwt_get_start(CURLM *multi, const char *url, const char *ca_file,
+                                    long long timeout_ms, void *owner);
+void *gw_jwt_get_owner(CURL *easy);
+
+/* When it is over: NULL, and the rest can be asked; or why it was in vain, in static words. */
+const char *gw_jwt_get_trouble(const struct gw_jwt_get *g, CURLcode code);
+struct gw_str gw_jwt_get_body(const struct gw_jwt_get *g); /* borrowed */
+/* How long the answer may be used without asking again (RFC 9111, 4.2.1: max-age less Age);
+ * -1: it does not say. */
+long long gw_jwt_get_fresh_ms(const struct gw_jwt_get *g);
+
+/* Stops it when it is not over. */
+void gw_jwt_get_free(struct gw_jwt_get *g); /* NULL is fine */
+
+#endif
