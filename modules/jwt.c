@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "gateway/module.h"
+#include "modules/basic.h"
 #include "modules/counter.h"
 #include "modules/jwt_cache.h"
 #include "modules/jwt_credential.h"
@@ -180,7 +181,8 @@ static enum gw_err
 check_credential(struct gw_req *req, const struct gw_jwt_settings *s,
                  const struct gw_jwt_credential *c)
 {
-    if (gw_str_eq_nocase(c->scheme, GW_STR("Basic")) && req->decision.route == GW_ROUTE_CORE) {
+    if (s->basic.mode != GW_BASIC_OFF && gw_str_eq_nocase(c->scheme, GW_STR("Basic")) &&
+        req->decision.route == GW_ROUTE_CORE) {
         req->decision.authentication = "basic, left to the core";
         return GW_ERR_OK; /* only the core knows passwords: it gets the header as it is */
     }
@@ -214,6 +216,10 @@ judge(struct gw_req *req, const struct gw_jwt_settings *s)
         return GW_FAIL;
     }
     req->decision.credential = c.from;
+    if (err == GW_ERR_OK && gw_basic_is_ours(req, &s->basic, c.scheme)) {
+        gw_jwt_credential_settle(req, &s->places, &c, false);
+        return gw_basic_check(req, &s->basic, c.token);
+    }
     if (err == GW_ERR_OK && c.scheme.p != NULL) {
         err = check_credential(req, s, &c);
         if (req->pending.cancel != NULL) {

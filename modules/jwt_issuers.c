@@ -186,6 +186,19 @@ const struct gw_setting gw_jwt_rows[] = {
      .initial = "false",
      .help = "Takes the token of an upgrade (a WebSocket) from the query's `access_token` too.  It "
              "may then stand in the logs of whatever is in front of the gateway."},
+    {.name = "basic",
+     .set = gw_set_word,
+     .at = offsetof(struct gw_jwt_settings, basic.mode),
+     .words = gw_basic_words,
+     .initial = "core",
+     .help = "What becomes of a name and password (Basic): ks-core judges them, on its own routes "
+             "only (`core`); the registered users decide, on all routes (`users`); or they are "
+             "refused (`off`)."},
+    {.name = "passwords",
+     .set = gw_set_section,
+     .at = offsetof(struct gw_jwt_settings, basic),
+     .rows = gw_basic_rows,
+     .help = "How passwords are checked, with `basic: users`."},
     {0},
 };
 

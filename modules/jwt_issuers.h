@@ -5,6 +5,7 @@
 #define GW_MODULES_JWT_ISSUERS_H
 
 #include "config/schema.h"
+#include "modules/basic_settings.h"
 #include "modules/jwt_fetch.h"
 #include "modules/jwt_keyset.h"
 #include "modules/jwt_places.h"
@@ -42,6 +43,7 @@ struct gw_jwt_settings {
     int users;              /* enum gw_jwt_users */
     struct gw_jwt_places places;
     struct gw_jwt_fetch_settings key_sets;
+    struct gw_basic_settings basic;
     uint64_t serial; /* another one for each that was ever opened */
 };
 

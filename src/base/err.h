@@ -33,6 +33,9 @@
     X(TOKEN_CLAIM,          401, "Unauthorized",        "a claim of the token is missing or of a wrong type") \
     X(TOKEN_REVOKED,        401, "Unauthorized",        "the token has been revoked")                       \
     X(TOKEN_USER,           401, "Unauthorized",        "the token's user is not registered, or is disabled") \
+    X(BASIC_MALFORMED,      401, "Unauthorized",        "the name and password are not as Basic has them") \
+    X(PASSWORD_WRONG,       401, "Unauthorized",        "the user name or the password is wrong")           \
+    X(USER_DISABLED,        401, "Unauthorized",        "the user's account is not active")                 \
     X(BAD_SCHEME,           401, "Unauthorized",        "this authentication scheme is not accepted here")  \
     X(FORBIDDEN,            403, "Forbidden",           "the caller lacks the permission")                  \
     X(CROSS_SITE,           403, "Forbidden",           "a session cookie is not enough for this request, as nothing shows that it comes from a page of this site") \
@@ -52,6 +55,7 @@
     X(BAD_MEDIA_TYPE,       415, "UnsupportedMediaType", "this media type is not understood")               \
     X(BAD_EXPECTATION,      417, "ExpectationFailed",   "only 100-continue can be expected")                \
     X(TOO_MANY_REQUESTS,    429, "TooManyRequests",     "too many requests")                                \
+    X(PASSWORD_LIMIT,       429, "TooManyRequests",     "too many wrong passwords")                         \
     X(CLIENT_CONNECTIONS,   429, "TooManyRequests",     "the client has too many connections")              \
     X(HEAD_TOO_LARGE,       431, "RequestHeaderFieldsTooLarge", "the request head is larger than limits.head allows") \
     X(TOO_MANY_HEADERS,     431, "RequestHeaderFieldsTooLarge", "the request has more headers than limits.headers allows") \
@@ -71,6 +75,7 @@
     X(GATEWAY_EXHAUSTED,    503, "ServiceUnavailable",  "the gateway lacks the means for one more connection to a backend") \
     X(OVERLOADED,           503, "ServiceUnavailable",  "there are as many connections as may be (limits.connections), and the head of this request is late") \
     X(KEYS_UNAVAILABLE,     503, "ServiceUnavailable",  "the keys of the token's issuer can't be had now, so nobody knows whether the token is good") \
+    X(PASSWORD_BUSY,        503, "ServiceUnavailable",  "the password could not be checked in time (authentication.passwords)") \
     X(DRAINING,             503, "ServiceUnavailable",  "the gateway is shutting down")                     \
     X(UPSTREAM_TIMEOUT,     504, "Timeout",             "the backend did not answer in time (timeouts.first_byte)") \
     X(BAD_VERSION,          505, "BadRequest",          "only HTTP/1.0 and HTTP/1.1 are spoken here")       \

@@ -44,6 +44,14 @@ message_of(const struct gw_req *req)
     return gw_str_of(gw_arena_printf(req->arena, "%s: %s", text, req->detail));
 }
 
+/* A challenge for Basic would make browsers ask people for passwords, and keep them. */
+static bool
+says_nothing_of_tokens(enum gw_err err)
+{
+    return err == GW_ERR_NO_TOKEN || err == GW_ERR_BASIC_MALFORMED ||
+           err == GW_ERR_PASSWORD_WRONG || err == GW_ERR_USER_DISABLED;
+}
+
 void
 gw_reply_error(struct gw_req *req)
 {
@@ -60,7 +68,7 @@ gw_reply_error(struct gw_req *req)
     gw_buf_fini(&body);
     if (status == 401) {
         gw_edits_set(req, &req->down, GW_STR("WWW-Authenticate"),
-                     req->err == GW_ERR_NO_TOKEN
+                     says_nothing_of_tokens(req->err)
                          ? GW_STR("Bearer realm=\"ksgate\"")
                          : GW_STR("Bearer realm=\"ksgate\", error=\"invalid_token\""));
     }

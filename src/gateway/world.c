@@ -21,6 +21,7 @@ struct gw_world {
     struct gw_world *const *all;
     size_t n_all;
     uint64_t revision;
+    bool stopped; /* modules have let go of what they hold elsewhere */
     struct {
         const struct gw_view *view;
         void *index;
@@ -79,13 +80,20 @@ on_endpoint_left(void *value)
 }
 
 void
-gw_world_free(struct gw_world *w)
+gw_world_stop(struct gw_world *w)
 {
-    for (const struct gw_module *const *m = gw_modules; *m != NULL; m++) {
+    for (const struct gw_module *const *m = gw_modules; !w->stopped && *m != NULL; m++) {
         if ((*m)->stop != NULL) {
             (*m)->stop(w);
         }
     }
+    w->stopped = true;
+}
+
+void
+gw_world_free(struct gw_world *w)
+{
+    gw_world_stop(w);
     for (size_t i = 0; i < w->n_views; i++) {
         w->views[i].view->close(w->views[i].index);
     }

@@ -40,6 +40,8 @@ void gw_views_check(const struct gw_kind *kind, const json_t *json, const struct
  * borrowed, filled in by the owner before requests run. */
 struct gw_world *gw_world_new(unsigned id, struct gw_loop *loop, struct gw_world *const *all,
                               size_t n_all);
+/* Modules let go of what would send mail here; before the mailbox ends.  Once; part of free. */
+void gw_world_stop(struct gw_world *w);
 void gw_world_free(struct gw_world *w);
 void gw_world_apply(struct gw_world *w, const struct gw_batch *batch);
 

@@ -275,6 +275,7 @@ void
 gw_worker_fini(struct gw_worker *w)
 {
     event_free(w->mail_event);
+    gw_world_stop(w->world);
     gw_mailbox_free(w->mailbox, w);
     gw_world_free(w->world);
     gw_loop_free(w->loop);

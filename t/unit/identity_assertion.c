@@ -276,7 +276,7 @@ test_found_by_all_it_says(void **state)
 
     (void)state;
     for (size_t i = 0; i < N(all) * 2; i++) {
-        char text[8];
+        char text[24];
         struct gw_str audience = gw_str_of(audiences[i % 2]);
 
         (void)snprintf(text, sizeof(text), "%zu", i);
@@ -284,7 +284,7 @@ test_found_by_all_it_says(void **state)
         (void)put(c, &all[i / 2], audience.p, text, NOW_MS);
     }
     for (size_t i = 0; i < N(all) * 2; i++) {
-        char text[8];
+        char text[24];
         const struct gw_assertion *a =
             gw_identity_cache_get(c, &all[i / 2], gw_str_of(audiences[i % 2]), NOW_MS);
 

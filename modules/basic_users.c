@@ -1,0 +1,187 @@
+#include "modules/basic_users.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "base/table.h"
+
+#define KEY_PREFIX    GW_STR("iam.kubesphere.io/User//")
+#define AUTHENTICATED GW_STR("system:authenticated")
+#define USUAL_COST    10 /* of golang.org/x/crypto/bcrypt, which ks-core uses */
+
+struct index {
+    struct gw_table *users; /* a reference each */
+    size_t with_cost[32];   /* how many have a hash of that cost; [0]: none */
+};
+
+static void
+free_user(struct gw_piece *piece)
+{
+    free(piece);
+}
+
+static struct gw_str
+text_of(const json_t *v)
+{
+    return json_is_string(v) ? (struct gw_str){json_string_value(v), json_string_length(v)}
+                             : GW_STR_NONE;
+}
+
+/* The i-th of spec.groups, or none when it is nobody's to have. */
+static struct gw_str
+group_at(const json_t *groups, size_t i)
+{
+    struct gw_str g = text_of(json_array_get(groups, i));
+
+    return gw_str_has_prefix(g, GW_STR("system:")) ? GW_STR_NONE : g;
+}
+
+/* Copies s to *at, which moves on. */
+static struct gw_str
+put_text(char **at, struct gw_str s)
+{
+    struct gw_str copy = {*at, s.n};
+
+    if (s.n > 0) {
+        memcpy(*at, s.p, s.n);
+    }
+    *at += s.n;
+    return copy;
+}
+
+/* Struct first, then texts. */
+static struct gw_basic_user *
+pack(struct gw_str name, const json_t *groups)
+{
+    size_t most = 1 + json_array_size(groups);
+    size_t bytes = name.n;
+
+    for (size_t i = 0; i + 1 < most; i++) {
+        bytes += group_at(groups, i).n;
+    }
+    struct gw_basic_user *u = gw_mem_alloc(sizeof(*u) + most * sizeof(u->groups[0]) + bytes);
+    char *texts = (char *)(u->groups + most);
+    unsigned n = 0;
+
+    u->subject.name = put_text(&texts, name);
+    u->groups[n++] = AUTHENTICATED;
+    for (size_t i = 0; i + 1 < most; i++) {
+        struct gw_str g = group_at(groups, i);
+
+        if (g.n > 0) {
+            u->groups[n++] = put_text(&texts, g);
+        }
+    }
+    u->subject.groups = u->groups;
+    u->subject.n_groups = n;
+    return u;
+}
+
+static enum gw_basic_state
+state_of(struct gw_str state)
+{
+    if (gw_str_eq(state, GW_STR("Disabled"))) {
+        return GW_BASIC_DISABLED;
+    }
+    return gw_str_eq(state, GW_STR("AuthLimitExceeded")) ? GW_BASIC_LIMITED : GW_BASIC_ACTIVE;
+}
+
+static struct gw_piece *
+compile(const struct gw_kind *kind, const json_t *json, const struct gw_yaml *source,
+        struct gw_diag *diag)
+{
+    const json_t *spec = json_object_get(json, "spec");
+    struct gw_str name = text_of(json_object_get(json_object_get(json, "metadata"), "name"));
+    struct gw_str hash = text_of(json_object_get(spec, "password"));
+    struct gw_basic_user *u = pack(name, json_object_get(spec, "groups"));
+
+    (void)kind;
+    (void)source;
+    (void)diag;
+    u->piece.free = free_user;
+    atomic_init(&u->piece.refs, 1);
+    u->state = state_of(text_of(json_object_get(json_object_get(json, "status"), "state")));
+    u->cost = gw_bcrypt_cost(hash);
+    if (u->cost > 0 && hash.p != NULL) {
+        memcpy(u->hash, hash.p, hash.n);
+    }
+    return &u->piece;
+}
+
+static struct gw_str
+name_of(const void *user)
+{
+    return ((const struct gw_basic_user *)user)->subject.name;
+}
+
+static void *
+open_index(struct gw_world *world)
+{
+    struct index *x = gw_mem_alloc(sizeof(*x));
+
+    (void)world;
+    x->users = gw_table_new(name_of);
+    return x;
+}
+
+static void
+unref(void *user)
+{
+    gw_piece_unref(user);
+}
+
+static void
+close_index(void *index)
+{
+    struct index *x = index;
+
+    gw_table_free(x->users, unref);
+    free(x);
+}
+
+static void
+put(void *index, const char *key, struct gw_piece *piece)
+{
+    struct index *x = index;
+    struct gw_basic_user *old = NULL;
+
+    if (piece == NULL) {
+        old = gw_table_take(x->users, gw_str_skip(gw_str_of(key), KEY_PREFIX.n));
+    } else {
+        x->with_cost[((struct gw_basic_user *)piece)->cost]++;
+        old = gw_table_put(x->users, gw_piece_ref(piece));
+    }
+    if (old != NULL) {
+        x->with_cost[old->cost]--;
+        gw_piece_unref(&old->piece);
+    }
+}
+
+const struct gw_view gw_basic_users_view = {
+    .name = "basic_users",
+    .kinds = (const char *const[]){"iam.kubesphere.io/User", NULL},
+    .compile = compile,
+    .open = open_index,
+    .close = close_index,
+    .put = put,
+};
+
+struct gw_basic_user *
+gw_basic_users_find(const struct gw_world *w, struct gw_str name)
+{
+    const struct index *x = gw_world_index(w, &gw_basic_users_view);
+
+    return gw_table_get(x->users, name);
+}
+
+unsigned
+gw_basic_users_cost(const struct gw_world *w)
+{
+    const struct index *x = gw_world_index(w, &gw_basic_users_view);
+    unsigned most = USUAL_COST;
+
+    for (unsigned cost = 1; cost < 32; cost++) {
+        most = x->with_cost[cost] > x->with_cost[most] ? cost : most;
+    }
+    return most;
+}
