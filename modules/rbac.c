@@ -10,17 +10,26 @@ enum mode {
 
 struct conf {
     int mode;
+    int core; /* enum gw_access */
     const char *const *always_allowed;
     struct gw_str *paths; /* the same, with their lengths */
     size_t n_paths;
 };
 
 static const char *const mode_words[] = {"rbac", "allow_all", NULL};
+static const char *const core_words[] = {
+    [GW_ACCESS_AUTHORIZED] = "authorized",
+    [GW_ACCESS_AUTHENTICATED] = "authenticated",
+    [GW_ACCESS_PUBLIC] = "public",
+    NULL,
+};
 
 /* clang-format off */
 static const struct gw_setting settings[] = {
     {.name = "mode", .set = gw_set_word, .at = offsetof(struct conf, mode), .words = mode_words, .initial = "rbac",
      .help = "`rbac` decides by the registered roles and bindings; `allow_all` lets everybody do everything and is for development only."},
+    {.name = "core", .set = gw_set_word, .at = offsetof(struct conf, core), .words = core_words, .initial = "authorized",
+     .help = "Who may use the paths of the core: those whom the roles allow; every user (`authenticated`), or all (`public`), where ks-core decides about the rest, as it does without a gateway."},
     {.name = "always_allowed", .set = gw_set_text_list, .at = offsetof(struct conf, always_allowed),
      .initial = "[/oauth/*, /dist/*, /.well-known/openid-configuration, /version, /metrics, /livez, /healthz, /openapi/v2, /openapi/v3, /-/healthz, /-/readyz, /-/jwks.json]",
      .help = "Paths that need no permission, also below `/clusters/{name}`; a `*` at the end makes it a prefix."},
@@ -156,6 +165,9 @@ ask(struct gw_req *req, const void *conf)
     const struct gw_rbac_index *index = gw_world_index(req->world, &roles);
 
     d->rule = -2;
+    if (d->route == GW_ROUTE_CORE) { /* an extension's level is its object's */
+        req->access = (enum gw_access)((const struct conf *)conf)->core;
+    }
     d->policy = without_roles(req, conf);
     if (req->credential_err != GW_ERR_OK && !is_open_to_all(d->policy)) {
         d->allowed = GW_DENIED;
