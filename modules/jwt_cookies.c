@@ -46,6 +46,23 @@ gw_jwt_cookie_get(const struct gw_headers *h, struct gw_str name, struct gw_str 
     return true;
 }
 
+bool
+gw_jwt_cookie_is(const struct gw_headers *h, struct gw_str name, struct gw_str value)
+{
+    for (unsigned i = 0; gw_headers_has(h, GW_H_COOKIE) && i < h->n; i++) {
+        struct gw_str rest = h->list[i].id == GW_H_COOKIE ? h->list[i].value : GW_STR_NONE;
+
+        while (rest.n > 0) {
+            struct gw_str pair = next_pair(&rest);
+
+            if (gw_str_eq(name_of(pair), name) && gw_str_eq(value_of(pair), value)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static bool
 is_one_of(struct gw_str name, const struct gw_str *names, size_t n)
 {

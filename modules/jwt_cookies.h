@@ -11,6 +11,9 @@
  * the same domain, or for another path, sends both, and nobody knows which is whose. */
 bool gw_jwt_cookie_get(const struct gw_headers *h, struct gw_str name, struct gw_str *value);
 
+/* Is there a cookie of that name with that value?  Others of the name do not matter. */
+bool gw_jwt_cookie_is(const struct gw_headers *h, struct gw_str name, struct gw_str value);
+
 /* All of them but those of the names, to the byte, as the value of one header; in the arena.
  * *taken: whether there was one to leave out. */
 struct gw_str gw_jwt_cookies_without(struct gw_arena *a, const struct gw_headers *h,

@@ -206,6 +206,8 @@ for (
     is index($r->{out}, $alice), -1, 'and does not repeat the token';
     $r = $gw->ksgate_here('explain', 'GET', '/extensions/members/x', '--token', $alice);
     like $r->{out}, qr/^credential +jwt, from Authorization$/m, 'for people too';
+    $r = $gw->ksgate_here('explain', 'GET', "/extensions/members/x?a=b&access_token=$alice");
+    like $r->{out}, qr{^request +GET /extensions/members/x\?a=b&access_token=\*\*\*$}m, 'who do not see a token in the question either';
 }
 
 # ---- Nothing is written down ------------------------------------------------------------------

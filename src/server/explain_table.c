@@ -1,4 +1,5 @@
 /* explain_table.c - an answer of `explain` in a few readable lines. */
+#include "modules/access_line.h"
 #include "server/cli_explain.h"
 
 static const char *
@@ -171,14 +172,30 @@ add_where(struct gw_table *t, const json_t *answer)
     add_unhealthy(t, json_object_get(answer, "unhealthy"));
 }
 
+/* A question may hold a token, and its answer may be shown around. */
+static void
+add_request(struct gw_table *t, const json_t *question)
+{
+    struct gw_arena *a = gw_arena_new();
+    struct gw_str query = gw_str_of(at(question, "url"));
+    struct gw_str path = gw_str_cut(&query, '?');
+    struct gw_buf v = {0};
+
+    gw_buf_printf(&v, "%s %.*s", at(question, "method"), GW_STR_ARG(path));
+    if (query.p != NULL) {
+        gw_buf_puts(&v, "?");
+        gw_buf_str(&v, gw_access_query(a, query));
+    }
+    row(t, "request", &v);
+    gw_arena_free(a);
+}
+
 void
 gw_explain_table(struct gw_buf *out, const json_t *question, const json_t *answer)
 {
     struct gw_table t = {.columns = 2};
-    struct gw_buf v = {0};
 
-    gw_buf_printf(&v, "%s %s", at(question, "method"), at(question, "url"));
-    row(&t, "request", &v);
+    add_request(&t, question);
     add_who(&t, answer);
     add_what(&t, answer);
     add_decision(&t, answer);

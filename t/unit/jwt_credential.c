@@ -328,7 +328,10 @@ static const struct {
     {FORM "multipart/form-data; boundary=x\r\nx-xsrf-token: f00", false, NULL},
     {FORM "text/plain\r\nX-XSRF-TOKEN: f0", false, "the cookie XSRF-TOKEN"},
     {FORM "text/plain\r\nX-XSRF-TOKEN: ", false, "the cookie XSRF-TOKEN"},
-    {FORM "text/plain\r\nX-XSRF-TOKEN: f00\r\nCookie: XSRF-TOKEN=f01", false, "two cookies"},
+    {FORM "text/plain\r\nX-XSRF-TOKEN: f00\r\nCookie: XSRF-TOKEN=f01", false, NULL},
+    {FORM "text/plain\r\nX-XSRF-TOKEN: f01\r\nCookie: XSRF-TOKEN=f01", false, NULL},
+    {FORM "text/plain\r\nX-XSRF-TOKEN: f02\r\nCookie: XSRF-TOKEN=f01", false,
+     "the cookie XSRF-TOKEN"},
     {"POST /x HTTP/1.1\r\nCookie: token=abc; XSRF-TOKEN=\r\nX-XSRF-TOKEN: " SAME
      "\r\nContent-Type: text/plain",
      false, "the cookie XSRF-TOKEN"},
