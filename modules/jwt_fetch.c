@@ -1,187 +1,22 @@
 /*
- * jwt_fetch.c - when a source is asked, and by whom.
+ * jwt_fetch.c - the thread that fetches keys: when a source is asked, and by whom.
  *
  *     idle -- due, or asked for --> (the document that names the set) --> the set --> idle
  */
 #include "modules/jwt_fetch.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-
-#include <curl/curl.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/map.h"
 #include "base/mem.h"
-#include "modules/jwt_answer.h"
+#include "modules/jwt_fetch_private.h"
 #include "modules/jwt_known.h"
 
-/* After a failure, twice as long each time. */
-#define AGAIN_FIRST_MS 1000
-#define AGAIN_MAX_MS   60000
-/* Of what an answer says of its freshness; and less, by chance, so that a fleet does not come all
- * at once. */
-#define FRESH_PERCENT  80
-#define JITTER_PERCENT 10
-
-static struct fetcher {
-    struct gw_mailbox *mailbox;
-    pthread_t thread;
-    CURLM *multi;
-    struct gw_jwt_fetch_settings settings;
-    char *file; /* of the settings; owned */
-    struct gw_world *const *worlds;
-    size_t n_worlds;
-    bool stopping;
-} * the_fetcher; /* control's; the thread has it as its argument */
-
-/* ---- the workers are told ---------------------------------------------------------------------
- */
-
-static void
-tell(struct fetcher *f, struct gw_jwt_source *s, struct gw_jwt_keyset *keys, bool wake)
-{
-    struct gw_jwt_news news = {
-        .keys = keys,
-        .ask_after_ms = s->fetch->ask_after_ms,
-        .asked_ms = s->fetch->asked_ms,
-        .failed = atomic_load(&s->trouble) != NULL,
-        .wake = wake,
-    };
-
-    for (size_t i = 0; i < f->n_worlds; i++) {
-        gw_jwt_news_send(s, f->worlds[i], &news);
-    }
-}
-
-/* Another set is in force. */
-static void
-publish(struct fetcher *f, struct gw_jwt_source *s, bool wake)
-{
-    struct gw_jwt_keyset *keys = gw_jwt_entries_set(s);
-    unsigned old = 0;
-
-    for (size_t i = 0; i < s->n_entries; i++) {
-        old += s->entries[i].until_ms != 0;
-    }
-    atomic_store(&s->n_keys, (unsigned)s->n_entries);
-    atomic_store(&s->n_old, old);
-    tell(f, s, keys, wake);
-    gw_jwt_keyset_unref(keys);
-    if (!gw_jwt_known_write(f->file)) {
-        gw_log_warn("the issuers' keys can't be kept in %s: after a restart, they have to be "
-                    "fetched first: %s",
-                    f->file, strerror(errno));
-    }
-}
-
-/* ---- a question and its answer ----------------------------------------------------------------
- */
-
-static uint64_t
-by_chance(uint64_t ms)
-{
-    uint64_t dice = gw_clock_mono_us();
-    uint64_t chance = gw_hash((struct gw_str){(const char *)&dice, sizeof(dice)}) % 1000;
-
-    return ms - ms * JITTER_PERCENT / 100 * chance / 1000;
-}
-
-static uint64_t
-fresh_for(const struct fetcher *f, long long told_ms)
-{
-    const struct gw_jwt_fetch_settings *s = &f->settings;
-    long long ms = told_ms < 0 ? s->refresh_ms : told_ms / 100 * FRESH_PERCENT;
-
-    ms = ms > s->refresh_max_ms ? s->refresh_max_ms : ms;
-    ms = ms < s->refresh_min_ms ? s->refresh_min_ms : ms;
-    return by_chance((uint64_t)ms);
-}
-
-static uint64_t
-again_in(unsigned failures)
-{
-    uint64_t ms = failures > 6 ? AGAIN_MAX_MS : (uint64_t)AGAIN_FIRST_MS << (failures - 1);
-
-    return by_chance(ms > AGAIN_MAX_MS ? AGAIN_MAX_MS : ms);
-}
-
-static void over(struct fetcher *f, struct gw_jwt_source *s, enum gw_jwt_fetched how,
-                 const char *trouble);
-
-static void
-ask_for(struct fetcher *f, struct gw_jwt_source *s, const char *url)
-{
-    s->fetch->get = gw_jwt_get_start(f->multi, url, s->name.ca_file, f->settings.timeout_ms, s);
-    if (s->fetch->get == NULL) {
-        over(f, s, GW_JWT_FETCH_FAILED, "its address, or ca_file, is not usable");
-    }
-}
-
-static void
-begin(struct fetcher *f, struct gw_jwt_source *s, bool demanded)
-{
-    struct gw_jwt_fetch *t = s->fetch;
-
-    t->naming = s->name.discovery;
-    t->begun_ms = gw_clock_wall_ms();
-    t->due_ms = UINT64_MAX;
-    t->wanted = false;
-    if (demanded) {
-        t->ask_after_ms = gw_clock_mono_ms() + (uint64_t)f->settings.refetch_ms;
-    }
-    ask_for(f, s, s->name.url);
-}
-
-/* It has come to an end, and here is what came of it. */
-static void
-over(struct fetcher *f, struct gw_jwt_source *s, enum gw_jwt_fetched how, const char *trouble)
-{
-    struct gw_jwt_fetch *t = s->fetch;
-    uint64_t now_ms = gw_clock_mono_ms();
-    long long fresh_ms = t->get == NULL ? -1 : gw_jwt_get_fresh_ms(t->get);
-
-    gw_jwt_get_free(t->get);
-    t->get = NULL;
-    t->failures = how == GW_JWT_FETCH_FAILED ? t->failures + 1 : 0;
-    t->due_ms = now_ms + (t->failures > 0 ? again_in(t->failures) : fresh_for(f, fresh_ms));
-    t->asked_ms = how == GW_JWT_FETCH_FAILED ? t->asked_ms : t->begun_ms;
-    gw_jwt_answer_note(s, how, trouble);
-    if (how == GW_JWT_FETCH_CHANGED) {
-        publish(f, s, true);
-    } else {
-        tell(f, s, NULL, true);
-    }
-}
-
-static void
-on_answer(struct fetcher *f, struct gw_jwt_source *s, CURLcode code)
-{
-    struct gw_jwt_fetch *t = s->fetch;
-    const char *trouble = gw_jwt_get_trouble(t->get, code);
-
-    if (trouble == NULL && t->naming) {
-        char *url = gw_jwt_answer_url(s, gw_jwt_get_body(t->get), &trouble);
-
-        if (url != NULL) {
-            gw_jwt_get_free(t->get);
-            t->get = NULL;
-            t->naming = false;
-            ask_for(f, s, url);
-            free(url);
-            return;
-        }
-    }
-    enum gw_jwt_fetched how = GW_JWT_FETCH_FAILED;
-    if (trouble == NULL) {
-        how = gw_jwt_answer_keys(s, gw_jwt_get_body(t->get), &trouble);
-    }
-    over(f, s, how, trouble);
-}
+static struct gw_jwt_fetcher *the_fetcher; /* control's; the thread has it as its argument */
 
 /* ---- mail --------------------------------------------------------------------------------------
  */
@@ -202,18 +37,18 @@ struct ask_mail {
 
 /* Nobody waits longer than the settings say now, whatever they said before. */
 static void
-shorten(struct fetcher *f, struct gw_jwt_source *s)
+shorten(struct gw_jwt_fetcher *f, struct gw_jwt_source *s)
 {
     uint64_t latest = gw_clock_mono_ms() + (uint64_t)f->settings.refetch_ms;
 
     if (s->fetch->ask_after_ms > latest) {
         s->fetch->ask_after_ms = latest;
-        tell(f, s, NULL, false);
+        gw_jwt_tell(f, s, NULL, false);
     }
 }
 
 static void
-set_used(struct fetcher *f, struct gw_jwt_source *s, const struct use_mail *m)
+set_used(struct gw_jwt_fetcher *f, struct gw_jwt_source *s, const struct use_mail *m)
 {
     bool used = false;
 
@@ -240,7 +75,7 @@ static void
 run_use(struct gw_mail *mail, void *receiver)
 {
     struct use_mail *m = (struct use_mail *)mail;
-    struct fetcher *f = receiver;
+    struct gw_jwt_fetcher *f = receiver;
     const char *why = NULL;
 
     free(f->file);
@@ -278,7 +113,7 @@ run_ask(struct gw_mail *mail, void *receiver)
 static void
 run_stop(struct gw_mail *mail, void *receiver)
 {
-    struct fetcher *f = receiver;
+    struct gw_jwt_fetcher *f = receiver;
 
     f->stopping = true;
     free(mail);
@@ -289,12 +124,12 @@ run_stop(struct gw_mail *mail, void *receiver)
 
 /* Begins what is due, forgets what is over; returns how long there is nothing else to do. */
 static int
-look_at_clock(struct fetcher *f)
+look_at_clock(struct gw_jwt_fetcher *f)
 {
     uint64_t now_ms = gw_clock_mono_ms();
     uint64_t wall_ms = gw_clock_wall_ms();
     uint64_t next_ms =
-        AGAIN_MAX_MS; /* clocks may be set, and deadlines of the wall clock with them */
+        GW_JWT_AGAIN_MAX_MS; /* clocks may be set, and deadlines of the wall clock with them */
 
     for (struct gw_jwt_source *s = gw_jwt_sources(); s != NULL; s = s->next) {
         struct gw_jwt_fetch *t = s->fetch;
@@ -304,10 +139,10 @@ look_at_clock(struct fetcher *f)
         }
         if (gw_jwt_entries_expire(s, wall_ms)) {
             gw_jwt_answer_say(s, "keys that left the set a while ago are no longer taken");
-            publish(f, s, false);
+            gw_jwt_publish(f, s, false);
         }
         if (t->get == NULL && now_ms >= t->due_ms) {
-            begin(f, s, t->wanted);
+            gw_jwt_question_begin(f, s, t->wanted);
         }
         uint64_t until = gw_jwt_entries_until(s);
         uint64_t due = t->due_ms == UINT64_MAX ? next_ms : t->due_ms - now_ms;
@@ -318,14 +153,14 @@ look_at_clock(struct fetcher *f)
 }
 
 static void
-take_answers(struct fetcher *f)
+take_answers(struct gw_jwt_fetcher *f)
 {
     CURLMsg *m;
     int left = 0;
 
     while ((m = curl_multi_info_read(f->multi, &left)) != NULL) {
         if (m->msg == CURLMSG_DONE) {
-            on_answer(f, gw_jwt_get_owner(m->easy_handle), m->data.result);
+            gw_jwt_question_answered(f, gw_jwt_get_owner(m->easy_handle), m->data.result);
         }
     }
 }
@@ -333,7 +168,7 @@ take_answers(struct fetcher *f)
 static void *
 run(void *arg)
 {
-    struct fetcher *f = arg;
+    struct gw_jwt_fetcher *f = arg;
     struct curl_waitfd mail = {.fd = gw_mailbox_fd(f->mailbox), .events = CURL_WAIT_POLLIN};
     int running = 0;
 
@@ -351,40 +186,39 @@ run(void *arg)
     return NULL;
 }
 
-static bool
+static void
 start(struct gw_world *const *worlds, size_t n_worlds)
 {
-    struct fetcher *f = gw_mem_alloc(sizeof(*f));
+    struct gw_jwt_fetcher *f = gw_mem_alloc(sizeof(*f));
     sigset_t all;
     sigset_t before;
 
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
-        (f->multi = curl_multi_init()) == NULL) {
-        free(f);
-        return false;
-    }
+    (void)curl_global_init(CURL_GLOBAL_DEFAULT); /* if it fails, so does the next */
+    f->multi = curl_multi_init();
     f->worlds = worlds;
     f->n_worlds = n_worlds;
     f->mailbox = gw_mailbox_new();
     the_fetcher = f;
     sigfillset(&all); /* signals are the control thread's */
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&f->thread, NULL, run, f);
+    int error = f->multi == NULL ? ENOMEM : pthread_create(&f->thread, NULL, run, f);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (error != 0) {
+    if (error != 0) { /* as with memory, there is no going on */
         gw_log_error("no thread can be started to fetch keys: %s", strerror(error));
         abort();
     }
     (void)pthread_setname_np(f->thread, "keys");
-    return true;
 }
 
 void
 gw_jwt_fetch_use(const struct gw_jwt_fetch_settings *settings, struct gw_jwt_source *const *list,
                  size_t n, struct gw_world *const *worlds, size_t n_worlds)
 {
-    if (the_fetcher == NULL && (n == 0 || !start(worlds, n_worlds))) {
+    if (the_fetcher == NULL && n == 0) {
         return;
+    }
+    if (the_fetcher == NULL) {
+        start(worlds, n_worlds);
     }
     struct use_mail *m = gw_mem_alloc(sizeof(*m) + n * sizeof(struct gw_jwt_source *));
     m->mail.run = run_use;
@@ -409,7 +243,7 @@ gw_jwt_fetch_ask(struct gw_jwt_source *s, struct gw_world *w)
 void
 gw_jwt_fetch_stop(void)
 {
-    struct fetcher *f = the_fetcher;
+    struct gw_jwt_fetcher *f = the_fetcher;
     struct gw_mail *m;
 
     if (f == NULL) {
