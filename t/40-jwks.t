@@ -157,6 +157,8 @@ $gw->start;
 is ask('b')->{status}, 503, 'a file that is not as it was written is not believed: no key is known';
 is $gw->admin(GET => '/-/readyz')->{json}{keys}{state}, 'missing', 'which readyz tells';
 is $gw->admin(GET => '/-/readyz')->{status}, 200, 'but other issuers\' tokens can be judged';
+like $gw->ksgate_here('explain', 'GET', '/extensions/members/x', '--token', $key{b}->token({%claims}), '-o', 'json')->{out},
+    qr/keys_unavailable/, 'and explain tells why a token is not judged';
 log_says(qr/none are known, and its tokens are answered 503/);
 eventually { -e "$dir/known.bad" } 'the file to be set aside';
 pass 'it is set aside';
