@@ -29,6 +29,8 @@ static const struct row rows[] = {
     {"POST", "reload", gw_admin_reload},
     {"GET", "apis/ksgate.io/v1/explain", gw_admin_explain},
     {"POST", "apis/ksgate.io/v1/explain", gw_admin_explain},
+    {"GET", "apis/ksgate.io/v1/decisions", gw_admin_decisions},
+    {"GET", "apis/ksgate.io/v1/decisions/*", gw_admin_decision},
     {"GET", "apis/ksgate.io/v1/extensions", gw_admin_extensions},
     {"PUT", "apis/ksgate.io/v1/extensionservices/*/endpoints/*", gw_admin_register},
     {"DELETE", "apis/ksgate.io/v1/extensionservices/*/endpoints/*", gw_admin_leave},

@@ -85,6 +85,8 @@ gw_admin_fn gw_admin_core, gw_admin_groups, gw_admin_group, gw_admin_resources;
 /* admin_objects.c, admin_write.c, admin_patch.c */
 gw_admin_fn gw_admin_list, gw_admin_get_object;
 gw_admin_fn gw_admin_create, gw_admin_replace, gw_admin_patch, gw_admin_delete;
+/* admin_decisions.c */
+gw_admin_fn gw_admin_decision, gw_admin_decisions;
 /* admin_review.c */
 gw_admin_fn gw_admin_review;
 /* admin_endpoints.c, admin_extensions.c, admin_explain.c */

@@ -6,9 +6,10 @@
 #include "base/mem.h"
 #include "server/asker.h"
 #include "server/cli_explain.h"
+#include "server/cli_objects.h"
 
 struct options {
-    const char *output, *as, *host, *token;
+    const char *output, *as, *host, *token, *request;
     struct gw_words groups, objects;
     bool batch;
     struct gw_client_options client;
@@ -24,6 +25,8 @@ static const struct gw_option options[] = {
      "Decide for whoever holds this token, which is verified."},
     {0, "host", "HOST", GW_OPTION_TEXT, offsetof(struct options, host),
      "The request's Host, when the URL has none."},
+    {0, "request", "ID", GW_OPTION_TEXT, offsetof(struct options, request),
+     "What was decided about the request with this id (X-Request-Id), if the gateway still keeps it."},
     {0, "objects", "FILE", GW_OPTION_LIST, offsetof(struct options, objects),
      "Decide offline by the objects in this file or folder, repeatable."},
     {0, "batch", NULL, GW_OPTION_SWITCH, offsetof(struct options, batch),
@@ -52,6 +55,7 @@ static const struct gw_usage usage = {
             "{\"error\"}, and the exit code is 1.",
     .examples = "ksgate explain GET /kapis/iam.kubesphere.io/v1beta1/users --as tom\n"
                 "ksgate explain /extensions/devops/ --as tom --objects roles.yaml -o json\n"
+                "ksgate explain --request 3f6c0a41d2b94e77\n"
                 "ksgate explain --objects roles.yaml --batch <cases.jsonl",
 };
 
@@ -113,6 +117,43 @@ question_of(const struct options *o, const char *method, const char *url)
 }
 
 static int
+print_answer(const struct gw_asker *a, const json_t *question, json_t *answer,
+             enum gw_output format)
+{
+    struct gw_buf out = {0};
+
+    if (format != GW_OUTPUT_TABLE) {
+        return gw_cli_print_json(a->cli, format, answer);
+    }
+    gw_explain_table(&out, question, answer);
+    return gw_cli_print(a->cli, &out);
+}
+
+/* What was decided about one that was sent. */
+static int
+ask_kept(struct gw_asker *a, const struct options *o, enum gw_output format)
+{
+    struct gw_buf target = {0};
+    struct gw_buf problem = {0};
+    json_t *kept = NULL;
+    int code;
+
+    gw_buf_puts(&target, "/-/apis/ksgate.io/v1/decisions/");
+    gw_client_escape(&target, gw_str_of(o->request));
+    unsigned status = gw_cli_call(a->cli, &a->client, "GET", target.p, NULL, &kept, &problem);
+    if (kept != NULL) {
+        code = print_answer(a, kept, kept, format);
+    } else {
+        code = gw_cli_fail(a->cli, "%s",
+                           status == 0 || problem.n == 0 ? "there is no answer" : problem.p);
+    }
+    json_decref(kept);
+    gw_buf_fini(&target);
+    gw_buf_fini(&problem);
+    return code;
+}
+
+static int
 ask_one(struct gw_asker *a, const struct options *o, const struct gw_words *args,
         enum gw_output format)
 {
@@ -124,13 +165,8 @@ ask_one(struct gw_asker *a, const struct options *o, const struct gw_words *args
 
     if (answer == NULL) {
         (void)gw_cli_fail(a->cli, "%s", why);
-    } else if (format == GW_OUTPUT_TABLE) {
-        struct gw_buf out = {0};
-
-        gw_explain_table(&out, q, answer);
-        code = gw_cli_print(a->cli, &out);
     } else {
-        code = gw_cli_print_json(a->cli, format, answer);
+        code = print_answer(a, q, answer, format);
     }
     json_decref(answer);
     json_decref(q);
@@ -214,6 +250,14 @@ check_usage(const struct gw_cli *c, const struct options *o, const struct gw_wor
     if (o->batch && args->n > 0 && o->objects.n == 0) {
         return gw_cli_misuse(c, "with --batch the cases are read from standard input");
     }
+    if (o->request != NULL) {
+        bool alone = !o->batch && args->n == 0 && o->as == NULL && o->groups.n == 0 &&
+                     o->token == NULL && o->host == NULL && o->objects.n == 0;
+
+        return alone ? GW_CLI_GO
+                     : gw_cli_misuse(c, "--request asks about a request that was sent: it goes "
+                                        "with no URL and no other question");
+    }
     if (!o->batch && args->n == 0) {
         return gw_cli_misuse(c, "URL is missing");
     }
@@ -259,7 +303,9 @@ gw_cli_explain(const struct gw_cli *c)
     if (code == GW_CLI_GO) {
         code = open_asker(&a, c, &o, &args);
         if (code == GW_CLI_GO) {
-            code = o.batch ? ask_all(&a) : ask_one(&a, &o, &args, format);
+            code = o.request != NULL ? ask_kept(&a, &o, format)
+                   : o.batch         ? ask_all(&a)
+                                     : ask_one(&a, &o, &args, format);
             gw_asker_close(&a);
         }
         gw_client_options_fini(&o.client);

@@ -190,12 +190,25 @@ add_request(struct gw_table *t, const json_t *question)
     gw_arena_free(a);
 }
 
+/* Only one that was sent has a time. */
+static void
+add_when(struct gw_table *t, const json_t *question)
+{
+    struct gw_buf v = {0};
+
+    if (*at(question, "time") != '\0') {
+        gw_buf_printf(&v, "%s, from %s", at(question, "time"), at(question, "clientIP"));
+    }
+    row(t, "when", &v);
+}
+
 void
 gw_explain_table(struct gw_buf *out, const json_t *question, const json_t *answer)
 {
     struct gw_table t = {.columns = 2};
 
     add_request(&t, question);
+    add_when(&t, question);
     add_who(&t, answer);
     add_what(&t, answer);
     add_decision(&t, answer);
