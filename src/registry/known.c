@@ -50,7 +50,8 @@ gw_known_free(struct gw_known *k)
 }
 
 void
-gw_changes_add(struct gw_changes *c, const char *key, struct gw_object *o, uint64_t revision)
+gw_changes_add(struct gw_changes *c, const char *key, struct gw_object *o, struct gw_object *before,
+               uint64_t revision)
 {
     if (c->n == c->size) {
         c->size = c->size == 0 ? 16 : c->size * 2;
@@ -58,6 +59,7 @@ gw_changes_add(struct gw_changes *c, const char *key, struct gw_object *o, uint6
     }
     c->items[c->n++] = (struct gw_change){.key = gw_mem_strdup(key),
                                           .object = o == NULL ? NULL : gw_object_ref(o),
+                                          .before = before == NULL ? NULL : gw_object_ref(before),
                                           .revision = revision};
 }
 
@@ -67,6 +69,7 @@ gw_changes_fini(struct gw_changes *c)
     for (size_t i = 0; i < c->n; i++) {
         free(c->items[i].key);
         gw_object_unref(c->items[i].object);
+        gw_object_unref(c->items[i].before);
     }
     free(c->items);
     *c = (struct gw_changes){0};
@@ -161,8 +164,8 @@ put(struct gw_known *k, struct gw_object *o, struct gw_changes *out)
 
         e->o = gw_object_ref(o);
         (void)gw_map_put(k->entries, gw_str_of(o->key), e); /* the key is the new object's */
+        gw_changes_add(out, o->key, o, before, o->revision);
         gw_object_unref(before);
-        gw_changes_add(out, o->key, o, o->revision);
     }
     return e;
 }
@@ -174,7 +177,7 @@ take(struct gw_known *k, const char *key, uint64_t revision, struct gw_changes *
 
     if (e != NULL) {
         k->orphans -= e->orphan;
-        gw_changes_add(out, key, NULL, revision);
+        gw_changes_add(out, key, NULL, e->o, revision);
         free_entry(e);
     }
 }
@@ -204,7 +207,7 @@ sweep(struct gw_known *k, bool replaced, struct gw_changes *out)
             e->orphan = true;
             k->orphans++;
         } else if (!e->listed && !e->orphan) {
-            gw_changes_add(&gone, e->o->key, NULL, 0);
+            gw_changes_add(&gone, e->o->key, NULL, NULL, 0);
         }
         e->listed = false;
     }
@@ -267,7 +270,7 @@ gw_known_drop_all(struct gw_known *k, bool (*which)(const struct gw_object *o),
 
     while (gw_known_next_orphan(k, &at, &o)) {
         if (which == NULL || which(o)) {
-            gw_changes_add(&orphans, o->key, NULL, 0);
+            gw_changes_add(&orphans, o->key, NULL, NULL, 0);
         }
     }
     for (size_t i = 0; i < orphans.n; i++) { /* a map may not change while it is walked */

@@ -19,7 +19,8 @@ struct gw_changes {
     size_t n, size;
 };
 
-void gw_changes_add(struct gw_changes *c, const char *key, struct gw_object *o, uint64_t revision);
+void gw_changes_add(struct gw_changes *c, const char *key, struct gw_object *o,
+                    struct gw_object *before, uint64_t revision);
 void gw_changes_fini(struct gw_changes *c);
 
 struct gw_known *gw_known_new(void);

@@ -88,6 +88,9 @@ void gw_object_on_check(gw_object_check_fn *fn);
 struct gw_change {
     char *key;                /* owned */
     struct gw_object *object; /* a reference of the change's own; NULL: deleted */
+    /* The same, of what stood there before; NULL: nothing.  Sync knows it; a store leaves it out.
+     */
+    struct gw_object *before;
     uint64_t revision;
 };
 

@@ -100,6 +100,7 @@ hide_shadowed(struct gw_sync *s, struct gw_changes *changes)
         } else {
             free(changes->items[i].key);
             gw_object_unref(changes->items[i].object);
+            gw_object_unref(changes->items[i].before);
         }
     }
     changes->n = n;
@@ -119,7 +120,7 @@ give(struct gw_sync *s, struct gw_changes *changes)
         size_t at = 0;
 
         while (gw_watch_next(s->watch, &at, &o)) {
-            gw_changes_add(changes, o->key, o, o->revision);
+            gw_changes_add(changes, o->key, o, NULL, o->revision);
         }
     }
     if (changes->n > 0 || !s->given) {
@@ -199,12 +200,11 @@ on_files(void *owner, const struct gw_change *changes, size_t n)
 
     s->counted = false;
     for (size_t i = 0; i < n; i++) {
-        struct gw_object *o = changes[i].object;
+        struct gw_object *stored = gw_known_get(s->known, changes[i].key);
+        struct gw_object *o = changes[i].object != NULL ? changes[i].object : stored;
+        struct gw_object *before = changes[i].before != NULL ? changes[i].before : stored;
 
-        if (o == NULL) {
-            o = gw_known_get(s->known, changes[i].key);
-        }
-        gw_changes_add(&out, changes[i].key, o, gw_known_revision(s->known));
+        gw_changes_add(&out, changes[i].key, o, before, gw_known_revision(s->known));
     }
     if (s->given) {
         s->batch(s->owner, out.items, out.n, gw_known_revision(s->known), false);

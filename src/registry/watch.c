@@ -216,15 +216,17 @@ merge(struct gw_watch *w)
                 continue;
             }
             (void)gw_map_put(w->objects, gw_str_of(o->key), gw_object_ref(o));
-            const struct gw_object *old = gw_map_get(before, gw_str_of(o->key));
+            struct gw_object *old = gw_map_get(before, gw_str_of(o->key));
             if (old == NULL || !gw_object_equal(old, o)) {
-                changes[n++] = (struct gw_change){.key = o->key, .object = o};
+                changes[n++] = (struct gw_change){.key = o->key, .object = o, .before = old};
             }
         }
     }
     while (gw_map_next(before, &at, &key, &value)) {
         if (gw_map_get(w->objects, key) == NULL) {
-            changes[n++] = (struct gw_change){.key = ((struct gw_object *)value)->key};
+            struct gw_object *old = value;
+
+            changes[n++] = (struct gw_change){.key = old->key, .before = old};
         }
     }
     if (n > 0 && w->changed != NULL) {
