@@ -16,4 +16,9 @@ uint64_t gw_clock_wall_ms(void);
 /* Appends "2026-11-23T08:43:08.123Z". */
 void gw_clock_rfc3339(struct gw_buf *out, uint64_t wall_ms);
 
+/* Reads such a text (RFC 3339: "Z" or an offset, with or without parts of a second), of a time
+ * from 1970 to GW_CLOCK_LATEST_S.  False: it is none. */
+#define GW_CLOCK_LATEST_S 4291747200LL /* 2106-01-01: seconds until then fit into 32 bits */
+bool gw_clock_read_rfc3339(struct gw_str text, uint64_t *wall_ms);
+
 #endif

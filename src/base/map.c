@@ -50,6 +50,15 @@ gw_hash(struct gw_str s)
     return XXH3_64bits_withSecret(s.n == 0 ? "" : s.p, s.n, secret, sizeof(secret));
 }
 
+void
+gw_hash128(struct gw_str s, uint64_t out[2])
+{
+    (void)pthread_once(&secret_once, draw_secret);
+    XXH128_hash_t h = XXH3_128bits_withSecret(s.n == 0 ? "" : s.p, s.n, secret, sizeof(secret));
+    out[0] = h.high64;
+    out[1] = h.low64;
+}
+
 static struct gw_map *
 map_new(bool owns_keys)
 {

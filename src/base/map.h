@@ -39,5 +39,7 @@ bool gw_map_next(const struct gw_map *m, size_t *at, struct gw_str *key, void **
 
 /* The keyed 64-bit hash that the map uses; for other tables of outside input. */
 uint64_t gw_hash(struct gw_str s);
+/* The same with 128 bits, in place of texts that are too many to be kept: no two are ever alike. */
+void gw_hash128(struct gw_str s, uint64_t out[2]);
 
 #endif

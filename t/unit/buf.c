@@ -119,14 +119,69 @@ test_rfc3339(void **state)
     assert_true(gw_clock_mono_us() >= before);
 }
 
+static void
+test_read_rfc3339(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t ms;
+    } good[] = {
+        {"2026-11-23T08:43:08.123Z", 1795423388123},
+        {"2026-11-23T08:43:08Z", 1795423388000},
+        {"2026-11-23T09:43:08.1+01:00", 1795423388100},
+        {"2026-11-23t07:13:08-01:30", 1795423388000},
+        {"2026-11-23 08:43:08.123456z", 1795423388123},
+        {"1970-01-01T00:00:00Z", 0},
+        {"2024-02-29T00:00:00Z", 1709164800000},
+        {"2016-12-31T23:59:60Z", 1483228800000},
+        {"2105-12-31T23:59:59.999Z", 4291747199999},
+    };
+    static const char *const bad[] = {
+        "",
+        "2026",
+        "2026-11-23",
+        "2026-11-23T08:43:08",
+        "2026-11-23T08:43Z",
+        "2026-13-23T08:43:08Z",
+        "2026-00-23T08:43:08Z",
+        "2026-04-31T08:43:08Z",
+        "2026-02-29T08:43:08Z",
+        "2026-11-00T08:43:08Z",
+        "2026-11-23T24:43:08Z",
+        "2026-11-23T08:60:08Z",
+        "2026-11-23T08:43:61Z",
+        "2026-11-23T08:43:08.Z",
+        "2026-11-23T08:43:08Zx",
+        "2026-11-23T08:43:08+0100",
+        "2026-11-23T08:43:08+24:00",
+        "+026-11-23T08:43:08Z",
+        "1969-12-31T23:59:59Z",
+        "2106-01-01T00:00:00Z",
+        "1970-01-01T00:30:00+01:00",
+        "2026-11-23X08:43:08Z",
+    };
+    uint64_t ms = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_true(gw_clock_read_rfc3339(gw_str_of(good[i].text), &ms));
+        assert_int_equal(ms, good[i].ms);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        if (gw_clock_read_rfc3339(gw_str_of(bad[i]), &ms)) {
+            fail_msg("%s: taken", bad[i]);
+        }
+    }
+    assert_false(gw_clock_read_rfc3339(GW_STR_NONE, &ms));
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_growing),
-        cmocka_unit_test(test_printf_of_every_length),
-        cmocka_unit_test(test_json),
-        cmocka_unit_test(test_rfc3339),
+        cmocka_unit_test(test_growing),      cmocka_unit_test(test_printf_of_every_length),
+        cmocka_unit_test(test_json),         cmocka_unit_test(test_rfc3339),
+        cmocka_unit_test(test_read_rfc3339),
     };
 
     return cmocka_run_group_tests_name("buf", tests, NULL, NULL);
