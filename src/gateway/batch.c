@@ -1,4 +1,5 @@
 /* batch.c - objects compiled once, on the control thread, into what the workers' views take. */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -51,13 +52,20 @@ add_item(struct gw_batch *b, size_t *size, struct gw_batch_item item)
 }
 
 static struct gw_piece *
+compile(const struct gw_view *view, const struct gw_object *o, struct gw_diag *diag)
+{
+    json_t *json = gw_object_json(o);
+    struct gw_piece *piece = view->compile(o->kind, json, NULL, diag);
+
+    json_decref(json);
+    return piece;
+}
+
+static struct gw_piece *
 compile_one(const struct gw_view *view, const struct gw_change *c, struct gw_diag *diag)
 {
     struct gw_diag own = {0};
-    json_t *json = gw_object_json(c->object);
-    struct gw_piece *piece = view->compile(c->object->kind, json, NULL, diag == NULL ? &own : diag);
-
-    json_decref(json);
+    struct gw_piece *piece = compile(view, c->object, diag == NULL ? &own : diag);
 
     for (size_t i = 0; i < own.n; i++) {
         bool bad = own.findings[i].severity == GW_ERROR;
@@ -74,7 +82,7 @@ compile_change(struct gw_batch *b, size_t *size, const struct gw_change *c, stru
 {
     for (const struct gw_module *const *m = gw_modules; *m != NULL; m++) {
         for (const struct gw_view *const *v = (*m)->views; v != NULL && *v != NULL; v++) {
-            if (view_wants(*v, c->key)) {
+            if ((*v)->gather == NULL && view_wants(*v, c->key)) {
                 add_item(b, size,
                          c->object == NULL
                              ? (struct gw_batch_item){.view = *v, .key = gw_mem_strdup(c->key)}
@@ -87,18 +95,151 @@ compile_change(struct gw_batch *b, size_t *size, const struct gw_change *c, stru
     }
 }
 
+/* -- what is gathered -------------------------------------------------------------------------- */
+
+#define GATHERED_MAX 4 /* views that do so */
+
+struct gw_gathered {
+    struct {
+        const struct gw_view *view;
+        struct gw_piece *piece;
+    } list[GATHERED_MAX];
+    size_t n;
+};
+
+struct gw_gathered *
+gw_gathered_new(void)
+{
+    return gw_mem_alloc(sizeof(struct gw_gathered));
+}
+
+void
+gw_gathered_free(struct gw_gathered *g)
+{
+    for (size_t i = 0; g != NULL && i < g->n; i++) {
+        gw_piece_unref(g->list[i].piece);
+    }
+    free(g);
+}
+
+/* Where the view's piece is kept. */
+static struct gw_piece **
+place_of(struct gw_gathered *g, const struct gw_view *view)
+{
+    size_t i = 0;
+
+    while (i < g->n && g->list[i].view != view) {
+        i++;
+    }
+    if (i == g->n) {
+        assert(i < GATHERED_MAX);
+        g->list[g->n++].view = view;
+    }
+    return &g->list[i].piece;
+}
+
+static void
+add_piece(struct gw_pieces *to, struct gw_piece *p)
+{
+    if (p == NULL) {
+        return;
+    }
+    if (to->n == to->size) {
+        to->size = to->size == 0 ? 16 : to->size * 2;
+        to->list = gw_mem_resize(to->list, to->size * sizeof(struct gw_piece *));
+    }
+    to->list[to->n++] = p;
+}
+
+static void
+free_pieces(struct gw_pieces *p)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        gw_piece_unref(p->list[i]);
+    }
+    free(p->list);
+}
+
+static bool
+collect(const struct gw_view *view, const struct gw_change *changes, size_t n,
+        struct gw_pieces *gone, struct gw_pieces *come, struct gw_diag *diag)
+{
+    struct gw_diag said = {0}; /* of what stood there, when it came */
+    bool any = false;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct gw_change *c = &changes[i];
+
+        if (!view_wants(view, c->key)) {
+            continue;
+        }
+        any = true;
+        if (c->before != NULL) {
+            add_piece(gone, compile(view, c->before, &said));
+        }
+        if (c->object != NULL) {
+            add_piece(come, compile_one(view, c, diag));
+        }
+    }
+    gw_diag_fini(&said);
+    return any;
+}
+
+static void
+gather(struct gw_batch *b, size_t *size, struct gw_gathered *g, const struct gw_view *view,
+       const struct gw_change *changes, size_t n, struct gw_diag *diag)
+{
+    struct gw_piece **kept = place_of(g, view);
+    struct gw_pieces gone = {0};
+    struct gw_pieces come = {0};
+    struct gw_piece *before = b->reset ? NULL : *kept;
+
+    if (collect(view, changes, n, &gone, &come, diag) || b->reset) {
+        struct gw_piece *all = view->gather(before, &gone, &come);
+
+        gw_piece_unref(*kept);
+        *kept = all;
+        add_item(b, size,
+                 (struct gw_batch_item){
+                     .view = view, .key = gw_mem_strdup(""), .piece = gw_piece_ref(all)});
+    }
+    free_pieces(&gone);
+    free_pieces(&come);
+}
+
+static void
+gather_all(struct gw_batch *b, size_t *size, struct gw_gathered *g, const struct gw_change *changes,
+           size_t n, struct gw_diag *diag)
+{
+    for (const struct gw_module *const *m = gw_modules; *m != NULL; m++) {
+        for (const struct gw_view *const *v = (*m)->views; v != NULL && *v != NULL; v++) {
+            if ((*v)->gather != NULL) {
+                gather(b, size, g, *v, changes, n, diag);
+            }
+        }
+    }
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+
 struct gw_batch *
-gw_batch_compile(const struct gw_change *changes, size_t n, uint64_t revision, bool reset,
-                 struct gw_diag *diag)
+gw_batch_compile(struct gw_gathered *g, const struct gw_change *changes, size_t n,
+                 uint64_t revision, bool reset, struct gw_diag *diag)
 {
     struct gw_batch *b = gw_mem_alloc(sizeof(*b));
+    struct gw_gathered once = {0};
     size_t size = 0;
 
     atomic_init(&b->refs, 1);
     b->revision = revision;
+    b->changes = n;
     b->reset = reset;
     for (size_t i = 0; i < n; i++) {
         compile_change(b, &size, &changes[i], diag);
+    }
+    gather_all(b, &size, g == NULL ? &once : g, changes, n, diag);
+    for (size_t i = 0; i < once.n; i++) {
+        gw_piece_unref(once.list[i].piece);
     }
     return b;
 }

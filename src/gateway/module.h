@@ -61,6 +61,9 @@ struct gw_module {
     const char *(*file)(const void *conf);
     const struct gw_view *const *views; /* NULL-terminated, or NULL */
     gw_step_fn *on[GW_N_PHASES];
+    /* Worker thread, after gw_world_doubt(), for each request that has been let in and is not over:
+     * GW_ERR_OK, or why it may not go on. */
+    enum gw_err (*review)(const struct gw_req *req);
     /* Worker thread, once, when the worker ends: what its state still holds (buffers, files). */
     void (*stop)(struct gw_world *world);
     /* The module's share of /-/metrics; world gives the per-worker states. */

@@ -162,7 +162,7 @@ struct gw_req {
     unsigned retry_after_s;         /* told with a 503; 0: a second */
     const struct gw_head *response; /* the head that goes to the client; arena */
     struct gw_exchange *exchange;   /* forward's own; NULL when not forwarded */
-    void *slot[16];                 /* one pointer per module (gw_module.slot), for its own use */
+    void *slot[16];                 /* one pointer per module (modules/slots.h), for its own use */
 };
 
 /* "none", "headers", "assertion"; NULL-terminated. */

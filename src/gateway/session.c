@@ -154,6 +154,7 @@ begin_message(struct gw_session *s)
     m->conf = gw_world_conf_take(s->all->world);
     m->req = NULL;
     m->start_us = s->conn.loop->now_us;
+    m->leave_err = GW_ERR_OK;
     m->drained = NULL;
     gw_parser_start(&m->parser, GW_PARSE_REQUEST, &m->conf->settings.parse);
     s->message = m;

@@ -26,6 +26,7 @@ struct gw_sessions {
     void (*left)(struct gw_sessions *s);  /* a client's connection is closed; or NULL */
     size_t count;                         /* with those that are closed and not freed yet */
     size_t clients;                       /* connections; without the admin socket's */
+    struct gw_timer leaving;              /* session_review.c's */
 };
 
 /* Takes an accepted descriptor.  trusted: it came over the admin socket. */
@@ -37,6 +38,10 @@ void gw_sessions_drain(struct gw_sessions *all);
 
 /* Closes everything at once; requests are aborted and logged. */
 void gw_sessions_close(struct gw_sessions *all);
+
+/* What has come may be the end of requests that were let in before (gw_world_doubt()): tunnels are
+ * closed, other requests after timeouts.revoked. */
+void gw_sessions_review(struct gw_sessions *all);
 
 /* Called by req.c when the last log step has run: frees the request, goes on or ends. */
 void gw_session_request_over(struct gw_session *s, struct gw_req *req);
@@ -72,7 +77,8 @@ void gw_session_on_drained(struct gw_session *s, void (*drained)(void *arg), voi
 struct gw_tunnel_events {
     void (*bytes)(void *arg, char *p, size_t n); /* that came right behind the request's head */
     void (*readable)(void *arg);
-    void (*drain)(void *arg, uint64_t at_ms); /* the server stops: to be closed about then */
+    void (*drain)(void *arg, uint64_t at_ms);   /* the server stops: to be closed about then */
+    void (*forbid)(void *arg, enum gw_err why); /* to be closed now: it may be no longer */
 };
 
 /* Hands over what has come already, and the reading of all that comes. */

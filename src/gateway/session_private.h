@@ -31,6 +31,8 @@ struct gw_message {
     struct gw_conf *conf;   /* given back with the request */
     struct gw_req *req;     /* NULL: the head is not there yet */
     uint64_t start_us;
+    uint64_t leave_ms;        /* when it may be no longer; of */
+    enum gw_err leave_err;    /* why; OK: it may */
     struct gw_body_sink sink; /* valid while sink_on */
     void (*drained)(void *arg);
     void *drained_arg;

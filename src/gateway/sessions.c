@@ -98,6 +98,7 @@ gw_sessions_drain(struct gw_sessions *all)
 void
 gw_sessions_close(struct gw_sessions *all)
 {
+    gw_wheel_cancel(&all->leaving);
     for (struct gw_session *s = all->all; s != NULL; s = s->next) {
         gw_session_shut_out(s);
     }

@@ -53,7 +53,7 @@ struct gw_settings {
     } limits;
     struct gw_timeouts {
         long long head, idle, body_idle, half_closed; /* ms; the client's side */
-        long long linger;
+        long long linger, revoked;
         long long connect, pending, first_byte, backend_idle, pool_idle, tunnel_idle,
             tunnel_half_closed; /* the backend's */
         long long drain;        /* how long a stopping server waits for requests */

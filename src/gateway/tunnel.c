@@ -87,6 +87,12 @@ idle_due_ms(const struct gw_tunnel *t)
     return t->touched_ms + (uint64_t)(half_closed(t) && half < idle ? half : idle);
 }
 
+static const char *
+closed_why(const struct gw_tunnel *t)
+{
+    return t->forbidden ? "revoked" : "drained";
+}
+
 static bool
 closing(const struct gw_tunnel *t)
 {
@@ -136,8 +142,8 @@ on_timer(struct gw_timer *timer)
     }
     if (closing(t) && now >= t->close_ms) {
         gw_tunnel_close(t);
-        if (gw_tunnel_is_closed(t)) {
-            finish(t, "drained");
+        if (t->forbidden || gw_tunnel_is_closed(t)) {
+            finish(t, closed_why(t));
             return;
         }
     }
@@ -252,7 +258,7 @@ pump(struct gw_tunnel *t, struct gw_way *w)
             return false;
         }
         if (gw_tunnel_is_closed(t)) {
-            finish(t, "drained");
+            finish(t, closed_why(t));
             return false;
         }
         if (got == GW_CONN_END && t->up.ended && t->down.ended) {
@@ -311,6 +317,29 @@ on_drain(void *arg, uint64_t at_ms)
     }
 }
 
+/* Of bytes that nobody can tell apart, none may pass any more. */
+static void
+on_forbid(void *arg, enum gw_err why)
+{
+    struct gw_tunnel *t = arg;
+
+    if (t->forbidden) {
+        return;
+    }
+    t->x->req->err = why;
+    if (!t->up.framed || t->up.ws.lost || t->down.ws.lost) {
+        t->forbidden = true;
+        finish(t, closed_why(t));
+        return;
+    }
+    gw_tunnel_forbid(t);
+    if (gw_tunnel_is_closed(t)) {
+        finish(t, closed_why(t));
+        return;
+    }
+    set_timer(t);
+}
+
 static void
 on_backend_readable(void *owner)
 {
@@ -328,7 +357,11 @@ on_backend_drained(void *owner)
 }
 
 static const struct gw_tunnel_events client_events = {
-    .bytes = on_client_bytes, .readable = on_client_readable, .drain = on_drain};
+    .bytes = on_client_bytes,
+    .readable = on_client_readable,
+    .drain = on_drain,
+    .forbid = on_forbid,
+};
 static const struct gw_backend_events backend_events = {.readable = on_backend_readable,
                                                         .drained = on_backend_drained};
 

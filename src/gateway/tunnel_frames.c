@@ -65,7 +65,9 @@ put_close(struct gw_tunnel *t, struct gw_way *w)
     const struct gw_conf *conf = t->x->req->snapshot;
     bool back_soon =
         w == &t->down && conf->settings.websocket.close == GW_WEBSOCKET_SERVICE_RESTART;
-    enum gw_ws_status status = back_soon ? GW_WS_SERVICE_RESTART : GW_WS_GOING_AWAY;
+    enum gw_ws_status status = w == &t->down && t->forbidden ? GW_WS_POLICY_VIOLATION
+                               : back_soon                   ? GW_WS_SERVICE_RESTART
+                                                             : GW_WS_GOING_AWAY;
     unsigned char frame[GW_WS_CONTROL_MAX];
     unsigned char mask[4];
 
@@ -274,6 +276,20 @@ gw_tunnel_close(struct gw_tunnel *t)
     case GW_TUNNEL_OPEN:
     case GW_TUNNEL_UNANSWERED:
         break;
+    }
+}
+
+void
+gw_tunnel_forbid(struct gw_tunnel *t)
+{
+    struct gw_way *ways[] = {&t->down, &t->up};
+
+    t->forbidden = true;
+    t->stage = GW_TUNNEL_TOLD_BOTH;
+    t->close_ms = gw_loop_now_ms(t->up.from->loop) + CLOSE_ANSWER_MS;
+    for (size_t i = 0; i < 2; i++) {
+        ways[i]->to_close = !ways[i]->muted && !ways[i]->closed && !ways[i]->ended;
+        insert_wanted(t, ways[i]);
     }
 }
 

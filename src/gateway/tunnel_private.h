@@ -46,7 +46,8 @@ struct gw_tunnel {
         GW_TUNNEL_TOLD_BOTH,   /* until close_ms */
         GW_TUNNEL_UNANSWERED,  /* enough: it ends as soon as both have been told */
     } stage;
-    bool ping; /* websocket.ping is on, and this is one */
+    bool ping;      /* websocket.ping is on, and this is one */
+    bool forbidden; /* whatever comes of it, it ends at close_ms */
     uint64_t ping_ms, close_ms;
     struct gw_timer timer;
     struct gw_exchange *x;
@@ -66,6 +67,8 @@ bool gw_tunnel_look(struct gw_tunnel *t);
 
 /* The next stage of closing has come. */
 void gw_tunnel_close(struct gw_tunnel *t);
+/* Both sides are told as soon as they may be: nothing of theirs comes behind it. */
+void gw_tunnel_forbid(struct gw_tunnel *t);
 bool gw_tunnel_is_closed(const struct gw_tunnel *t); /* nothing is left to wait for */
 
 #endif

@@ -22,6 +22,7 @@ struct gw_world {
     size_t n_all;
     uint64_t revision;
     bool stopped; /* modules have let go of what they hold elsewhere */
+    bool doubtful;
     struct {
         const struct gw_view *view;
         void *index;
@@ -164,6 +165,21 @@ gw_world_apply(struct gw_world *w, const struct gw_batch *batch)
         }
     }
     w->revision = batch->revision;
+}
+
+void
+gw_world_doubt(struct gw_world *w)
+{
+    w->doubtful = true;
+}
+
+bool
+gw_world_take_doubt(struct gw_world *w)
+{
+    bool doubtful = w->doubtful;
+
+    w->doubtful = false;
+    return doubtful;
 }
 
 uint64_t

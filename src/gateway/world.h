@@ -3,8 +3,9 @@
  *
  * A view is a module's own index over the kinds it cares for.  An object is compiled once, on
  * the control thread, into an immutable counted piece that all workers share; each worker then
- * puts the piece into its own index.  A change costs O(what changed).  `explain --objects`
- * fills a world of its own from files through the same views.
+ * puts the piece into its own index.  A change costs O(what changed).  Of a kind of which there may
+ * be a million, the pieces can be gathered into one that all workers look into.  `explain
+ * --objects` fills a world of its own from files through the same views.
  */
 #ifndef GW_GATEWAY_WORLD_H
 #define GW_GATEWAY_WORLD_H
@@ -25,6 +26,11 @@ struct gw_piece {
 struct gw_piece *gw_piece_ref(struct gw_piece *p);
 void gw_piece_unref(struct gw_piece *p); /* NULL is fine */
 
+struct gw_pieces {
+    struct gw_piece **list;
+    size_t n, size;
+};
+
 struct gw_world;
 
 struct gw_view {
@@ -35,6 +41,11 @@ struct gw_view {
      * `apply` must refuse is an error here, what is unwise a warning.  source may be NULL. */
     struct gw_piece *(*compile)(const struct gw_kind *kind, const json_t *json,
                                 const struct gw_yaml *source, struct gw_diag *diag);
+    /* Control thread; or NULL.  Makes one immutable piece of all objects: what was gathered before
+     * (NULL: nothing) without the pieces `gone` and with the pieces `come`.  All are borrowed; one
+     * reference for the caller.  put() then gets it, under the key "". */
+    struct gw_piece *(*gather)(struct gw_piece *before, const struct gw_pieces *gone,
+                               const struct gw_pieces *come);
     /* Worker.  The index itself. */
     void *(*open)(struct gw_world *world);
     void (*close)(void *index);
@@ -69,6 +80,7 @@ void *gw_world_state(struct gw_world *w, const void *module, size_t size);
     X(tunnel_half_closed) \
     X(ping_timeout)       \
     X(tunnel_broken)      \
+    X(revoked)            \
     X(client_gone)
 
 enum {
@@ -108,6 +120,10 @@ unsigned gw_world_id(const struct gw_world *w);     /* 0.. */
 
 /* This worker's part of a limit that all share: rounded up, so that none has nothing; 0 stays 0. */
 unsigned gw_world_share(const struct gw_world *w, long long limit);
+
+/* What has just come makes requests doubtful that were let in before: each is reviewed (module.h)
+ * when all of it is here. */
+void gw_world_doubt(struct gw_world *w);
 
 /* Closes one idle connection to a backend, of this worker's pools; false when there is none. */
 bool gw_world_shed_backend(struct gw_world *w);

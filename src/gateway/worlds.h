@@ -11,11 +11,17 @@
 #include "gateway/module.h"
 #include "net/loop.h"
 
+/* What control keeps from one batch to the next: what was gathered. */
+struct gw_gathered;
+struct gw_gathered *gw_gathered_new(void);
+void gw_gathered_free(struct gw_gathered *g); /* NULL is fine */
+
 /* What a compiled change is: for each view that cares, a piece or "gone". */
 struct gw_batch {
     atomic_uint refs;
     uint64_t revision;
-    bool reset; /* what is not in it is gone */
+    size_t changes; /* that it was made of */
+    bool reset;     /* what is not in it is gone */
     size_t n;
     struct gw_batch_item {
         const struct gw_view *view;
@@ -26,9 +32,10 @@ struct gw_batch {
 };
 
 /* Objects that do not compile are logged (and added to diag when it is not NULL) and count as
- * gone.  One reference for the caller. */
-struct gw_batch *gw_batch_compile(const struct gw_change *changes, size_t n, uint64_t revision,
-                                  bool reset, struct gw_diag *diag);
+ * gone.  g NULL: there was no batch before and there is none after it.  One reference for the
+ * caller. */
+struct gw_batch *gw_batch_compile(struct gw_gathered *g, const struct gw_change *changes, size_t n,
+                                  uint64_t revision, bool reset, struct gw_diag *diag);
 struct gw_batch *gw_batch_ref(struct gw_batch *b);
 void gw_batch_unref(struct gw_batch *b);
 
@@ -75,6 +82,9 @@ void gw_world_conf_give(struct gw_world *w, struct gw_conf *conf);
 
 /* Control has found out something about the endpoint of this URL, should there be one here. */
 void gw_world_checked(struct gw_world *w, struct gw_str url);
+
+/* Has gw_world_doubt() been called since the last time? */
+bool gw_world_take_doubt(struct gw_world *w);
 
 uint64_t gw_world_revision(const struct gw_world *w); /* of the last batch applied */
 

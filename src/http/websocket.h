@@ -24,6 +24,7 @@ enum gw_ws_opcode {
 
 enum gw_ws_status {
     GW_WS_GOING_AWAY = 1001,
+    GW_WS_POLICY_VIOLATION = 1008,
     GW_WS_SERVICE_RESTART = 1012, /* the registry's, of IANA */
 };
 

@@ -19,7 +19,7 @@ compile(struct gw_object *const *objects, size_t n)
     for (size_t i = 0; i < n; i++) {
         changes[i] = (struct gw_change){.key = objects[i]->key, .object = objects[i]};
     }
-    struct gw_batch *b = gw_batch_compile(changes, n, 1, true, &told);
+    struct gw_batch *b = gw_batch_compile(NULL, changes, n, 1, true, &told);
     gw_diag_fini(&told);
     free(changes);
     return b;

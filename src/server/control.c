@@ -204,6 +204,7 @@ open_registry(struct gw_control *c)
 {
     struct gw_diag diag = {0};
 
+    c->gathered = gw_gathered_new();
     c->sync = gw_sync_open(&c->conf->settings.registry, c->base, gw_control_on_batch, c, &diag);
     gw_control_log_findings("registry", &diag);
     gw_diag_fini(&diag);
@@ -220,6 +221,7 @@ close_all(struct gw_control *c)
     gw_conf_end(c->conf);
     gw_mailbox_run(c->mailbox, c); /* late errands still find the registry open */
     gw_sync_close(c->sync);
+    gw_gathered_free(c->gathered);
     gw_control_dismiss_waiters(c);
     for (unsigned i = 0; i < c->n_workers; i++) {
         gw_worker_fini(&c->workers[i]);

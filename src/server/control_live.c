@@ -92,10 +92,11 @@ run_batch(struct gw_mail *mail, void *receiver)
     struct live_mail *back = gw_mem_alloc(sizeof(*back));
 
     gw_world_apply(w->world, m->batch);
+    gw_sessions_review(&w->sessions);
     *back = (struct live_mail){.mail = {.run = on_live},
                                .id = w->id,
                                .revision = m->batch->revision,
-                               .large = m->batch->n >= LARGE_BATCH};
+                               .large = m->batch->changes >= LARGE_BATCH};
     gw_batch_unref(m->batch);
     free(m);
     gw_control_send(&back->mail);
@@ -106,7 +107,7 @@ gw_control_on_batch(void *owner, const struct gw_change *changes, size_t n, uint
                     bool reset)
 {
     struct gw_control *c = owner;
-    struct gw_batch *batch = gw_batch_compile(changes, n, revision, reset, NULL);
+    struct gw_batch *batch = gw_batch_compile(c->gathered, changes, n, revision, reset, NULL);
 
     for (unsigned i = 0; i < c->n_workers; i++) {
         struct batch_mail *m = gw_mem_alloc(sizeof(*m));

@@ -24,6 +24,7 @@ struct gw_control {
     struct event *signals[3];
     struct gw_conf *conf;
     struct gw_sync *sync;
+    struct gw_gathered *gathered;
     struct gw_worker *workers;
     struct gw_world **worlds;
     uint64_t *live; /* the revision that each worker has applied */

@@ -41,7 +41,7 @@ static inline void
 apply(struct gw_world *w, const char *kind, const char *name, const char *spec)
 {
     struct gw_change c = change_of(kind, name, spec);
-    struct gw_batch *b = gw_batch_compile(&c, 1, 1, false, &diag);
+    struct gw_batch *b = gw_batch_compile(NULL, &c, 1, 1, false, &diag);
 
     gw_world_apply(w, b);
     gw_batch_unref(b);
