@@ -43,7 +43,7 @@ struct lookup {
 
 struct gw_redis {
     struct gw_redis_url url;
-    char *password_file;
+    char *password_file, *password;
     uint64_t timeout_ms;
     size_t reply_bytes;
     struct event_base *base;
@@ -91,6 +91,10 @@ leave(struct gw_redis *r)
     }
     gw_redis_url_fini(&r->url);
     free(r->password_file);
+    if (r->password != NULL) {
+        explicit_bzero(r->password, strlen(r->password));
+        free(r->password);
+    }
     free(r);
 }
 
@@ -289,6 +293,9 @@ say_hello(struct gw_redis *r)
     char text[256];
 
     r->hellos = 0;
+    if (r->password != NULL) {
+        (void)snprintf(password, sizeof(password), "%s", r->password);
+    }
     if (r->password_file != NULL &&
         !read_password(r->password_file, password, (int)sizeof(password))) {
         (void)snprintf(text, sizeof(text), "password_file %s can't be read: %s", r->password_file,
@@ -298,7 +305,7 @@ say_hello(struct gw_redis *r)
     }
     if (r->url.user != NULL) {
         hello(r, 3, (const char *[]){"AUTH", r->url.user, password});
-    } else if (r->password_file != NULL) {
+    } else if (password[0] != '\0') {
         hello(r, 2, (const char *[]){"AUTH", password});
     }
     explicit_bzero(password, sizeof(password));
@@ -452,6 +459,18 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
     }
 }
 
+bool
+gw_redis_check_url(const char *url, struct gw_diag *diag)
+{
+    struct gw_redis_url parts;
+    bool good = gw_redis_url_read(&parts, url, diag);
+
+    if (good) {
+        gw_redis_url_fini(&parts);
+    }
+    return good;
+}
+
 struct gw_redis *
 gw_redis_open(const struct gw_redis_conf *conf, struct event_base *base,
               const struct gw_redis_events *events, void *owner, struct gw_diag *diag)
@@ -464,6 +483,7 @@ gw_redis_open(const struct gw_redis_conf *conf, struct event_base *base,
     struct gw_redis *r = gw_mem_alloc(sizeof(*r));
     r->url = url;
     r->password_file = gw_mem_strdup(conf->password_file);
+    r->password = gw_mem_strdup(conf->password);
     r->timeout_ms = conf->timeout_ms > 0 ? (uint64_t)conf->timeout_ms : 1;
     r->reply_bytes = conf->reply_bytes;
     r->base = base;

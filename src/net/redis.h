@@ -21,6 +21,7 @@ struct gw_redis;
 struct gw_redis_conf {
     const char *url;           /* see redis_url.h; copied */
     const char *password_file; /* or NULL; copied; read at each connect */
+    const char *password;      /* or NULL; copied: instead, for who may not read files */
     long long timeout_ms;      /* to connect, and of a command */
     size_t reply_bytes;        /* of one reply at most: more ends the connection */
 };
@@ -33,6 +34,9 @@ struct gw_redis_events {
 /* reply is borrowed, and NULL when there is none: then error says why.  An error that Redis
  * answered ("NOSCRIPT ...") is a reply of type REDIS_REPLY_ERROR. */
 typedef void gw_redis_done_fn(void *arg, const redisReply *reply, const char *error);
+
+/* Would it be opened?  False: see diag. */
+bool gw_redis_check_url(const char *url, struct gw_diag *diag);
 
 /* NULL: see diag.  events may be NULL; they come from the event loop only. */
 struct gw_redis *gw_redis_open(const struct gw_redis_conf *conf, struct event_base *base,

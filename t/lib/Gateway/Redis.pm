@@ -7,7 +7,7 @@ use warnings;
 use Gateway::Client;
 use Gateway::Process qw(tempdir free_port);
 
-# new(config => [line...])
+# new(config => [option...], password => its default user's)
 sub new {
     my ($class, %arg) = @_;
     my $self = bless {%arg, dir => tempdir(), port => free_port()}, $class;
@@ -24,7 +24,8 @@ sub start {
         name => 'redis-server',
         log => "$self->{dir}/log",
         command => ['redis-server', '--bind', '127.0.0.1', '--port', $self->{port}, '--dir', $self->{dir},
-            '--save', '', '--appendonly', 'yes', '--appendfsync', 'no', map { split ' ' } @{$self->{config} || []}],
+            '--save', '', '--appendonly', 'yes', '--appendfsync', 'no', (map { split ' ' } @{$self->{config} || []}),
+            (defined $self->{password} ? ('--requirepass', $self->{password}) : ())],
     );
     $self->{process}{expected_end} = 1;
     $self->{process}->wait_until('ready', sub { (eval { $self->command('PING') } // '') eq 'PONG' });
@@ -46,6 +47,12 @@ sub restart {
 sub command {
     my ($self, @words) = @_;
     my $c = Gateway::Client->new(to => "127.0.0.1:$self->{port}");
+    ask($c, 'AUTH', $self->{password}) if defined $self->{password};
+    return ask($c, @words);
+}
+
+sub ask {
+    my ($c, @words) = @_;
     $c->write(join '', '*' . @words . "\r\n", map { '$' . length($_) . "\r\n$_\r\n" } @words);
     return answer($c);
 }
