@@ -33,7 +33,8 @@ void gw_db_renew(struct gw_db *db, const char *key, long long lease_ms,
 
 /* Deletes, each with a revision, what has a lease that ended before now_ms. */
 bool gw_db_expire(struct gw_db *db, uint64_t now_ms);
-/* Gives all leases their whole time again: nobody could renew, or the clock was set. */
+/* Gives all leases that are renewed (they last an hour at most) their whole time again: nobody
+ * could renew, or the clock was set. */
 bool gw_db_lease_anew(struct gw_db *db, uint64_t now_ms);
 /* When the next lease ends; UINT64_MAX: there is none. */
 bool gw_db_next_deadline(struct gw_db *db, uint64_t *wall_ms);

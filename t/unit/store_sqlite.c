@@ -339,6 +339,26 @@ test_leases_outlive_a_restart(void **state)
     }
 }
 
+/* One of hours was never going to be renewed: it is a time at which something ends. */
+static void
+test_a_long_lease_ends_in_time(void **state)
+{
+    struct event_base *base = event_base_new();
+    struct watcher w;
+    struct gw_object *o = config_map("long", "1");
+
+    (void)state;
+    open_store(&w, base);
+    (void)put_with(&w, o, GW_WHEN_ANY, 0, 7200000);
+    watcher_close(&w);
+    sql("UPDATE leases SET deadline_ms = deadline_ms - 7200000");
+    open_store(&w, base);
+    WAIT_FOR(base, w.lists == 1 && watcher_get(&w, o->key) == NULL);
+    gw_object_unref(o);
+    watcher_close(&w);
+    event_base_free(base);
+}
+
 /* Leases that no object has, of keys that are none: they go, once, and hold nobody up. */
 static void
 test_rubbish_leases(void **state)
@@ -401,6 +421,7 @@ main(void)
         cmocka_unit_test(test_locked),
         cmocka_unit_test(test_broken_line),
         cmocka_unit_test(test_leases_outlive_a_restart),
+        cmocka_unit_test(test_a_long_lease_ends_in_time),
         cmocka_unit_test(test_rubbish_leases),
         cmocka_unit_test(test_trims),
         cmocka_unit_test(test_without_inotify),
