@@ -14,27 +14,37 @@
 #include "modules/counter.h"
 #include "modules/jwt_cache.h"
 #include "modules/jwt_credential.h"
+#include "modules/jwt_revoked.h"
 #include "modules/jwt_status.h"
 #include "modules/jwt_users.h"
 #include "modules/jwt_wait.h"
+#include "modules/slots.h"
 
 /* What a worker has made for the settings of one config. */
 struct worker {
     uint64_t serial; /* of the settings; 0: nothing made yet */
     struct gw_jwt_verifiers *verifiers;
     struct gw_jwt_cache *cache; /* NULL: none */
+    struct gw_world *world;
+    struct gw_jwt_revoked *revoked; /* a reference; NULL: none */
+    uint64_t revoked_serial;        /* its own */
 };
 
 struct counts {
-    atomic_ullong cached, verified, refused; /* tokens */
-    atomic_ullong passes, bytes;             /* in the cache now */
+    atomic_ullong cached, verified, refused, revoked; /* tokens */
+    atomic_ullong passes, bytes;                      /* in the cache now */
+    atomic_ullong revocations, revoked_bytes;         /* in force now; the same in all workers */
 };
 
 static void *
 open_worker(struct gw_world *world)
 {
+    struct worker *w = gw_mem_alloc(sizeof(*w));
+
     (void)gw_world_state(world, &gw_jwt_rows, sizeof(struct counts)); /* before others look at it */
-    return gw_mem_alloc(sizeof(struct worker));
+    gw_jwt_presence_prepare(world);
+    w->world = world;
+    return w;
 }
 
 static void
@@ -42,22 +52,47 @@ clear_worker(struct worker *w)
 {
     gw_jwt_verifiers_free(w->verifiers);
     gw_jwt_cache_free(w->cache);
-    *w = (struct worker){0};
+    w->verifiers = NULL;
+    w->cache = NULL;
 }
 
 static void
 close_worker(void *index)
 {
-    clear_worker(index);
-    free(index);
+    struct worker *w = index;
+
+    clear_worker(w);
+    gw_piece_unref((struct gw_piece *)w->revoked);
+    free(w);
 }
 
-/* A view of no kinds: a worker's memory with a beginning and an end. */
+/* Each pass is looked at once more before it is used again; whoever is within already, now. */
+static void
+put_revoked(void *index, const char *key, struct gw_piece *set)
+{
+    struct worker *w = index;
+    struct counts *counts = gw_world_state(w->world, &gw_jwt_rows, sizeof(*counts));
+
+    (void)key;
+    gw_piece_unref((struct gw_piece *)w->revoked);
+    w->revoked = (struct gw_jwt_revoked *)gw_piece_ref(set);
+    w->revoked_serial = gw_jwt_revoked_serial(w->revoked);
+    gw_counter_set(&counts->revocations, gw_jwt_revoked_count(w->revoked));
+    gw_counter_set(&counts->revoked_bytes, gw_jwt_revoked_bytes(w->revoked));
+    if (gw_jwt_revoked_is_news(w->revoked)) {
+        gw_world_doubt(w->world);
+    }
+}
+
+/* What a worker has of this module: its passes, and what is revoked. */
 static const struct gw_view view = {
     .name = "jwt",
-    .kinds = (const char *const[]){NULL},
+    .kinds = (const char *const[]){GW_JWT_REVOKED_KIND, NULL},
+    .compile = gw_jwt_revocation_compile,
+    .gather = gw_jwt_revoked_gather,
     .open = open_worker,
     .close = close_worker,
+    .put = put_revoked,
 };
 
 static struct worker *
@@ -80,15 +115,35 @@ on_pass_left(void *pass)
     gw_jwt_pass_unref(pass);
 }
 
-/* The request is the pass's from now on.  Takes the reference. */
-static void
-let_in(struct gw_req *req, struct gw_jwt_pass *p, const char *how)
+/* Since the revocations last changed it was not looked at. */
+static bool
+is_revoked(const struct worker *w, struct gw_jwt_pass *p, uint64_t now_ms)
+{
+    if (gw_jwt_revoked_has(w->revoked, p, now_ms)) {
+        return true;
+    }
+    p->checked = w->revoked_serial;
+    return false;
+}
+
+/* The request is the pass's from now on, if it is still good.  Takes the reference. */
+static enum gw_err
+let_in(struct gw_req *req, const struct worker *w, struct gw_jwt_pass *p, const char *how,
+       uint64_t now_ms)
 {
     gw_arena_defer(req->arena, on_pass_left, p);
+    if (p->checked != w->revoked_serial && is_revoked(w, p, now_ms)) {
+        struct counts *counts = gw_world_state(req->world, &gw_jwt_rows, sizeof(*counts));
+
+        gw_counter_add(&counts->revoked, !req->dry);
+        return GW_ERR_TOKEN_REVOKED;
+    }
+    req->slot[GW_SLOT_jwt] = p;
     req->subject = p->subject;
     req->decision.authentication = how;
     req->decision.issuer = p->issuer;
     req->decision.key_id = p->key_id;
+    return GW_ERR_OK;
 }
 
 /* The key has left its issuer's set for good: what it has signed is no longer let in. */
@@ -129,9 +184,10 @@ look_for_key(struct gw_req *req, const struct gw_jwt_settings *s,
     abort();
 }
 
+/* *pass: with a reference. */
 static enum gw_err
 verify(struct gw_req *req, const struct gw_jwt_settings *s, struct worker *w, struct gw_str token,
-       uint64_t now_ms)
+       uint64_t now_ms, struct gw_jwt_pass **pass)
 {
     struct counts *counts = gw_world_state(req->world, &gw_jwt_rows, sizeof(*counts));
     struct gw_jwt_claims claims;
@@ -154,7 +210,7 @@ verify(struct gw_req *req, const struct gw_jwt_settings *s, struct worker *w, st
         gw_counter_set(&counts->bytes, gw_jwt_cache_bytes(w->cache));
     }
     gw_counter_add(&counts->verified, !req->dry);
-    let_in(req, p, "jwt");
+    *pass = p;
     return GW_ERR_OK;
 }
 
@@ -166,14 +222,21 @@ check_token(struct gw_req *req, const struct gw_jwt_settings *s, struct gw_str t
     struct gw_jwt_pass *p =
         w->cache == NULL || req->dry ? NULL : gw_jwt_cache_get(w->cache, token, now_ms);
 
-    if (p == NULL) {
-        return verify(req, s, w, token, now_ms);
+    const char *how = "jwt-cached";
+    if (p != NULL) {
+        struct counts *counts = gw_world_state(req->world, &gw_jwt_rows, sizeof(*counts));
+
+        gw_counter_add(&counts->cached, 1);
+        p->refs++;
+    } else {
+        enum gw_err err = verify(req, s, w, token, now_ms, &p);
+
+        if (err != GW_ERR_OK) {
+            return err;
+        }
+        how = "jwt";
     }
-    struct counts *counts = gw_world_state(req->world, &gw_jwt_rows, sizeof(*counts));
-    gw_counter_add(&counts->cached, 1);
-    p->refs++;
-    let_in(req, p, "jwt-cached");
-    return GW_ERR_OK;
+    return let_in(req, w, p, how, now_ms);
 }
 
 /* "Bearer TOKEN", with one space and no other word (RFC 6750, 2.1). */
@@ -195,7 +258,6 @@ check_credential(struct gw_req *req, const struct gw_jwt_settings *s,
     enum gw_err err = check_token(req, s, c->token);
     if (err == GW_ERR_OK && s->users == GW_JWT_USERS_REGISTERED &&
         !gw_jwt_users_have(req->world, req->subject.name)) {
-        gw_jwt_anonymous(&req->subject);
         return GW_ERR_TOKEN_USER;
     }
     return err;
@@ -203,6 +265,43 @@ check_credential(struct gw_req *req, const struct gw_jwt_settings *s,
 
 /* A credential that is no good makes its sender nobody.  Whether that is good enough is for rbac
  * to say: the paths to log in by are open to all, and an expired token must not be in the way. */
+static void
+turn_away(struct gw_req *req, enum gw_err err)
+{
+    gw_jwt_anonymous(&req->subject);
+    req->slot[GW_SLOT_jwt] = NULL;
+    req->decision.authentication = gw_err_name(err);
+    req->credential_err = err;
+}
+
+/* It may have been revoked while the token cache was asked. */
+static void
+on_confirmed(struct gw_req *req, enum gw_err err)
+{
+    const struct worker *w = gw_world_index(req->world, &view);
+    struct gw_jwt_pass *p = req->slot[GW_SLOT_jwt];
+
+    if (err == GW_ERR_OK && p->checked != w->revoked_serial &&
+        is_revoked(w, p, gw_clock_wall_ms())) {
+        err = GW_ERR_TOKEN_REVOKED;
+    }
+    if (err != GW_ERR_OK) {
+        turn_away(req, err);
+    }
+}
+
+static enum gw_verdict
+confirm(struct gw_req *req, const struct gw_jwt_settings *s, struct gw_jwt_pass *p)
+{
+    enum gw_err err = GW_ERR_OK;
+    enum gw_verdict v = gw_jwt_presence_ask(req, &s->presence, s->serial, p, on_confirmed, &err);
+
+    if (v == GW_NEXT && err != GW_ERR_OK) {
+        turn_away(req, err);
+    }
+    return v;
+}
+
 static enum gw_verdict
 judge(struct gw_req *req, const struct gw_jwt_settings *s)
 {
@@ -230,11 +329,12 @@ judge(struct gw_req *req, const struct gw_jwt_settings *s)
         gw_jwt_credential_settle(req, &s->places, &c, err == GW_ERR_OK && c.scheme.p != NULL);
     }
     if (err != GW_ERR_OK) {
-        req->decision.authentication = gw_err_name(err);
-        req->credential_err = err;
+        turn_away(req, err);
         req->credential_detail = why;
+        return GW_NEXT;
     }
-    return GW_NEXT;
+    struct gw_jwt_pass *p = req->slot[GW_SLOT_jwt];
+    return p != NULL && p->asks && !req->dry ? confirm(req, s, p) : GW_NEXT;
 }
 
 static enum gw_verdict
@@ -249,6 +349,18 @@ authenticate(struct gw_req *req, const void *conf)
     gw_jwt_anonymous(&req->subject);
     req->decision.authentication = "anonymous";
     return judge(req, conf);
+}
+
+/* Of a request that was let in before the last change of what is revoked. */
+static enum gw_err
+review(const struct gw_req *req)
+{
+    const struct worker *w = gw_world_index(req->world, &view);
+    struct gw_jwt_pass *p = req->slot[GW_SLOT_jwt];
+
+    return p != NULL && gw_jwt_revoked_has_new(w->revoked, p, gw_clock_wall_ms())
+               ? GW_ERR_TOKEN_REVOKED
+               : GW_ERR_OK;
 }
 
 static bool
@@ -285,7 +397,7 @@ state_file(const void *conf)
 static void
 write_metrics(struct gw_buf *out, struct gw_world *const *worlds, size_t n)
 {
-    unsigned long long sum[5] = {0};
+    unsigned long long sum[8] = {0};
 
     for (size_t i = 0; i < n; i++) {
         const struct counts *c = gw_world_state(worlds[i], &gw_jwt_rows, sizeof(*c));
@@ -295,6 +407,9 @@ write_metrics(struct gw_buf *out, struct gw_world *const *worlds, size_t n)
         sum[2] += gw_counter_read(&c->refused);
         sum[3] += gw_counter_read(&c->passes);
         sum[4] += gw_counter_read(&c->bytes);
+        sum[5] += gw_counter_read(&c->revoked);
+        sum[6] = gw_counter_read(&c->revocations);
+        sum[7] = gw_counter_read(&c->revoked_bytes);
     }
     gw_buf_printf(out,
                   "# HELP ksgate_tokens_total Tokens by how they were judged.\n"
@@ -302,13 +417,22 @@ write_metrics(struct gw_buf *out, struct gw_world *const *worlds, size_t n)
                   "ksgate_tokens_total{result=\"cached\"} %llu\n"
                   "ksgate_tokens_total{result=\"verified\"} %llu\n"
                   "ksgate_tokens_total{result=\"refused\"} %llu\n"
+                  "ksgate_tokens_total{result=\"revoked\"} %llu\n"
                   "# HELP ksgate_token_cache_entries Verified tokens that are remembered.\n"
                   "# TYPE ksgate_token_cache_entries gauge\n"
                   "ksgate_token_cache_entries %llu\n"
                   "# HELP ksgate_token_cache_bytes Memory of the remembered tokens.\n"
                   "# TYPE ksgate_token_cache_bytes gauge\n"
-                  "ksgate_token_cache_bytes %llu\n",
-                  sum[0], sum[1], sum[2], sum[3], sum[4]);
+                  "ksgate_token_cache_bytes %llu\n"
+                  "# HELP ksgate_revocations Revocations that are known.\n"
+                  "# TYPE ksgate_revocations gauge\n"
+                  "ksgate_revocations %llu\n"
+                  "# HELP ksgate_revocation_bytes Memory of the known revocations, of all workers "
+                  "together.\n"
+                  "# TYPE ksgate_revocation_bytes gauge\n"
+                  "ksgate_revocation_bytes %llu\n",
+                  sum[0], sum[1], sum[2], sum[5], sum[3], sum[4], sum[6], sum[7]);
+    gw_jwt_presence_metrics(out, worlds, n);
     gw_jwt_status_metrics(out);
 }
 
@@ -325,5 +449,7 @@ const struct gw_module gw_mod_jwt = {
     .file = state_file,
     .views = (const struct gw_view *const[]){&view, &gw_jwt_users_view, NULL},
     .on = {[GW_ACCESS] = authenticate},
+    .review = review,
+    .stop = gw_jwt_presence_stop,
     .metrics = write_metrics,
 };

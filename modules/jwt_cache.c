@@ -31,7 +31,7 @@ static size_t
 text_bytes(struct gw_str token, const struct gw_jwt_claims *c)
 {
     const struct gw_subject *s = &c->subject;
-    size_t n = token.n + c->key_id.n + s->name.n + s->uid.n;
+    size_t n = token.n + c->key_id.n + c->id.n + s->name.n + s->uid.n;
 
     for (unsigned i = 0; i < s->n_groups; i++) {
         n += s->groups[i].n;
@@ -79,6 +79,9 @@ gw_jwt_pass_new(struct gw_str token, const struct gw_jwt_claims *claims)
     p->issuer = gw_str_of(claims->issuer->issuer);
     p->token = put_text(&at, token);
     p->key_id = put_text(&at, claims->key_id);
+    p->id = put_text(&at, claims->id);
+    p->issued_ms = claims->issued_ms;
+    p->asks = claims->issuer->token_cache == GW_JWT_TOKEN_CACHE_REDIS && !claims->lasting;
     copy_subject(&p->subject, s, groups, extra, &at);
     return p;
 }

@@ -8,13 +8,19 @@
 #ifndef GW_MODULES_JWT_CACHE_H
 #define GW_MODULES_JWT_CACHE_H
 
+#include "modules/jwt_revoked_run.h"
 #include "modules/jwt_verify.h"
 
 struct gw_jwt_pass {
     unsigned refs;
-    bool used; /* since the hand last came by */
+    bool used;   /* since the hand last came by */
+    bool hashed; /* token_key is filled in */
+    /* jwt_presence.c's: has to be in KubeSphere's token cache; was there, which stands until then
+     */
+    bool asks, present;
     uint64_t hash;
     uint64_t expires_ms;                /* wall clock */
+    uint64_t checked;                   /* the set of revocations (serial) that it is not in */
     struct gw_jwt_pass *chain;          /* next with the same place in the table */
     struct gw_jwt_pass *before, *after; /* in the ring that the hand walks */
     size_t bytes;                       /* all of it is one piece of memory */
@@ -22,6 +28,11 @@ struct gw_jwt_pass {
     struct gw_str token;
     struct gw_str issuer, key_id; /* the issuer is the settings' own text */
     struct gw_subject subject;
+    struct gw_str id; /* claim jti, or none */
+    uint64_t issued_ms;
+    struct gw_revoked_key token_key;  /* jwt_revoked.c's */
+    uint64_t present_until_ms;        /* mono */
+    struct gw_jwt_question *question; /* under way, or NULL */
 };
 
 /* A copy of all that the claims say, in heap memory.  One reference for the caller. */

@@ -67,6 +67,7 @@ check_times(struct gw_jwt_claims *out, const struct gw_jwt_json *claims, bool ma
         *why = "nbf or iat is in the future";
         return GW_ERR_TOKEN_NOT_YET;
     }
+    out->issued_ms = iat > 0 ? (uint64_t)iat * 1000 : 0;
     out->expires_ms = exp == SECONDS_MAX ? UINT64_MAX : (uint64_t)(exp * 1000 + leeway);
     return GW_ERR_OK;
 }
@@ -232,8 +233,8 @@ gw_jwt_claims_read(struct gw_jwt_claims *out, struct gw_arena *a, const struct g
 {
     const struct gw_jwt_issuer *issuer = out->issuer;
     const struct gw_jwt_json *type = gw_jwt_json_get(claims, "token_type");
-    bool may_last = is_text(type) && gw_str_eq(type->text, GW_STR("static_token"));
-    enum gw_err err = check_times(out, claims, may_last, now_ms, why);
+    out->lasting = is_text(type) && gw_str_eq(type->text, GW_STR("static_token"));
+    enum gw_err err = check_times(out, claims, out->lasting, now_ms, why);
 
     if (err != GW_ERR_OK) {
         return err;
@@ -246,6 +247,9 @@ gw_jwt_claims_read(struct gw_jwt_claims *out, struct gw_arena *a, const struct g
         !audience_fits(issuer->audiences, gw_jwt_json_get(claims, "aud"))) {
         *why = "none of the issuer's audiences is in aud";
         return GW_ERR_TOKEN_AUDIENCE;
+    }
+    if (!gw_jwt_text(claims, "jti", &out->id)) {
+        out->id = GW_STR_NONE; /* not text: then nothing can name it */
     }
     return read_subject(out, a, claims, why);
 }

@@ -26,6 +26,9 @@ static const struct gw_setting claim_rows[] = {
     {0},
 };
 
+/* enum gw_jwt_token_cache */
+static const char *const token_cache_words[] = {"none", "redis", NULL};
+
 static const struct gw_setting issuer_rows[] = {
     {.name = "issuer",
      .set = gw_set_text,
@@ -109,6 +112,14 @@ static const struct gw_setting issuer_rows[] = {
      .at = CLAIM(username),
      .rows = claim_rows,
      .help = "Where the identity is in the token."},
+    {.name = "token_cache",
+     .set = gw_set_word,
+     .at = ISSUER(token_cache),
+     .words = token_cache_words,
+     .initial = "none",
+     .help =
+         "redis: a token must also be in KubeSphere's own token cache (token_cache_redis), from "
+         "which a logout takes it; a static_token need not."},
     {.name = "leeway",
      .set = gw_set_duration,
      .at = ISSUER(leeway_ms),
@@ -199,6 +210,11 @@ const struct gw_setting gw_jwt_rows[] = {
      .at = offsetof(struct gw_jwt_settings, basic),
      .rows = gw_basic_rows,
      .help = "How passwords are checked, with `basic: users`."},
+    {.name = "token_cache_redis",
+     .set = gw_set_section,
+     .at = offsetof(struct gw_jwt_settings, presence),
+     .rows = gw_jwt_presence_rows,
+     .help = "KubeSphere's own token cache, for issuers with token_cache: redis."},
     {0},
 };
 
@@ -216,7 +232,9 @@ gw_jwt_issuers_open(struct gw_jwt_settings *s, struct gw_loader *l)
     }
     for (size_t i = 0; i < s->issuers.n; i++) {
         good = gw_jwt_row_open(&list[i], s->key_sets.file, l, i) && good;
+        s->presence.used |= list[i].token_cache == GW_JWT_TOKEN_CACHE_REDIS;
     }
+    good = gw_jwt_presence_open(&s->presence, l) && good;
     if (!good) {
         gw_jwt_issuers_close(s);
     }

@@ -9,6 +9,13 @@
 #include "modules/jwt_fetch.h"
 #include "modules/jwt_keyset.h"
 #include "modules/jwt_places.h"
+#include "modules/jwt_presence.h"
+
+/* Where a token has to be beside being good. */
+enum gw_jwt_token_cache {
+    GW_JWT_TOKEN_CACHE_NONE,
+    GW_JWT_TOKEN_CACHE_REDIS, /* jwt_presence.h */
+};
 
 /* One issuer and its keys.  Several rows may have the same issuer, for a change of keys. */
 struct gw_jwt_issuer {
@@ -26,6 +33,7 @@ struct gw_jwt_issuer {
         const char *username, *groups; /* groups "": only system:authenticated */
     } claims;
     long long leeway_ms;
+    int token_cache; /* enum gw_jwt_token_cache */
     /* made from the above */
     unsigned algs;                /* of `algorithms`, as bits; 0: of each key its usual one */
     struct gw_jwt_keyset *keys;   /* of files; NULL: of the source */
@@ -44,6 +52,7 @@ struct gw_jwt_settings {
     struct gw_jwt_places places;
     struct gw_jwt_fetch_settings key_sets;
     struct gw_basic_settings basic;
+    struct gw_jwt_presence_settings presence;
     uint64_t serial; /* another one for each that was ever opened */
 };
 

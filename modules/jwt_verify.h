@@ -32,6 +32,9 @@ struct gw_jwt_claims {
     uint64_t made_ms;
     struct gw_str key_id; /* as the header says; or none */
     struct gw_subject subject;
+    struct gw_str id;    /* claim jti, or none */
+    bool lasting;        /* a static_token */
+    uint64_t issued_ms;  /* claim iat, wall clock; 0: there is none */
     uint64_t expires_ms; /* wall clock, leeway included; UINT64_MAX: never */
 };
 

@@ -5,6 +5,7 @@ use warnings;
 use IO::Select;
 use IO::Socket::INET;
 use JSON::PP ();
+use POSIX qw(strftime);
 use Test::More;
 use lib 't/lib';
 use Gateway;
@@ -142,6 +143,22 @@ my %case = (
             is $c->request(POST => '/', 'Content-Length' => 1e6)->{status}, 413, 'the last answer';
             ok $c->at_end, 'that was all';
             eventually { metric($gw, 'ksgate_connections') == 1 } 'the end of who goes on'; # the admin's
+            return;
+        },
+    },
+    'timeouts.revoked' => {
+        holds => 1,
+        config => {timeouts => {revoked => '100ms'}},
+        do => sub {
+            my ($gw) = @_;
+            $gw->apply([extension('e', $up->url)]);
+            my $c = $gw->connect;
+            $c->send_request(GET => '/extensions/e/stuck', $gw->as('tom', iat => time - 100));
+            $c->read_until(qr/part/);
+            my $before = strftime '%Y-%m-%dT%H:%M:%SZ', gmtime;
+            $gw->apply([{apiVersion => 'ksgate.io/v1', kind => 'Revocation', metadata => {name => 'tom'}, spec => {user => 'tom', before => $before}}]);
+            my $got = eval { $c->read_some };
+            ok !defined $got && $!{ECONNRESET}, 'the client is reset';
             return;
         },
     },

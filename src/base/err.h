@@ -36,6 +36,7 @@
     X(BASIC_MALFORMED,      401, "Unauthorized",        "the name and password are not as Basic has them") \
     X(PASSWORD_WRONG,       401, "Unauthorized",        "the user name or the password is wrong")           \
     X(USER_DISABLED,        401, "Unauthorized",        "the user's account is not active")                 \
+    X(TOKEN_NOT_CACHED,     401, "Unauthorized",        "the token was not found in the token cache") \
     X(BAD_SCHEME,           401, "Unauthorized",        "this authentication scheme is not accepted here")  \
     X(FORBIDDEN,            403, "Forbidden",           "the caller lacks the permission")                  \
     X(CROSS_SITE,           403, "Forbidden",           "a session cookie is not enough for this request, as nothing shows that it comes from a page of this site") \
@@ -73,6 +74,7 @@
     X(PENDING_TIMEOUT,      503, "ServiceUnavailable",  "no connection to the backend became free in time (timeouts.pending)") \
     X(BREAKER_OPEN,         503, "ServiceUnavailable",  "the backend's requests have failed, and it is left alone for a while (outlier)") \
     X(GATEWAY_EXHAUSTED,    503, "ServiceUnavailable",  "the gateway lacks the means for one more connection to a backend") \
+    X(TOKEN_CACHE_DOWN,     503, "ServiceUnavailable",  "the token cache can't be reached, so no token can be checked now") \
     X(OVERLOADED,           503, "ServiceUnavailable",  "there are as many connections as may be (limits.connections), and the head of this request is late") \
     X(KEYS_UNAVAILABLE,     503, "ServiceUnavailable",  "the keys of the token's issuer can't be had now, so nobody knows whether the token is good") \
     X(PASSWORD_BUSY,        503, "ServiceUnavailable",  "the password could not be checked in time (authentication.passwords)") \

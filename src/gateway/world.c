@@ -278,6 +278,20 @@ gw_world_stats(struct gw_world *w)
     return &w->stats;
 }
 
+struct event_base *
+gw_world_base(const struct gw_world *w)
+{
+    return w->loop == NULL ? NULL : w->loop->base;
+}
+
+void
+gw_world_turn(struct gw_world *w)
+{
+    if (w->loop != NULL) {
+        gw_loop_turn(w->loop);
+    }
+}
+
 struct gw_wheel *
 gw_world_wheel(struct gw_world *w)
 {

@@ -114,6 +114,11 @@ struct gw_world_stats {
 };
 struct gw_world_stats *gw_world_stats(struct gw_world *w);
 
+/* For a module that talks to others by events of its own: it calls turn() when one of them comes,
+ * so that the clocks of this loop go on.  base: NULL when offline. */
+struct event_base *gw_world_base(const struct gw_world *w);
+void gw_world_turn(struct gw_world *w);
+
 struct gw_wheel *gw_world_wheel(struct gw_world *w);
 uint64_t gw_world_now_ms(const struct gw_world *w); /* mono, of this loop turn */
 unsigned gw_world_id(const struct gw_world *w);     /* 0.. */

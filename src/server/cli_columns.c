@@ -91,6 +91,42 @@ health(struct gw_buf *out, const json_t *status)
     }
 }
 
+/* Whom or what it is about. */
+static void
+revoked(struct gw_buf *out, const json_t *spec)
+{
+    static const char *const names[] = {"user", "jti", "tokenHash"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const char *text = json_string_value(json_object_get(spec, names[i]));
+
+        if (text != NULL && *text != '\0') {
+            gw_buf_printf(out, "%s %s", names[i], text);
+            return;
+        }
+    }
+    gw_buf_puts(out, "-");
+}
+
+static void
+revoked_before(struct gw_buf *out, const json_t *spec)
+{
+    add_text(out, json_object_get(spec, "before"), "-");
+}
+
+/* An object that counts no longer may still be there. */
+static void
+expires(struct gw_buf *out, const json_t *spec)
+{
+    const char *text = json_string_value(json_object_get(spec, "expires"));
+    uint64_t at = 0;
+
+    add_text(out, json_object_get(spec, "expires"), "never");
+    if (text != NULL && gw_clock_read_rfc3339(gw_str_of(text), &at) && at <= gw_clock_wall_ms()) {
+        gw_buf_puts(out, " (over)");
+    }
+}
+
 /* What tells more than name and age; of the kinds that people look at most. */
 static const struct {
     const char *kind;
@@ -108,6 +144,8 @@ static const struct {
       {"WEIGHT", weight, NULL},
       {"LEASE", lease, NULL},
       {"HEALTH", health, "status"}}},
+    {"Revocation",
+     {{"REVOKED", revoked, NULL}, {"BEFORE", revoked_before, NULL}, {"EXPIRES", expires, NULL}}},
 };
 
 static const struct column *

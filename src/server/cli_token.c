@@ -16,7 +16,8 @@
 #include "server/cli_token.h"
 
 struct options {
-    const char *issuer, *user, *ttl, *type, *secret_file, *key_file, *alg, *decode, *output;
+    const char *issuer, *user, *ttl, *type, *secret_file, *key_file, *alg, *decode, *revocation,
+        *output;
     struct gw_words groups, claims;
 };
 
@@ -42,6 +43,8 @@ static const struct gw_option options[] = {
      "HS256, RS256, ES256 ... (default: the issuer's first, or the usual one of the key)."},
     {0, "decode", "TOKEN", GW_OPTION_TEXT, offsetof(struct options, decode),
      "Shows this token, and whether and why the gateway would take it; -: from standard input."},
+    {0, "revocation", "TOKEN", GW_OPTION_TEXT, offsetof(struct options, revocation),
+     "Prints the Revocation object that ends this token, for ksgate apply; -: from standard input."},
     GW_OUTPUT_OPTION(struct options, output),
     {0},
 };
@@ -56,7 +59,8 @@ static const struct gw_usage usage = {
         "with 1.",
     .examples = "ksgate token --user admin\n"
                 "ksgate token --issuer http://idp --key-file idp.key --alg ES256 --user tom\n"
-                "ksgate token --decode \"$TOKEN\"",
+                "ksgate token --decode \"$TOKEN\"\n"
+                "ksgate token --revocation \"$TOKEN\" | ksgate apply -f -",
 };
 
 /* What to sign, and by what. */
@@ -345,8 +349,10 @@ gw_cli_token(const struct gw_cli *c)
         code = GW_EXIT_USAGE;
     } else if (o.decode != NULL) {
         code = gw_token_decode(c, o.decode, format);
+    } else if (o.revocation != NULL) {
+        code = gw_token_revocation(c, o.revocation, format);
     } else if (o.user == NULL || o.user[0] == '\0') {
-        code = gw_cli_misuse(c, "--user is needed, or --decode");
+        code = gw_cli_misuse(c, "--user is needed, or --decode or --revocation");
     } else {
         code = mint(c, &o);
     }

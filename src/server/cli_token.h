@@ -13,4 +13,7 @@ bool gw_token_settings(const struct gw_cli *c, struct gw_arena *a, struct gw_jwt
 /* Shows the token, and whether and why the gateway would take it.  "-": from standard input. */
 int gw_token_decode(const struct gw_cli *c, const char *token, enum gw_output format);
 
+/* The same for the Revocation object of the token, ready for `ksgate apply`. */
+int gw_token_revocation(const struct gw_cli *c, const char *token, enum gw_output format);
+
 #endif

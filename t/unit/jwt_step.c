@@ -239,6 +239,79 @@ test_a_dry_run_changes_nothing(void **state)
     conf = first;
 }
 
+/* A Revocation with that spec is all there is; NULL: none. */
+static void
+put_revocation(const char *spec)
+{
+    struct gw_diag diag = {0};
+    struct gw_change change = {.revision = 1};
+    char key[] = "ksgate.io/Revocation//r";
+    char text[512];
+
+    (void)snprintf(text, sizeof(text),
+                   "{\"apiVersion\": \"ksgate.io/v1\", \"kind\": \"Revocation\", \"metadata\": "
+                   "{\"name\": \"r\"}, \"spec\": %s}",
+                   spec == NULL ? "{}" : spec);
+    json_t *json = json_loads(text, 0, NULL);
+    change.object = spec == NULL ? NULL : gw_object_new(json, NULL, &diag);
+    assert_int_equal(change.object == NULL, spec == NULL);
+    change.key = key;
+    struct gw_batch *b = gw_batch_compile(NULL, &change, 1, 1, false, &diag);
+    gw_world_apply(world, b);
+    gw_batch_unref(b);
+    gw_object_unref(change.object);
+    json_decref(json);
+    gw_diag_fini(&diag);
+}
+
+static void
+expect_revoked(bool dry)
+{
+    struct gw_req *req = request_of(GW_ROUTE_CORE, "Bearer " ADMIN, NULL, NULL);
+
+    req->dry = dry;
+    assert_int_equal(authenticate(req), GW_NEXT);
+    assert_int_equal(req->credential_err, GW_ERR_TOKEN_REVOKED);
+    assert_string_equal(req->decision.authentication, "token_revoked");
+    assert_true(req->subject.anonymous);
+    gw_arena_free(req->arena);
+}
+
+static void
+test_revocation(void **state)
+{
+    void *first = conf;
+
+    (void)state;
+    conf = load(NULL);
+    put_revocation("{\"user\": \"admin\", \"before\": \"2026-12-31T00:00:00Z\"}");
+    expect_revoked(false); /* seen for the first time */
+    expect_revoked(false); /* and remembered */
+    put_revocation("{\"user\": \"tom\", \"before\": \"2026-12-31T00:00:00Z\"}");
+    expect_how("jwt-cached");
+
+    struct gw_req *within = request_of(GW_ROUTE_CORE, "Bearer " ADMIN, NULL, NULL);
+    struct gw_req *other = request_of(GW_ROUTE_CORE, NULL, NULL, NULL);
+    assert_int_equal(authenticate(within), GW_NEXT);
+    assert_int_equal(authenticate(other), GW_NEXT);
+    assert_true(gw_world_take_doubt(world));
+    assert_false(gw_world_take_doubt(world));
+    assert_int_equal(gw_mod_jwt.review(within), GW_ERR_OK);
+    put_revocation("{\"user\": \"admin\", \"before\": \"2026-12-31T00:00:00Z\"}");
+    assert_true(gw_world_take_doubt(world));
+    assert_int_equal(gw_mod_jwt.review(within), GW_ERR_TOKEN_REVOKED);
+    assert_int_equal(gw_mod_jwt.review(other), GW_ERR_OK);
+    expect_revoked(true);
+    gw_arena_free(within->arena);
+    gw_arena_free(other->arena);
+
+    put_revocation(NULL); /* it was an error */
+    assert_false(gw_world_take_doubt(world));
+    expect_how("jwt-cached");
+    gw_mod_jwt.close(conf);
+    conf = first;
+}
+
 static int
 set_up(void **state)
 {
@@ -275,6 +348,7 @@ main(void)
         cmocka_unit_test(test_the_subject_is_left_alone),
         cmocka_unit_test(test_a_token_is_verified_once),
         cmocka_unit_test(test_a_dry_run_changes_nothing),
+        cmocka_unit_test(test_revocation),
     };
 
     return cmocka_run_group_tests_name("jwt_step", tests, set_up, tear_down);

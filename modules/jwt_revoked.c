@@ -1,0 +1,272 @@
+#include "modules/jwt_revoked.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "modules/jwt_cache.h"
+#include "modules/jwt_revocation.h"
+
+/* So many changes are kept beside the run, and copied with each further one (96 KiB, for all
+ * workers together); then they become part of it, which is a walk over all. */
+#define BESIDE_MAX 4096
+
+struct gw_jwt_revoked {
+    struct gw_piece piece; /* first */
+    uint64_t serial;
+    struct gw_revoked_run *run; /* a reference */
+    struct gw_revoked_list more, less, news;
+    bool all_news;  /* as good as all: news is empty */
+    unsigned kinds; /* a bit for each enum gw_revoked_what that may be in there */
+};
+
+/* -- making one ------------------------------------------------------------------------------ */
+
+static void
+free_set(struct gw_piece *p)
+{
+    struct gw_jwt_revoked *set = (struct gw_jwt_revoked *)p;
+
+    gw_revoked_run_unref(set->run);
+    free(set->more.entries);
+    free(set->less.entries);
+    free(set->news.entries);
+    free(set);
+}
+
+static struct gw_revoked_list
+list_of(const struct gw_pieces *pieces)
+{
+    struct gw_revoked_list l = {.entries = gw_mem_alloc((pieces->n + 1) * sizeof(*l.entries))};
+
+    for (; l.n < pieces->n; l.n++) {
+        l.entries[l.n] = ((const struct gw_revocation *)pieces->list[l.n])->entry;
+    }
+    qsort(l.entries, l.n, sizeof(*l.entries), gw_revoked_compare);
+    return l;
+}
+
+static void
+clear(struct gw_revoked_list *l)
+{
+    free(l->entries);
+    *l = (struct gw_revoked_list){0};
+}
+
+static unsigned
+kinds_of(const struct gw_revoked_entry *entries, size_t n)
+{
+    unsigned kinds = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        kinds |= 1U << (entries[i].key.low & 3);
+    }
+    return kinds;
+}
+
+static void
+fold(struct gw_jwt_revoked *set, const struct gw_revoked_run *base)
+{
+    set->run = gw_revoked_run_new(base, &set->more, &set->less, gw_clock_wall_ms() / 1000);
+    set->kinds = kinds_of(set->run->entries, set->run->n);
+    clear(&set->more);
+    clear(&set->less);
+}
+
+struct gw_piece *
+gw_jwt_revoked_gather(struct gw_piece *before, const struct gw_pieces *gone,
+                      const struct gw_pieces *come)
+{
+    static atomic_ullong last;
+    static const struct gw_jwt_revoked nothing;
+    const struct gw_jwt_revoked *old =
+        before == NULL ? &nothing : (const struct gw_jwt_revoked *)before;
+    struct gw_jwt_revoked *set = gw_mem_alloc(sizeof(*set));
+    struct gw_revoked_list come_now = list_of(come);
+    struct gw_revoked_list gone_now = list_of(gone);
+
+    atomic_init(&set->piece.refs, 1);
+    set->piece.free = free_set;
+    set->serial = atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+    gw_revoked_cancel(&come_now, &gone_now);
+    set->more = gw_revoked_merge(&old->more, &come_now);
+    set->less = gw_revoked_merge(&old->less, &gone_now);
+    gw_revoked_cancel(&set->more, &set->less);
+    set->kinds = old->kinds | kinds_of(come_now.entries, come_now.n);
+    if (old->run == NULL || set->more.n + set->less.n > BESIDE_MAX) {
+        fold(set, old->run);
+    } else {
+        set->run = gw_revoked_run_ref(old->run);
+    }
+    set->all_news = come_now.n > BESIDE_MAX;
+    set->news = come_now;
+    if (set->all_news) {
+        clear(&set->news);
+    }
+    clear(&gone_now);
+    return &set->piece;
+}
+
+/* -- looking into it -------------------------------------------------------------------------- */
+
+/* A token, and what is known of it. */
+struct question {
+    struct gw_revoked_key key;
+    uint64_t issued_ms, now_ms;
+};
+
+/* Seconds that stand for ever are later than any clock. */
+static uint64_t
+ms_of(uint32_t seconds)
+{
+    return seconds == UINT32_MAX ? UINT64_MAX : (uint64_t)seconds * 1000;
+}
+
+static bool
+counts(const struct gw_revoked_entry *e, const struct question *q)
+{
+    return q->issued_ms < ms_of(e->before_s) && q->now_ms < ms_of(e->until_s);
+}
+
+static bool
+is_in_list(const struct gw_revoked_list *l, const struct question *q)
+{
+    size_t at = 0;
+    size_t end = 0;
+
+    gw_revoked_range(l, q->key, &at, &end);
+    while (at < end && !counts(&l->entries[at], q)) {
+        at++;
+    }
+    return at < end;
+}
+
+static size_t
+copies(const struct gw_revoked_entry *list, size_t at, size_t end, const struct gw_revoked_entry *e)
+{
+    size_t n = 0;
+
+    for (; at < end; at++) {
+        n += gw_revoked_compare(&list[at], e) == 0;
+    }
+    return n;
+}
+
+/* In the run, and not taken out since. */
+static bool
+is_in_run(const struct gw_jwt_revoked *set, const struct question *q)
+{
+    const struct gw_revoked_entry *all = set->run->entries;
+    size_t first = 0;
+    size_t end = 0;
+    size_t less_at = 0;
+    size_t less_end = 0;
+
+    gw_revoked_run_range(set->run, q->key, &first, &end);
+    if (first == end) {
+        return false;
+    }
+    gw_revoked_range(&set->less, q->key, &less_at, &less_end);
+    for (size_t i = first; i < end; i++) {
+        if (counts(&all[i], q) &&
+            (less_at == less_end || copies(all, first, end, &all[i]) >
+                                        copies(set->less.entries, less_at, less_end, &all[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The token's own hash is the dear one: made once, and only when hashes are revoked at all. */
+static struct gw_revoked_key
+token_key(struct gw_jwt_pass *p)
+{
+    if (!p->hashed) {
+        unsigned char digest[GW_JWT_HASH];
+
+        gw_jwt_token_digest(p->token, digest);
+        p->token_key = gw_revoked_key_of(
+            GW_REVOKED_TOKEN, (struct gw_str){(const char *)digest, sizeof(digest)}, GW_STR_NONE);
+        p->hashed = true;
+    }
+    return p->token_key;
+}
+
+static bool
+make_key(struct gw_jwt_pass *p, enum gw_revoked_what what, struct gw_revoked_key *key)
+{
+    switch (what) {
+    case GW_REVOKED_TOKEN:
+        *key = token_key(p);
+        return true;
+    case GW_REVOKED_ID:
+        *key = gw_revoked_key_of(what, p->issuer, p->id);
+        return p->id.n > 0;
+    case GW_REVOKED_USER:
+        *key = gw_revoked_key_of(what, p->subject.name, GW_STR_NONE);
+        return true;
+    }
+    return false;
+}
+
+static bool
+has(const struct gw_jwt_revoked *set, struct gw_jwt_pass *p, uint64_t now_ms, bool news)
+{
+    struct question q = {.issued_ms = p->issued_ms, .now_ms = now_ms};
+    unsigned kinds = news ? kinds_of(set->news.entries, set->news.n) : set->kinds;
+
+    for (int what = GW_REVOKED_TOKEN; what <= GW_REVOKED_USER; what++) {
+        if ((kinds & 1U << what) == 0 || !make_key(p, (enum gw_revoked_what)what, &q.key)) {
+            continue;
+        }
+        if (news ? is_in_list(&set->news, &q) : is_in_list(&set->more, &q) || is_in_run(set, &q)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+gw_jwt_revoked_has(const struct gw_jwt_revoked *set, struct gw_jwt_pass *p, uint64_t now_ms)
+{
+    return set != NULL && set->kinds != 0 && has(set, p, now_ms, false);
+}
+
+bool
+gw_jwt_revoked_is_news(const struct gw_jwt_revoked *set)
+{
+    return set != NULL && (set->all_news || set->news.n > 0);
+}
+
+bool
+gw_jwt_revoked_has_new(const struct gw_jwt_revoked *set, struct gw_jwt_pass *p, uint64_t now_ms)
+{
+    return set != NULL && has(set, p, now_ms, !set->all_news);
+}
+
+/* -- for those who count ------------------------------------------------------------------------
+ */
+
+uint64_t
+gw_jwt_revoked_serial(const struct gw_jwt_revoked *set)
+{
+    return set == NULL ? 0 : set->serial;
+}
+
+size_t
+gw_jwt_revoked_count(const struct gw_jwt_revoked *set)
+{
+    size_t n = set == NULL ? 0 : set->run->n + set->more.n;
+
+    return set == NULL || n < set->less.n ? 0 : n - set->less.n;
+}
+
+size_t
+gw_jwt_revoked_bytes(const struct gw_jwt_revoked *set)
+{
+    size_t beside = set == NULL ? 0 : set->more.n + set->less.n + set->news.n;
+
+    return set == NULL ? 0
+                       : sizeof(*set) + gw_revoked_run_bytes(set->run) +
+                             beside * sizeof(struct gw_revoked_entry);
+}
