@@ -25,6 +25,7 @@ struct worker {
     uint64_t serial; /* of the settings; 0: nothing made yet */
     struct gw_jwt_verifiers *verifiers;
     struct gw_jwt_cache *cache; /* NULL: none */
+    bool registered;            /* users have to be */
     struct gw_world *world;
     struct gw_jwt_revoked *revoked; /* a reference; NULL: none */
     uint64_t revoked_serial;        /* its own */
@@ -103,6 +104,7 @@ worker_of(const struct gw_req *req, const struct gw_jwt_settings *s)
     if (w->serial != s->serial) {
         clear_worker(w); /* other keys: what was good may be so no longer */
         w->serial = s->serial;
+        w->registered = s->users == GW_JWT_USERS_REGISTERED;
         w->verifiers = gw_jwt_verifiers_new(s, gw_world_id(req->world));
         w->cache = s->token_cache > 0 ? gw_jwt_cache_new((size_t)s->token_cache) : NULL;
     }
@@ -287,6 +289,7 @@ on_confirmed(struct gw_req *req, enum gw_err err)
     }
     if (err != GW_ERR_OK) {
         turn_away(req, err);
+        gw_jwt_credential_withdraw(req);
     }
 }
 
@@ -298,6 +301,7 @@ confirm(struct gw_req *req, const struct gw_jwt_settings *s, struct gw_jwt_pass 
 
     if (v == GW_NEXT && err != GW_ERR_OK) {
         turn_away(req, err);
+        gw_jwt_credential_withdraw(req);
     }
     return v;
 }
@@ -351,15 +355,18 @@ authenticate(struct gw_req *req, const void *conf)
     return judge(req, conf);
 }
 
-/* Of a request that was let in before the last change of what is revoked. */
+/* Of a request that was let in before the last change of what is revoked, or who is registered. */
 static enum gw_err
 review(const struct gw_req *req)
 {
     const struct worker *w = gw_world_index(req->world, &view);
     struct gw_jwt_pass *p = req->slot[GW_SLOT_jwt];
 
-    return p != NULL && gw_jwt_revoked_has_new(w->revoked, p, gw_clock_wall_ms())
-               ? GW_ERR_TOKEN_REVOKED
+    if (p != NULL && gw_jwt_revoked_has_new(w->revoked, p, gw_clock_wall_ms())) {
+        return GW_ERR_TOKEN_REVOKED;
+    }
+    return p != NULL && w->registered && !gw_jwt_users_have(req->world, p->subject.name)
+               ? GW_ERR_TOKEN_USER
                : GW_ERR_OK;
 }
 

@@ -217,3 +217,17 @@ gw_jwt_credential_settle(struct gw_req *req, const struct gw_jwt_places *p,
         gw_jwt_site_greet(req, p);
     }
 }
+
+void
+gw_jwt_credential_withdraw(struct gw_req *req)
+{
+    struct gw_edits *e = &req->up;
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < e->n_add; i++) {
+        if (!gw_str_eq(e->add[i].name, GW_STR("Authorization"))) {
+            e->add[n++] = e->add[i];
+        }
+    }
+    e->n_add = n;
+}

@@ -29,4 +29,7 @@ enum gw_err gw_jwt_credential_find(struct gw_req *req, const struct gw_jwt_place
 void gw_jwt_credential_settle(struct gw_req *req, const struct gw_jwt_places *p,
                               const struct gw_jwt_credential *c, bool good);
 
+/* It is not good after all. */
+void gw_jwt_credential_withdraw(struct gw_req *req);
+
 #endif

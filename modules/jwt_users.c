@@ -39,11 +39,18 @@ compile(const struct gw_kind *kind, const json_t *json, const struct gw_yaml *so
     return &u->piece;
 }
 
+struct index {
+    struct gw_world *world;
+    struct gw_map *users; /* by key; a reference each */
+};
+
 static void *
 open_index(struct gw_world *world)
 {
-    (void)world;
-    return gw_map_new();
+    struct index *x = gw_mem_alloc(sizeof(*x));
+
+    *x = (struct index){.world = world, .users = gw_map_new()};
+    return x;
 }
 
 static void
@@ -55,16 +62,24 @@ unref(void *piece)
 static void
 close_index(void *index)
 {
-    gw_map_free(index, unref);
+    struct index *x = index;
+
+    gw_map_free(x->users, unref);
+    free(x);
 }
 
+/* Whoever is within already by the name of one that is out now is shown out. */
 static void
 put(void *index, const char *key, struct gw_piece *piece)
 {
-    struct gw_piece *old = piece == NULL ? gw_map_take(index, gw_str_of(key))
-                                         : gw_map_put(index, gw_str_of(key), gw_piece_ref(piece));
+    struct index *x = index;
+    struct gw_str name = gw_str_of(key);
 
-    gw_piece_unref(old);
+    gw_piece_unref(piece == NULL ? gw_map_take(x->users, name)
+                                 : gw_map_put(x->users, name, gw_piece_ref(piece)));
+    if (piece == NULL || ((const struct user *)piece)->disabled) {
+        gw_world_doubt(x->world);
+    }
 }
 
 const struct gw_view gw_jwt_users_view = {
@@ -89,7 +104,6 @@ gw_jwt_users_have(const struct gw_world *w, struct gw_str name)
 {
     char text[KEY_BYTES];
     struct gw_str key;
-    const struct user *u;
 
     if (name.n > GW_JWT_NAME_MAX) {
         return false;
@@ -108,6 +122,7 @@ gw_jwt_users_have(const struct gw_world *w, struct gw_str name)
     } else {
         key = join(text, USER, name);
     }
-    u = gw_map_get(gw_world_index(w, &gw_jwt_users_view), key);
+    const struct index *x = gw_world_index(w, &gw_jwt_users_view);
+    const struct user *u = gw_map_get(x->users, key);
     return u != NULL && !u->disabled;
 }

@@ -234,6 +234,24 @@ for (
     is upgrade('/extensions/members/x', 'Sec-WebSocket-Protocol' => 'chat, ' . protocol($alice))->{status}, 101, 'the protocols are always read';
 }
 
+# ---- A session that has ended in KubeSphere ---------------------------------------------------
+
+{
+    my $redis = redis();
+    my $dir = tempdir();
+    my $one = gateway(core => $core->url, dir => $dir, config => {authentication => {cookie => 'token',
+        issuers => [{issuer => Gateway::Token::ISSUER, secret_file => "$dir/secret", token_cache => 'redis'}],
+        token_cache_redis => {url => $redis->url}}});
+    my ($in, $out) = ($one->token('alice'), $one->token('alice', iat => time - 1));
+    $redis->command('SET', "kubesphere:user:alice:token:$in", $in);
+    $one->request(GET => '/version', Cookie => "token=$in");
+    is $core->last->{headers}{authorization}, "Bearer $in", 'the core gets the token of a session';
+    is $one->request(GET => '/version', Cookie => "token=$out")->{status}, 200, 'who has logged out may come where all may';
+    is $core->last->{headers}{authorization}, undef, '... but the core does not get that token';
+    is $core->last->{headers}{cookie}, undef, '... nor the cookie';
+    is $one->request(GET => '/kapis/x', Cookie => "token=$out")->{status}, 401, '... and nowhere else';
+}
+
 # ---- Mistakes ---------------------------------------------------------------------------------
 
 for (

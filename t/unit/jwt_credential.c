@@ -248,6 +248,21 @@ test_who_gets_it(void **state)
     }
 }
 
+/* One that is found to be none later (it is not in KubeSphere's token cache) goes nowhere. */
+static void
+test_it_is_withdrawn(void **state)
+{
+    struct gw_req *req = request_of("GET /x HTTP/1.1\r\nCookie: a=b; token=abc", GW_ROUTE_CORE);
+
+    (void)state;
+    assert_string_equal(outcome(req, &all, true),
+                        "cookie Bearer abc -cookie +Cookie: a=b +Authorization: Bearer abc");
+    gw_jwt_credential_withdraw(req);
+    assert_int_equal(req->up.n_add, 1);
+    assert_true(gw_str_eq(req->up.add[0].name, GW_STR("Cookie")));
+    gw_arena_free(req->arena);
+}
+
 /* What another step has made of the target stays. */
 static void
 test_a_target_that_was_rewritten(void **state)
@@ -474,11 +489,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_places),
-        cmocka_unit_test(test_who_gets_it),
-        cmocka_unit_test(test_a_target_that_was_rewritten),
-        cmocka_unit_test(test_sites),
-        cmocka_unit_test(test_greeting),
+        cmocka_unit_test(test_places),          cmocka_unit_test(test_who_gets_it),
+        cmocka_unit_test(test_it_is_withdrawn), cmocka_unit_test(test_a_target_that_was_rewritten),
+        cmocka_unit_test(test_sites),           cmocka_unit_test(test_greeting),
         cmocka_unit_test(test_settings),
     };
 
