@@ -33,6 +33,7 @@ struct rings {
     struct ring ring[N_RINGS];
     struct gw_buf text;      /* the worker's alone, kept for its memory */
     unsigned long long seen; /* allowed, since one was kept */
+    bool made;               /* the lock is */
 };
 
 /* clang-format off */
@@ -53,13 +54,24 @@ rings_of(struct gw_world *w)
     return gw_world_state(w, &state_key, sizeof(struct rings));
 }
 
+/* The world's memory, whichever index it is: a reset of the registry opens another and closes the
+ * one before, and no decision is to go by that. */
 static void *
 open_rings(struct gw_world *world)
 {
     struct rings *r = rings_of(world);
 
-    pthread_mutex_init(&r->lock, NULL);
+    if (!r->made) {
+        pthread_mutex_init(&r->lock, NULL);
+        r->made = true;
+    }
     return r;
+}
+
+static void
+close_rings(void *index)
+{
+    (void)index; /* stop() does it */
 }
 
 static void
@@ -80,16 +92,16 @@ empty(struct ring *ring)
     *ring = (struct ring){0};
 }
 
+/* No other thread asks any more. */
 static void
-close_rings(void *index)
+stop(struct gw_world *world)
 {
-    struct rings *r = index;
+    struct rings *r = rings_of(world);
 
     for (size_t i = 0; i < N_RINGS; i++) {
         empty(&r->ring[i]);
     }
     gw_buf_fini(&r->text);
-    pthread_mutex_destroy(&r->lock);
 }
 
 static const struct gw_view view = {
@@ -241,4 +253,5 @@ const struct gw_module gw_mod_decisions = {
     .routes = GW_ON_ALL,
     .views = (const struct gw_view *const[]){&view, NULL},
     .on = {[GW_LOG] = keep},
+    .stop = stop,
 };

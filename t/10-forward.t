@@ -151,7 +151,7 @@ my @forged = (
     'X-Forwarded-For' => '6.6.6.6', 'X-Forwarded-Proto' => 'https', 'X-Forwarded-Host' => 'evil.example',
     'X-Forwarded-Port' => 443, 'X-Forwarded-Prefix' => '/evil', 'X-Real-IP' => '6.6.6.6', 'Forwarded' => 'for=6.6.6.6',
 );
-my %variants = map { $_ => 'evil' } qw(X_Forwarded_For X.Forwarded.For x_forwarded-proto X_Forwarded_Host X_Real_IP X_Request_Id);
+my %variants = map { $_ => 'evil' } qw(X_Forwarded_For X.Forwarded.For x_forwarded-proto X_Forwarded_Host X_Real_IP X_Request_Id X_KubeSphere_Authorization x.kubesphere.authorization);
 
 sub is_told_the_truth {
     my ($seen, $what) = @_;

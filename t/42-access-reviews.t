@@ -134,8 +134,18 @@ subtest 'what is no review' => sub {
     $bad->('another kind', qr/kind is "Pod"/, {kind => 'Pod', spec => {user => 'a', resourceAttributes => $nodes}});
     $bad->('the second of a list', qr/review 1: spec is missing/, [review('a', $nodes), {}]);
     $bad->('more than are answered', qr/1001 reviews.*at most 1000/, [map { review('a', $nodes) } 0 .. 1000]);
+    my $own = ask(alice => "$k8s/selfsubjectaccessreviews", [review('a', $nodes)]);
+    is $own->{status}, 422, 'a list about oneself';
     is ask(eve => $ks, [])->{body}, "[]\n", 'an empty list has an empty answer';
     is $gw->request(GET => $ks, $gw->as('admin'))->{status}, 405, 'only POST';
+};
+
+subtest 'where the core decides about its own paths' => sub {
+    my $gw = gateway(core => $core->url, objects => slurp('conf/demo/objects.yaml'), config => {authorization => {core => 'authenticated'}});
+    my $nodes = review('tom', {verb => 'delete', resource => 'nodes'});
+    is $gw->request(DELETE => '/api/v1/nodes', $gw->as('tom'))->{status}, 200, 'all are let through to it';
+    my $r = $gw->request(POST => $ks, body => $json->encode($nodes), @type, $gw->as('admin'));
+    ok !$r->{json}{status}{allowed}, 'a review is answered by roles all the same' or diag $r->{body};
 };
 
 subtest 'left to the core' => sub {

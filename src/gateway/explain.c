@@ -274,6 +274,7 @@ gw_explain_run(struct gw_conf *c, struct gw_world *w, const struct gw_question *
     struct gw_req *req = make_request(c, w, q);
 
     if (q->attrs != NULL) {
+        req->decision.route = GW_N_ROUTES; /* of none: roles decide, and no route's own level */
         read_attrs(&req->info, q->attrs);
         run_only(req, req->plan, "rbac", "access");
     } else {

@@ -294,7 +294,9 @@ from_body(struct gw_admin_call *call, struct gw_str body)
         return v;
     }
     const json_t *items = json_object_get(asked, "items");
-    if (json_is_array(asked)) {
+    if (r.form->self && (json_is_array(asked) || json_is_array(items))) {
+        complain(&r, "one review at a time");
+    } else if (json_is_array(asked)) {
         said = answer_all(&r, asked);
     } else if (json_is_array(items)) {
         said = json_pack("{s:s, s:s, s:{}, s:o}", "apiVersion", r.form->api_version, "kind",
