@@ -17,6 +17,7 @@
 #include "modules/basic_pool.h"
 #include "modules/basic_users.h"
 #include "modules/counter.h"
+#include "modules/slots.h"
 
 /* A request whose password is being checked. */
 struct asking {
@@ -122,6 +123,7 @@ let_in(struct gw_req *req, struct gw_basic_user *u, const char *how)
         break;
     }
     gw_arena_defer(req->arena, on_user_left, gw_piece_ref(&u->piece));
+    req->slot[GW_SLOT_basic] = u;
     req->subject = u->subject;
     req->decision.authentication = how;
 }
@@ -353,6 +355,19 @@ gw_basic_is_ours(const struct gw_req *req, const struct gw_basic_settings *s, st
              gw_str_has_prefix(req->info.path, GW_STR("/oauth/")));
 }
 
+/* Of a request that was let in before the last change of a user. */
+static enum gw_err
+review(const struct gw_req *req)
+{
+    const struct gw_basic_user *was = req->slot[GW_SLOT_basic];
+
+    if (was == NULL ||
+        gw_basic_user_may_stay(was, gw_basic_users_find(req->world, was->subject.name))) {
+        return GW_ERR_OK;
+    }
+    return GW_ERR_USER_DISABLED;
+}
+
 /* ---- the module --------------------------------------------------------------------------- */
 
 static void
@@ -407,6 +422,7 @@ const struct gw_module gw_mod_basic = {
     .name = "basic",
     .about = "Checks names and passwords by the registered users.",
     .views = (const struct gw_view *const[]){&view, &gw_basic_users_view, NULL},
+    .review = review,
     .stop = stop,
     .metrics = write_metrics,
 };

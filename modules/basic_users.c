@@ -10,6 +10,7 @@
 #define USUAL_COST    10 /* of golang.org/x/crypto/bcrypt, which ks-core uses */
 
 struct index {
+    struct gw_world *world;
     struct gw_table *users; /* a reference each */
     size_t with_cost[32];   /* how many have a hash of that cost; [0]: none */
 };
@@ -119,8 +120,9 @@ open_index(struct gw_world *world)
 {
     struct index *x = gw_mem_alloc(sizeof(*x));
 
-    (void)world;
+    x->world = world;
     x->users = gw_table_new(name_of);
+    gw_world_doubt(world); /* after a reset somebody may be missing */
     return x;
 }
 
@@ -139,6 +141,13 @@ close_index(void *index)
     free(x);
 }
 
+bool
+gw_basic_user_may_stay(const struct gw_basic_user *was, const struct gw_basic_user *now)
+{
+    return now != NULL && now->state != GW_BASIC_DISABLED && strcmp(now->hash, was->hash) == 0;
+}
+
+/* Whoever is within already by a password that is none now is shown out. */
 static void
 put(void *index, const char *key, struct gw_piece *piece)
 {
@@ -153,6 +162,9 @@ put(void *index, const char *key, struct gw_piece *piece)
     }
     if (old != NULL) {
         x->with_cost[old->cost]--;
+        if (!gw_basic_user_may_stay(old, (struct gw_basic_user *)piece)) {
+            gw_world_doubt(x->world);
+        }
         gw_piece_unref(&old->piece);
     }
 }

@@ -30,6 +30,10 @@ extern const struct gw_view gw_basic_users_view;
 /* Borrowed, until the registry changes; NULL: nobody of that name. */
 struct gw_basic_user *gw_basic_users_find(const struct gw_world *w, struct gw_str name);
 
+/* May who was let in as this user stay, as the user is now (NULL: gone)?  Not when the account is
+ * disabled or has another password. */
+bool gw_basic_user_may_stay(const struct gw_basic_user *was, const struct gw_basic_user *now);
+
 /* The cost that most hashes have; a usual one when there are none. */
 unsigned gw_basic_users_cost(const struct gw_world *w);
 

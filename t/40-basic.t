@@ -8,6 +8,7 @@ use Time::HiRes qw(time);
 use lib 't/lib';
 use Gateway;
 use Gateway::Objects;
+use Gateway::WebSocket;
 
 my $json = JSON::PP->new->canonical;
 my $core = upstream { [200, {}, 'core'] };
@@ -182,6 +183,29 @@ $gw->apply([user('alice', hash_of('looking-glass'), state => 'Disabled')]);
 is ask('alice', 'looking-glass')->{status}, 401, 'nor is it of one who is disabled since';
 $gw->admin(DELETE => '/-/apis/iam.kubesphere.io/v1beta1/users/alice');
 is ask('alice', 'looking-glass')->{status}, 401, 'or gone';
+
+# ---- Who is within ------------------------------------------------------------------------------------------
+
+{
+    my $sockets = upstream {
+        my ($r) = @_;
+        my $ws = Gateway::WebSocket->server($r);
+        while ((my $got = $ws->read)->{type} ne 'end') {
+            $got->{type} eq 'close' ? $ws->send(close => $got->{data}) : $ws->send($got->{type} => $got->{data});
+        }
+        return KEEP;
+    };
+    my %end = (stays => 'stays', leaves => undef, changes => user('changes', hash_of('something else')),
+        sleeps => user('sleeps', hash_of('sleeps'), state => 'Disabled'));
+    my $g = gateway(workers => 1, config => {authentication => {basic => 'users', passwords => {%passwords}}}, objects => [
+        extension('sockets', $sockets->url, access => 'authenticated'), map { user($_, hash_of($_)) } sort keys %end]);
+    my %ws = map { $_ => Gateway::WebSocket->client($g, '/extensions/sockets/x', basic($_, $_)) } sort keys %end;
+    $g->apply([user('stays', hash_of('stays'), groups => ['more']), grep { ref } values %end]);
+    $g->admin(DELETE => '/-/apis/iam.kubesphere.io/v1beta1/users/leaves');
+    is $ws{$_}->read->{type}, 'close', "the WebSocket of one who $_ is closed" for qw(leaves changes sleeps);
+    $ws{stays}->send(text => 'still here');
+    is $ws{stays}->read->{data}, 'still here', 'that of another stays open, with other groups too';
+}
 
 # ---- Too many ------------------------------------------------------------------------------------------------
 
