@@ -4,6 +4,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+#define FINDINGS_SHOWN 8
+
 /* ---- the document that names the set ----------------------------------------------------------
  */
 
@@ -22,6 +24,9 @@ check_document(const struct gw_jwt_source *s, const json_t *root)
     bool https = strncasecmp(url, "https://", 8) == 0;
     if (!https && strncasecmp(url, "http://", 7) != 0) {
         return "the document's jwks_uri is neither http nor https";
+    }
+    if (gw_jwt_url_has_user(url)) {
+        return "the document's jwks_uri has a user's name in it";
     }
     return !https && strncasecmp(s->name.url, "https:", 6) == 0
                ? "the document came by https, and its jwks_uri is not https"
@@ -46,11 +51,16 @@ gw_jwt_answer_url(const struct gw_jwt_source *s, struct gw_str text, const char 
 /* ---- the set ------------------------------------------------------------------------------------
  */
 
+/* An issuer does not fill the log. */
 static void
-log_findings(const struct gw_diag *diag)
+log_findings(const struct gw_jwt_source *s, const struct gw_diag *diag)
 {
-    for (size_t i = 0; i < diag->n; i++) {
+    for (size_t i = 0; i < diag->n && i < FINDINGS_SHOWN; i++) {
         gw_log_warn("%s", diag->findings[i].text);
+    }
+    if (diag->n > FINDINGS_SHOWN) {
+        gw_log_warn("issuer %s: its set of keys: %zu more findings", s->name.issuer,
+                    diag->n - FINDINGS_SHOWN);
     }
 }
 
@@ -74,7 +84,7 @@ gw_jwt_answer_keys(struct gw_jwt_source *s, struct gw_str text, const char **tro
     const char *before = atomic_load(&s->trouble);
     if (how == GW_JWT_FETCH_CHANGED ||
         (how == GW_JWT_FETCH_FAILED && (before == NULL || strcmp(before, *trouble) != 0))) {
-        log_findings(&diag); /* once, and not each time that it is fetched */
+        log_findings(s, &diag); /* once, and not each time that it is fetched */
     }
     gw_jwks_fini(&set);
     gw_buf_fini(&about);
@@ -103,8 +113,8 @@ gw_jwt_answer_note(struct gw_jwt_source *s, enum gw_jwt_fetched how, const char 
     atomic_fetch_add(&s->fetches[how], 1);
     if (how == GW_JWT_FETCH_FAILED) {
         if (before == NULL || strcmp(before, trouble) != 0) {
-            gw_log_warn("issuer %s: its keys can't be fetched from %s (%s): %s", s->name.issuer,
-                        s->name.url, trouble,
+            gw_log_warn("issuer %s: its keys can't be fetched from %.*s (%s): %s", s->name.issuer,
+                        GW_STR_ARG(gw_jwt_url_shown(s->name.url)), trouble,
                         s->n_entries > 0 ? "those that are known go on being used"
                                          : "none are known, and its tokens are answered 503");
         }

@@ -37,12 +37,12 @@ struct ask_mail {
 
 /* Nobody waits longer than the settings say now, whatever they said before. */
 static void
-shorten(struct gw_jwt_fetcher *f, struct gw_jwt_source *s)
+shorten(struct gw_jwt_fetcher *f, struct gw_jwt_source *s, struct gw_jwt_fetch *t)
 {
     uint64_t latest = gw_clock_mono_ms() + (uint64_t)f->settings.refetch_ms;
 
-    if (s->fetch->ask_after_ms > latest) {
-        s->fetch->ask_after_ms = latest;
+    if (t->ask_after_ms > latest) {
+        t->ask_after_ms = latest;
         gw_jwt_tell(f, s, NULL, false);
     }
 }
@@ -55,19 +55,22 @@ set_used(struct gw_jwt_fetcher *f, struct gw_jwt_source *s, const struct use_mai
     for (size_t i = 0; i < m->n; i++) {
         used = used || m->list[i] == s;
     }
-    if (used && s->fetch == NULL) {
-        s->fetch = gw_mem_alloc(sizeof(*s->fetch));
+    if (!used && s->fetch == NULL) {
+        return; /* it never was in use */
     }
-    if (s->fetch != NULL && !used) {
-        gw_jwt_get_free(s->fetch->get);
-        s->fetch->get = NULL;
-        s->fetch->due_ms = UINT64_MAX;
-    } else if (used && !atomic_load(&s->used)) {
-        s->fetch->due_ms = 0;
-    }
-    atomic_store(&s->used, used);
+    struct gw_jwt_fetch *t = s->fetch == NULL ? gw_mem_alloc(sizeof(*t)) : s->fetch;
+    bool before = atomic_exchange(&s->used, used);
+    s->fetch = t;
     if (used) {
-        shorten(f, s);
+        t->due_ms = before ? t->due_ms : 0;
+        shorten(f, s, t);
+        return;
+    }
+    gw_jwt_get_free(t->get);
+    t->get = NULL;
+    t->due_ms = UINT64_MAX;
+    if (before) {
+        gw_jwt_tell(f, s, NULL, true); /* requests of before wait for what will not come */
     }
 }
 

@@ -35,12 +35,21 @@ on_body(char *bytes, size_t one, size_t n, void *get)
     return n;
 }
 
+/* What is no number of seconds is none at all (RFC 9111, 4.2.1: then it counts as stale). */
 static long long
-seconds_of(struct gw_str digits)
+seconds_of(struct gw_str text)
 {
     uint64_t s = 0;
 
-    return gw_str_u64(digits, &s) && s < (uint64_t)FRESH_MAX_S ? (long long)s : FRESH_MAX_S;
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] < '0' || text.p[i] > '9') {
+            return 0;
+        }
+    }
+    if (text.n == 0) {
+        return 0;
+    }
+    return gw_str_u64(text, &s) && s < (uint64_t)FRESH_MAX_S ? (long long)s : FRESH_MAX_S;
 }
 
 static void
@@ -86,6 +95,17 @@ on_header(char *bytes, size_t one, size_t n, void *get)
 
 /* ---- asked ----------------------------------------------------------------------------------- */
 
+/* That file and nothing else: curl also has a folder of the system's CAs, compiled in, which would
+ * go on being believed. */
+static bool
+believe_only(CURL *e, const char *ca_file)
+{
+    CURLcode folder = curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
+
+    return (folder == CURLE_OK || folder == CURLE_NOT_BUILT_IN) &&
+           curl_easy_setopt(e, CURLOPT_CAINFO, ca_file) == CURLE_OK;
+}
+
 static bool
 set_up(struct gw_jwt_get *g, const char *url, const char *ca_file, long long timeout_ms)
 {
@@ -111,10 +131,13 @@ set_up(struct gw_jwt_get *g, const char *url, const char *ca_file, long long tim
     good = curl_easy_setopt(e, CURLOPT_HEADERDATA, g) == CURLE_OK && good;
     /* Minutes lie between two: a kept connection would only be one that has died meanwhile. */
     good = curl_easy_setopt(e, CURLOPT_FORBID_REUSE, 1L) == CURLE_OK && good;
-    if (ca_file[0] != '\0') {
-        good = curl_easy_setopt(e, CURLOPT_CAINFO, ca_file) == CURLE_OK && good;
-    }
-    return good;
+    /* neither of a document nor of a redirect; the settings have none */
+    good = curl_easy_setopt(e, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L) == CURLE_OK && good;
+#if LIBCURL_VERSION_NUM >= 0x075700
+    /* A name server that is away: who gives up does not wait for getaddrinfo() to give up. */
+    good = curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK && good;
+#endif
+    return (ca_file[0] == '\0' || believe_only(e, ca_file)) && good;
 }
 
 struct gw_jwt_get *
@@ -190,4 +213,21 @@ gw_jwt_get_fresh_ms(const struct gw_jwt_get *g)
         return -1;
     }
     return g->max_age_s > g->age_s ? (g->max_age_s - g->age_s) * 1000 : 0;
+}
+
+/* ---- URLs ------------------------------------------------------------------------------------ */
+
+bool
+gw_jwt_url_has_user(const char *url)
+{
+    const char *scheme = strstr(url, "://");
+    const char *host = scheme == NULL ? url : scheme + 3;
+
+    return memchr(host, '@', strcspn(host, "/?#")) != NULL;
+}
+
+struct gw_str
+gw_jwt_url_shown(const char *url)
+{
+    return (struct gw_str){url, strcspn(url, "?#")};
 }

@@ -4,6 +4,8 @@
 
 #include "modules/jwt_jwk.h"
 
+#define LOOKED_AT 256 /* elements of a set: whoever publishes it may be up to no good */
+
 struct work {
     struct gw_jwks *set;
     struct gw_jwks_rules rules;
@@ -32,6 +34,8 @@ name_of(char text[120], size_t i, const json_t *jwk)
 static bool
 is_new(struct work *w, const struct gw_jwt_key *key, const char *name)
 {
+    bool same_kid = false;
+
     for (size_t i = 0; i < w->set->n; i++) {
         const struct gw_jwt_key *other = w->set->keys[i];
 
@@ -41,9 +45,12 @@ is_new(struct work *w, const struct gw_jwt_key *key, const char *name)
         }
         if (key->id != NULL && other->id != NULL && strcmp(key->id, other->id) == 0 &&
             (key->algs & other->algs) != 0) {
-            gw_diag_warn(w->diag, w->at, "%s: %s has the kid of another key: both are tried",
-                         w->about, name);
+            same_kid = true;
         }
+    }
+    if (same_kid) {
+        gw_diag_warn(w->diag, w->at, "%s: %s has the kid of another key: both are tried", w->about,
+                     name);
     }
     return true;
 }
@@ -69,10 +76,7 @@ add(struct work *w, size_t i, json_t *jwk)
         gw_diag_warn(w->diag, w->at, "%s: %s is left out: it %s", w->about, name, why);
         return;
     }
-    if (w->set->n == GW_JWT_KEYS_MAX) {
-        gw_diag_warn(w->diag, w->at, "%s: %s is left out: there are %d before it", w->about, name,
-                     GW_JWT_KEYS_MAX);
-    } else if (is_new(w, key, name)) {
+    if (is_new(w, key, name)) {
         w->set->json[w->set->n] = jwk;
         w->set->keys[w->set->n++] = key;
         return;
@@ -109,6 +113,11 @@ gw_jwks_read(struct gw_jwks *set, struct gw_str text, struct gw_jwks_rules rules
     }
     json_array_foreach(keys, i, jwk)
     {
+        if (i == LOOKED_AT || set->n == GW_JWT_KEYS_MAX) {
+            gw_diag_warn(diag, at, "%s: what follows key %zu is left out: %d keys of %d are enough",
+                         about, i, GW_JWT_KEYS_MAX, LOOKED_AT);
+            break;
+        }
         add(&w, i, jwk);
     }
     if (set->n == 0 && !w.broken) {

@@ -26,7 +26,7 @@ gw_jwt_tell(struct gw_jwt_fetcher *f, struct gw_jwt_source *s, struct gw_jwt_key
         .keys = keys,
         .ask_after_ms = s->fetch->ask_after_ms,
         .asked_ms = s->fetch->asked_ms,
-        .failed = atomic_load(&s->trouble) != NULL,
+        .failed = atomic_load(&s->trouble) != NULL || !atomic_load(&s->used),
         .wake = wake,
     };
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "modules/jwt_http.h"
 #include "modules/jwt_jwk.h"
 
 #define KEY_FILE_MAX GW_JWKS_BYTES_MAX
@@ -255,11 +256,19 @@ static bool
 check_url(const struct opening *o)
 {
     bool https = strncasecmp(o->value, "https://", 8) == 0;
+    struct gw_place at = place_of(o, o->value == o->row->issuer ? "issuer" : o->setting);
 
+    if (gw_jwt_url_has_user(o->value)) { /* not shown: there may be a password in it */
+        gw_diag_error(o->l->diag, at,
+                      "authentication.issuers[%zu].%s: the URL has a user's name (and password) in "
+                      "it: keys are public, and fetched without",
+                      o->i, o->value == o->row->issuer ? "issuer" : o->setting);
+        return false;
+    }
     if (!https && strncasecmp(o->value, "http://", 7) != 0) {
-        gw_diag_error(o->l->diag, place_of(o, o->setting),
-                      "authentication.issuers[%zu].%s: \"%s\" is no URL with http:// or https://",
-                      o->i, o->setting, o->value);
+        gw_diag_error(o->l->diag, at,
+                      "authentication.issuers[%zu].%s: \"%.*s\" is no URL with http:// or https://",
+                      o->i, o->setting, GW_STR_ARG(gw_jwt_url_shown(o->value)));
         return false;
     }
     if (o->row->discovery && strpbrk(o->value, "?#") != NULL) {

@@ -9,7 +9,7 @@
 #include "modules/jwt_wait.h"
 
 static _Atomic(struct gw_jwt_source *) newest;
-static gw_jwt_removed_fn *on_removed;
+static _Atomic(gw_jwt_removed_fn *) on_removed; /* the same at each reload; workers read it */
 
 struct gw_jwt_source *
 gw_jwt_sources(void)
@@ -20,7 +20,7 @@ gw_jwt_sources(void)
 void
 gw_jwt_source_on_removed(gw_jwt_removed_fn *fn)
 {
-    on_removed = fn;
+    atomic_store(&on_removed, fn);
 }
 
 /* ---- made ------------------------------------------------------------------------------------ */
@@ -136,7 +136,7 @@ use_keys(struct gw_jwt_slot *slot, struct gw_world *w, struct gw_jwt_keyset *key
     slot->keys = keys;
     for (size_t i = 0; before != NULL && i < before->n; i++) {
         if (gw_jwt_keyset_find(keys, before->keys[i]) == keys->n) {
-            on_removed(w, before->keys[i]);
+            atomic_load (&on_removed)(w, before->keys[i]);
         }
     }
     gw_jwt_keyset_unref(before);

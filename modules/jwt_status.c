@@ -1,6 +1,7 @@
 #include "modules/jwt_status.h"
 
 #include "base/clock.h"
+#include "modules/jwt_http.h"
 #include "modules/jwt_source.h"
 
 static struct gw_jwt_source *
@@ -12,18 +13,37 @@ next_used(struct gw_jwt_source *s)
     return s;
 }
 
-/* {issuer="...",url="..." without its end */
-static void
-put_labels(struct gw_buf *out, const char *name, const struct gw_jwt_source *s)
+/* How many before it look the same: a series may not stand there twice. */
+static unsigned
+namesakes(struct gw_jwt_source *s)
 {
+    struct gw_str url = gw_jwt_url_shown(s->name.url);
+    unsigned n = 0;
+
+    for (struct gw_jwt_source *o = next_used(s->next); o != NULL; o = next_used(o->next)) {
+        n += strcmp(o->name.issuer, s->name.issuer) == 0 &&
+             gw_str_eq(gw_jwt_url_shown(o->name.url), url);
+    }
+    return n;
+}
+
+/* {issuer="...",url="..." without its end; the URL without its query, which may be a secret */
+static void
+put_labels(struct gw_buf *out, const char *name, struct gw_jwt_source *s)
+{
+    unsigned before = namesakes(s);
+
     gw_buf_printf(out, "%s{issuer=", name);
     gw_buf_json(out, gw_str_of(s->name.issuer)); /* escapes what Prometheus wants escaped */
     gw_buf_puts(out, ",url=");
-    gw_buf_json(out, gw_str_of(s->name.url));
+    gw_buf_json(out, gw_jwt_url_shown(s->name.url));
+    if (before > 0) {
+        gw_buf_printf(out, ",number=\"%u\"", before + 1);
+    }
 }
 
 static void
-put_fetches(struct gw_buf *out, const struct gw_jwt_source *s)
+put_fetches(struct gw_buf *out, struct gw_jwt_source *s)
 {
     static const char *const results[GW_JWT_N_FETCHED] = {"changed", "unchanged", "failed"};
 

@@ -227,6 +227,34 @@ $gw->start;
 $issuer->wait_for(3);
 pass 'an answer that is good for a second is asked for again';
 $gw->stop;
+for my $age ('-1', '"60"', 'soon', '') {
+    issuer_says("HTTP/1.1 200 OK\r\nCache-Control: max-age=$age\r\nConnection: close\r\n\r\n" . slurp("$dir/set"));
+    $issuer->forget;
+    $gw->start;
+    $issuer->wait_for(3);
+    pass "an answer that is good for '$age', which nobody understands, is not good for ever";
+    $gw->stop;
+}
+issuer_says('set');
+
+# ---- A reload without the issuer -----------------------------------------------------------------------------
+
+my $slow = upstream { my ($r) = @_; $r->hold if -e "$dir/hold"; return [200, {}, slurp("$dir/set")] };
+configured({jwks_url => $slow->url . '/keys'}, {wait => '60s', timeout => '60s'});
+$gw->start;
+is ask('a')->{status}, 200, 'a known key';
+spew("$dir/hold", '');
+$slow->forget;
+$client = $gw->connect;
+$client->send_request(GET => '/extensions/members/x', Authorization => 'Bearer ' . $key{d}->token({%claims, iat => time}));
+$slow->wait_for(1);
+configured({jwks_url => $issuer->url . '/others?secret=s3cret'}, {wait => '60s', timeout => '60s'});
+is $gw->ksgate_here('reload')->{code}, 0, 'a reload to other keys, while a request waits for one of before';
+is $client->response->{status}, 503, 'it is answered, and does not wait for who is no longer asked';
+$slow->release(1);
+eventually { metric(qq(keys{issuer="$iss",url="@{[$issuer->url]}/others"})) } 'the metrics of the new one';
+unlike $gw->admin(GET => '/-/metrics')->{body} . $gw->stderr, qr/s3cret/, 'what a URL has as its query is not shown';
+$gw->stop;
 
 # ---- Discovery ---------------------------------------------------------------------------------------------
 
@@ -240,13 +268,14 @@ my @documents = (
     ['another issuer\'s', $document->(issuer => $finder->url . '/'), qr/the document is another issuer's/],
     ['one without jwks_uri', $json->encode({issuer => $finder->url}), qr/the document names no jwks_uri/],
     ['one with a strange jwks_uri', $document->(jwks_uri => 'file:///etc/passwd'), qr/jwks_uri is neither http nor https/],
+    ['one with a password in its jwks_uri', $document->(jwks_uri => $finder->url =~ s{//}{//user:s3cret@}r . '/keys'), qr/jwks_uri has a user's name in it/],
     ['rubbish', '[]', qr/the document is no JSON object/],
 );
 spew("$dir/document", $document->(issuer => $finder->url . '/'));
 configured({jwks_url => '', discovery => JSON::PP::true});
 $gw->start;
 log_says(qr/the document is another issuer's/);
-for my $case (@documents[1 .. 3]) {
+for my $case (@documents[1 .. $#documents]) {
     spew("$dir/document", $case->[1]);
     eventually { ask('a'); $gw->stderr =~ $case->[2] } "$case->[0]: its refusal";
     is ask('a')->{status}, 503, "a document that is $case->[0] is not followed";
@@ -262,13 +291,19 @@ my @wrong = (
     [{jwks_url => 'ftp://x/keys'}, qr/is no URL with http/],
     [{discovery => JSON::PP::true}, qr/exactly one of/],
     [{jwks_url => '', discovery => JSON::PP::true, issuer => 'idp'}, qr/is no URL with http/],
+    [{jwks_url => 'https://user:s3cret@idp.example.com/keys'}, qr/jwks_url: the URL has a user's name/],
+    [{jwks_url => 'user:s3cret@idp.example.com/keys'}, qr/jwks_url: the URL has a user's name/],
+    [{jwks_url => '', discovery => JSON::PP::true, issuer => 'https://user:s3cret@idp.example.com'}, qr/issuer: the URL has a user's name/],
+    [{jwks_url => 'idp.example.com/keys?token=s3cret'}, qr/is no URL with http/],
     [{algorithms => ['HS256']}, qr/HS256 needs a secret, and keys that are published are none/],
     [{ca_file => "$dir/nowhere"}, qr/ca_file: \S+ can't be read/],
     [{jwks_url => 'http://idp.example.com/keys'}, qr/warning: .*whoever is between/],
 );
 for my $case (@wrong) {
     configured($case->[0]);
-    like $gw->ksgate_here('check')->{err}, $case->[1], "check finds " . $json->encode($case->[0]);
+    my $said = $gw->ksgate_here('check')->{err};
+    like $said, $case->[1], "check finds " . $json->encode($case->[0]);
+    unlike $said, qr/s3cret/, 'and tells no secrets';
 }
 
 done_testing;

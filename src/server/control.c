@@ -211,14 +211,21 @@ open_registry(struct gw_control *c)
     return c->sync != NULL;
 }
 
+/* Then no thread but this one runs any more. */
 static void
-close_all(struct gw_control *c)
+end_threads(struct gw_control *c)
 {
     gw_control_stop_workers(c);
     for (unsigned i = 0; i < c->n_workers; i++) {
         pthread_join(c->workers[i].thread, NULL);
     }
     gw_conf_end(c->conf);
+}
+
+static void
+close_all(struct gw_control *c)
+{
+    end_threads(c);
     gw_mailbox_run(c->mailbox, c); /* late errands still find the registry open */
     gw_sync_close(c->sync);
     gw_gathered_free(c->gathered);
@@ -248,7 +255,11 @@ gw_control_run(const struct gw_server_args *args)
 
     the_control = &c;
     open_loop(&c);
-    if (!open_workers(&c) || !open_registry(&c)) {
+    if (!open_workers(&c)) {
+        return 1;
+    }
+    if (!open_registry(&c)) {
+        end_threads(&c); /* those that fetch would use libraries that the process's end closes */
         return 1;
     }
     on_status(-1, 0, &c); /* what is on disk is known by now: then listening needn't wait */
