@@ -13,13 +13,20 @@
 
 #define ID_MAX 128
 
+static bool
+is_mapped(const unsigned char address[16])
+{
+    static const unsigned char v4_mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+    return memcmp(address, v4_mapped, sizeof(v4_mapped)) == 0;
+}
+
 static struct gw_str
 peer_text(struct gw_req *req, const unsigned char address[16])
 {
-    static const unsigned char v4_mapped[12] = {[10] = 0xff, [11] = 0xff};
     char *text = gw_arena_raw(req->arena, INET6_ADDRSTRLEN);
 
-    if (memcmp(address, v4_mapped, sizeof(v4_mapped)) != 0) {
+    if (!is_mapped(address)) {
         inet_ntop(AF_INET6, address, text, INET6_ADDRSTRLEN);
         return gw_str_of(text);
     }
@@ -42,7 +49,8 @@ peer_text(struct gw_req *req, const unsigned char address[16])
 
 /* One line of the chain, from its right end.  False when its end was found: *found is it. */
 static bool
-walk_chain(struct gw_str list, const struct gw_settings *set, struct gw_str *found)
+walk_chain(struct gw_req *req, struct gw_str list, const struct gw_settings *set,
+           struct gw_str *found)
 {
     while (list.n > 0) {
         size_t at = list.n;
@@ -63,7 +71,9 @@ walk_chain(struct gw_str list, const struct gw_settings *set, struct gw_str *fou
             inet_pton(AF_INET6, text, address) != 1) {
             return false;
         }
-        *found = last;
+        /* IPv4 written as IPv6 ("::ffff:1.2.3.4") is the same client as without */
+        *found = is_mapped(address) && memchr(last.p, ':', last.n) != NULL ? peer_text(req, address)
+                                                                           : last;
         if (!gw_settings_trusts(set, address)) {
             return false;
         }
@@ -74,8 +84,8 @@ walk_chain(struct gw_str list, const struct gw_settings *set, struct gw_str *fou
 /* The nearest address that is not one of our own proxies', from the right (RFC 7239, 7.4; the
  * left end of the list is whatever the client wrote).  Some proxies add a line of their own
  * instead of a word to the last one: all lines are one list. */
-static struct gw_str
-forwarded_client(const struct gw_req *req, const struct gw_settings *set)
+struct gw_str
+gw_intake_forwarded(struct gw_req *req, const struct gw_settings *set)
 {
     const struct gw_headers *h = &req->head->headers;
     struct gw_str found = req->peer_ip;
@@ -83,7 +93,7 @@ forwarded_client(const struct gw_req *req, const struct gw_settings *set)
     for (unsigned i = h->n; i > 0; i--) {
         const struct gw_header *line = &h->list[i - 1];
 
-        if (line->id == GW_H_X_FORWARDED_FOR && !walk_chain(line->value, set, &found)) {
+        if (line->id == GW_H_X_FORWARDED_FOR && !walk_chain(req, line->value, set, &found)) {
             break;
         }
     }
@@ -164,7 +174,8 @@ note_client(struct gw_req *req, const struct gw_session *s)
 
     req->peer_trusted = admin || (set->n_trusted > 0 && gw_settings_trusts(set, s->address));
     req->peer_ip = s->trusted ? GW_STR("unix") : peer_text(req, s->address);
-    req->client_ip = req->peer_trusted && !s->trusted ? forwarded_client(req, set) : req->peer_ip;
+    req->client_ip =
+        req->peer_trusted && !s->trusted ? gw_intake_forwarded(req, set) : req->peer_ip;
     req->request_id = id_ok(id) ? id : new_id(req);
     if (admin) {
         req->subject = (struct gw_subject){.name = GW_STR("admin-socket"), .trusted = true};

@@ -10,6 +10,7 @@
 #include "gateway/req.h"
 
 struct gw_session;
+struct gw_settings;
 
 /* What Allow says of the gateway as a whole. */
 #define GW_METHODS GW_STR("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
@@ -17,5 +18,9 @@ struct gw_session;
 /* Never NULL; req->err says when it is refused.  parsed: the head is whole; else the parser's
  * error is the request's. */
 struct gw_req *gw_intake(struct gw_session *s, bool parsed);
+
+/* The client by X-Forwarded-For, when the peer is a proxy of ours: text; IPv4 always as IPv4.
+ * req->peer_ip when the header says nothing that can be believed. */
+struct gw_str gw_intake_forwarded(struct gw_req *req, const struct gw_settings *set);
 
 #endif
