@@ -27,14 +27,15 @@ struct asking {
     struct worker *worker;
     struct gw_req *req; /* NULL: it no longer waits */
     struct gw_str name; /* the request's */
-    uint64_t remember_ms;
+    struct gw_basic_proof proof;
+    long long remember_ms;
 };
 
 /* This module's state of a worker: it stays where it is as long as the world. */
 struct worker {
     struct asking *asking; /* all that the pool has of ours */
     struct gw_basic_memory *memory;
-    long long entries; /* of it, as was set */
+    long long entries, remember_ms; /* of it, as was set */
     atomic_ullong remembered, limited, busy;
 };
 
@@ -44,13 +45,15 @@ worker_of(struct gw_world *world)
     return gw_world_state(world, &gw_basic_users_view, sizeof(struct worker));
 }
 
+/* What was remembered for longer than may be any more is forgotten. */
 static struct gw_basic_memory *
 memory_of(struct worker *w, const struct gw_basic_settings *s)
 {
-    if (w->entries != s->remembered) {
+    if (w->entries != s->remembered || w->remember_ms != s->remember_ms) {
         gw_basic_memory_free(w->memory);
         w->memory = gw_basic_memory_new((size_t)s->remembered);
         w->entries = s->remembered;
+        w->remember_ms = s->remember_ms;
     }
     return w->memory;
 }
@@ -112,8 +115,9 @@ static void
 let_in(struct gw_req *req, struct gw_basic_user *u, const char *how)
 {
     switch (u->state) {
-    case GW_BASIC_DISABLED:
+    case GW_BASIC_INACTIVE:
         refuse(req, GW_ERR_USER_DISABLED);
+        req->credential_detail = "status.state of the User is not Active";
         return;
     case GW_BASIC_LIMITED:
         refuse(req, GW_ERR_PASSWORD_LIMIT);
@@ -202,6 +206,16 @@ on_late(struct gw_timer *t)
     gw_req_resume(req, GW_NEXT);
 }
 
+/* For as long as was set when it was asked, or is by now: whichever is less. */
+static void
+remember(const struct asking *a, uint64_t now_ms)
+{
+    const struct worker *w = a->worker;
+    long long ms = a->remember_ms < w->remember_ms ? a->remember_ms : w->remember_ms;
+
+    gw_basic_memory_put(w->memory, &a->proof, now_ms, now_ms + (uint64_t)ms);
+}
+
 /* The user may have gone, or have another password by now. */
 static void
 judge(struct asking *a, struct gw_req *req)
@@ -213,7 +227,7 @@ judge(struct asking *a, struct gw_req *req)
         refuse(req, GW_ERR_PASSWORD_WRONG);
         return;
     }
-    gw_basic_memory_put(a->worker->memory, a->job.digest, now_ms, now_ms + a->remember_ms);
+    remember(a, now_ms);
     let_in(req, u, "basic");
 }
 
@@ -269,7 +283,7 @@ asking_new(struct gw_req *req, const struct gw_basic_settings *s, const struct w
 
     a->req = req;
     a->name = words->name;
-    a->remember_ms = (uint64_t)s->remember_ms;
+    a->remember_ms = s->remember_ms;
     a->timer.fire = on_late;
     a->job.done = on_checked;
     a->job.known = u != NULL && u->cost > 0 && u->cost <= s->cost;
@@ -284,11 +298,12 @@ asking_new(struct gw_req *req, const struct gw_basic_settings *s, const struct w
 }
 
 static enum gw_verdict
-ask(struct gw_req *req, struct worker *w, const struct gw_basic_settings *s, struct asking *a)
+ask(struct gw_req *req, struct worker *w, const struct gw_basic_settings *s, struct asking *a,
+    struct gw_str network)
 {
     uint64_t wait_ms = 0;
     enum gw_basic_answer answer =
-        gw_basic_pool_ask(&a->job, req->world, s, a->name, network_of(req), &wait_ms);
+        gw_basic_pool_ask(&a->job, req->world, s, a->name, network, &wait_ms);
 
     if (answer != GW_BASIC_ASKED) {
         gw_basic_job_free(&a->job);
@@ -302,28 +317,61 @@ ask(struct gw_req *req, struct worker *w, const struct gw_basic_settings *s, str
     return GW_WAIT;
 }
 
+/* Were these words right a moment ago, from the same network? */
+static bool
+is_remembered(struct gw_basic_memory *m, const struct gw_basic_settings *s, const struct asking *a,
+              uint64_t now_ms)
+{
+    struct gw_basic_guesses g = {
+        .limit = s->user_failures > 0 ? s->user_failures : s->address_failures,
+        .window_ms = (uint64_t)s->window_ms,
+    };
+
+    return s->remember_ms > 0 && a->job.known && gw_basic_memory_has(m, &a->proof, now_ms, &g);
+}
+
 static enum gw_verdict
-check(struct gw_req *req, const struct gw_basic_settings *s, const struct words *words)
+look_up(struct gw_req *req, const struct gw_basic_settings *s, const struct words *words,
+        struct gw_str network)
 {
     struct worker *w = worker_of(req->world);
     struct gw_basic_memory *memory = memory_of(w, s);
     struct gw_basic_user *u = gw_basic_users_find(req->world, words->name);
     struct asking *a = asking_new(req, s, words, u);
+    struct gw_str hash = gw_str_of(a->job.hash);
+    bool good = gw_basic_memory_proof(memory, a->name, hash, words->password, network, &a->proof);
 
-    if (!gw_basic_memory_digest(memory, words->name, gw_str_of(a->job.hash), words->password,
-                                a->job.digest)) {
-        gw_basic_job_free(&a->job);
-        refuse(req, GW_ERR_PASSWORD_BUSY);
-        return GW_NEXT;
-    }
-    if (a->job.known && gw_basic_memory_has(memory, a->job.digest, gw_world_now_ms(req->world))) {
+    if (good && is_remembered(memory, s, a, gw_world_now_ms(req->world))) {
         gw_basic_job_free(&a->job);
         gw_counter_add(&w->remembered, 1);
         let_in(req, u, "basic-remembered");
         return GW_NEXT;
     }
+    if (!good || !gw_basic_memory_digest(memory, a->name, hash, words->password, a->job.digest)) {
+        gw_basic_job_free(&a->job);
+        refuse(req, GW_ERR_PASSWORD_BUSY);
+        return GW_NEXT;
+    }
     a->job.password = gw_mem_strndup(words->password);
-    return ask(req, w, s, a);
+    return ask(req, w, s, a, network);
+}
+
+/* An address that may not try any more learns nothing, not even from what is remembered. */
+static enum gw_verdict
+check(struct gw_req *req, const struct gw_basic_settings *s, const struct words *words)
+{
+    struct gw_str network = network_of(req);
+
+    if (words->password.n == 0) { /* nobody's, as in ks-core */
+        refuse(req, GW_ERR_PASSWORD_WRONG);
+        return GW_NEXT;
+    }
+    uint64_t wait_ms = gw_basic_pool_wait(s, network);
+    if (wait_ms > 0) {
+        say_limit(req, worker_of(req->world), s, GW_BASIC_TOO_MANY_ADDRESS, wait_ms);
+        return GW_NEXT;
+    }
+    return look_up(req, s, words, network);
 }
 
 enum gw_verdict
@@ -384,7 +432,7 @@ stop(struct gw_world *world)
     }
     gw_basic_memory_free(w->memory);
     w->memory = NULL;
-    w->entries = 0;
+    w->entries = w->remember_ms = 0;
 }
 
 static void

@@ -1,5 +1,6 @@
 #include "modules/basic_failures.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/map.h"
@@ -16,6 +17,7 @@ struct entry {
 
 struct gw_basic_failures {
     struct entry *table[PLACES];
+    atomic_uint kept[PLACES]; /* how long its chain is */
     struct entry *oldest, *newest;
     size_t n;
 };
@@ -58,6 +60,7 @@ unchain(struct gw_basic_failures *f, const struct entry *e)
         at = &(*at)->chain;
     }
     *at = e->chain;
+    atomic_fetch_sub_explicit(&f->kept[e->key & (PLACES - 1)], 1, memory_order_relaxed);
     f->n--;
 }
 
@@ -116,6 +119,7 @@ put_in(struct gw_basic_failures *f, uint64_t key, uint64_t now_ms)
     e->before = f->newest;
     *(f->newest == NULL ? &f->oldest : &f->newest->after) = e;
     f->newest = e;
+    atomic_fetch_add_explicit(&f->kept[key & (PLACES - 1)], 1, memory_order_relaxed);
     f->n++;
     return e;
 }
@@ -156,6 +160,12 @@ gw_basic_failures_wait(struct gw_basic_failures *f, uint64_t key, long long limi
         return e->since_ms + w->window_ms - w->now_ms;
     }
     return (long long)failures + e->under_way >= limit;
+}
+
+bool
+gw_basic_failures_none(const struct gw_basic_failures *f, uint64_t key)
+{
+    return atomic_load_explicit(&f->kept[key & (PLACES - 1)], memory_order_relaxed) == 0;
 }
 
 void

@@ -4,7 +4,8 @@
  * A window begins with its first failure; when it is over, all in it is forgotten.  Names that
  * nobody has are counted like others, or the limit would tell who exists.  A check that is under
  * way counts against its user until it turns out to be right: guesses made at the same time are
- * no more than those made one after the other.  One thread at a time.
+ * no more than those made one after the other.  One thread at a time, but for
+ * gw_basic_failures_none().
  */
 #ifndef GW_MODULES_BASIC_FAILURES_H
 #define GW_MODULES_BASIC_FAILURES_H
@@ -35,6 +36,9 @@ struct gw_basic_window {
  * 1: as soon as a check under way turns out to be right. */
 uint64_t gw_basic_failures_wait(struct gw_basic_failures *f, uint64_t key, long long limit,
                                 const struct gw_basic_window *w);
+
+/* Any thread: surely nothing is kept of the key. */
+bool gw_basic_failures_none(const struct gw_basic_failures *f, uint64_t key);
 
 /* A check begins. */
 void gw_basic_failures_begin(struct gw_basic_failures *f, uint64_t key,

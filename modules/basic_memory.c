@@ -9,6 +9,7 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
+#include "base/map.h"
 #include "base/mem.h"
 
 #define WAYS      4
@@ -16,7 +17,11 @@
 
 struct entry {
     unsigned char digest[GW_BASIC_DIGEST];
-    uint64_t until_ms; /* 0: free */
+    uint64_t whose;
+    uint64_t until_ms;            /* 0: free */
+    uint64_t since_ms, window_ms; /* of the guesses */
+    unsigned guesses;
+    bool closed; /* too many: there is no digest, and will be none */
 };
 
 struct gw_basic_memory {
@@ -85,63 +90,112 @@ add(EVP_MAC_CTX *mac, struct gw_str s)
            (s.n == 0 || EVP_MAC_update(mac, (const unsigned char *)s.p, s.n) == 1);
 }
 
-bool
-gw_basic_memory_digest(struct gw_basic_memory *m, struct gw_str name, struct gw_str hash,
-                       struct gw_str password, unsigned char digest[GW_BASIC_DIGEST])
+static bool
+digest_of(struct gw_basic_memory *m, const struct gw_str *texts, size_t n_texts,
+          unsigned char digest[GW_BASIC_DIGEST])
 {
     size_t n = 0;
     /* a NULL key: the same again */
-    bool good = m->mac != NULL && EVP_MAC_init(m->mac, NULL, 0, NULL) == 1 && add(m->mac, name) &&
-                add(m->mac, hash) && add(m->mac, password) &&
-                EVP_MAC_final(m->mac, digest, &n, GW_BASIC_DIGEST) == 1 && n == GW_BASIC_DIGEST;
+    bool good = m->mac != NULL && EVP_MAC_init(m->mac, NULL, 0, NULL) == 1;
 
+    for (size_t i = 0; good && i < n_texts; i++) {
+        good = add(m->mac, texts[i]);
+    }
+    good = good && EVP_MAC_final(m->mac, digest, &n, GW_BASIC_DIGEST) == 1 && n == GW_BASIC_DIGEST;
     if (!good) {
         ERR_clear_error();
     }
     return good;
 }
 
-/* The first of the WAYS places where it may stand. */
-static size_t
-row_of(const struct gw_basic_memory *m, const unsigned char digest[GW_BASIC_DIGEST])
+bool
+gw_basic_memory_digest(struct gw_basic_memory *m, struct gw_str name, struct gw_str hash,
+                       struct gw_str password, unsigned char digest[GW_BASIC_DIGEST])
 {
-    uint64_t hash;
-
-    memcpy(&hash, digest, sizeof(hash));
-    return (size_t)(hash % m->rows) * WAYS;
+    return digest_of(m, (const struct gw_str[]){name, hash, password}, 3, digest);
 }
 
 bool
-gw_basic_memory_has(const struct gw_basic_memory *m, const unsigned char digest[GW_BASIC_DIGEST],
-                    uint64_t now_ms)
+gw_basic_memory_proof(struct gw_basic_memory *m, struct gw_str name, struct gw_str hash,
+                      struct gw_str password, struct gw_str network, struct gw_basic_proof *out)
 {
-    const struct entry *e = m->entries + row_of(m, digest);
+    uint64_t parts[] = {gw_hash(name), gw_hash(hash), gw_hash(network)};
 
+    out->whose = gw_hash((struct gw_str){(const char *)parts, sizeof(parts)});
+    return digest_of(m, (const struct gw_str[]){name, hash, password, network}, 4, out->digest);
+}
+
+/* The first of the WAYS places where it may stand. */
+static struct entry *
+row_of(struct gw_basic_memory *m, const struct gw_basic_proof *p)
+{
+    return m->entries + p->whose % m->rows * WAYS;
+}
+
+static struct entry *
+find(struct entry *row, uint64_t whose)
+{
     for (size_t i = 0; i < WAYS; i++) {
-        if (e[i].until_ms > now_ms && CRYPTO_memcmp(e[i].digest, digest, GW_BASIC_DIGEST) == 0) {
-            return true;
+        if (row[i].until_ms != 0 && row[i].whose == whose) {
+            return &row[i];
         }
     }
+    return NULL;
+}
+
+static void
+count_guess(struct entry *e, uint64_t now_ms, const struct gw_basic_guesses *g)
+{
+    if (e->guesses == 0 || now_ms - e->since_ms >= g->window_ms) {
+        e->since_ms = now_ms;
+        e->guesses = 0;
+    }
+    e->window_ms = g->window_ms;
+    e->guesses++;
+    if (g->limit > 0 && e->guesses >= g->limit) {
+        memset(e->digest, 0, sizeof(e->digest));
+        e->until_ms = now_ms + g->window_ms;
+        e->closed = true;
+    }
+}
+
+bool
+gw_basic_memory_has(struct gw_basic_memory *m, const struct gw_basic_proof *p, uint64_t now_ms,
+                    const struct gw_basic_guesses *g)
+{
+    struct entry *e = find(row_of(m, p), p->whose);
+
+    if (e == NULL || e->closed || e->until_ms <= now_ms) {
+        return false;
+    }
+    if (CRYPTO_memcmp(e->digest, p->digest, GW_BASIC_DIGEST) == 0) {
+        return true;
+    }
+    count_guess(e, now_ms, g);
     return false;
 }
 
 void
-gw_basic_memory_put(struct gw_basic_memory *m, const unsigned char digest[GW_BASIC_DIGEST],
-                    uint64_t now_ms, uint64_t until_ms)
+gw_basic_memory_put(struct gw_basic_memory *m, const struct gw_basic_proof *p, uint64_t now_ms,
+                    uint64_t until_ms)
 {
-    struct entry *e = m->entries + row_of(m, digest);
-    struct entry *to = e;
+    struct entry *row = row_of(m, p);
+    struct entry *to = find(row, p->whose);
 
-    if (until_ms <= now_ms) {
+    if (until_ms <= now_ms || (to != NULL && to->closed && to->until_ms > now_ms)) {
         return;
     }
-    for (size_t i = 0; i < WAYS; i++) {
-        if (CRYPTO_memcmp(e[i].digest, digest, GW_BASIC_DIGEST) == 0) {
-            to = &e[i];
-            break;
+    if (to == NULL) {
+        to = row;
+        for (size_t i = 1; i < WAYS; i++) {
+            to = row[i].until_ms < to->until_ms ? &row[i] : to;
         }
-        to = e[i].until_ms < to->until_ms ? &e[i] : to;
+        *to = (struct entry){.whose = p->whose};
     }
-    memcpy(to->digest, digest, GW_BASIC_DIGEST);
+    if (to->closed || now_ms - to->since_ms >= to->window_ms) {
+        to->guesses = 0;
+        to->closed = false;
+    }
+    memcpy(to->digest, p->digest, GW_BASIC_DIGEST);
     to->until_ms = until_ms;
 }

@@ -20,7 +20,7 @@ static struct {
     pthread_cond_t work;
     struct gw_basic_job *first, **last; /* the queue; last: where the next goes */
     struct gw_basic_job *running;
-    struct gw_basic_failures *failures;
+    _Atomic(struct gw_basic_failures *) failures; /* made with the first check, and never again */
     long long n_queued, n_running, n_threads, n_idle, most_threads;
     unsigned long long right, wrong;
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER};
@@ -190,10 +190,14 @@ take(void)
             return NULL;
         }
     }
-    struct gw_basic_job *job = pool.n_threads > pool.most_threads ? NULL : pool.first;
-    if (job == NULL) {
+    if (pool.n_threads > pool.most_threads) {
+        if (pool.first != NULL) {
+            (void)pthread_cond_signal(
+                &pool.work); /* it may have woken us instead of one who stays */
+        }
         return NULL;
     }
+    struct gw_basic_job *job = pool.first;
     unlink_job(&pool.first, job);
     pool.n_queued--;
     pool.n_running++;
@@ -248,6 +252,24 @@ have_thread(void)
 
 /* ---- the workers' side -------------------------------------------------------------------- */
 
+uint64_t
+gw_basic_pool_wait(const struct gw_basic_settings *s, struct gw_str address)
+{
+    struct gw_basic_failures *failures = pool.failures;
+    uint64_t key = gw_basic_failures_key(GW_BASIC_OF_ADDRESS, address);
+
+    if (failures == NULL || gw_basic_failures_none(failures, key)) {
+        return 0;
+    }
+    struct gw_basic_window w = {.now_ms = gw_clock_mono_ms(), .window_ms = (uint64_t)s->window_ms};
+    lock();
+    uint64_t wait_ms = gw_basic_failures_wait(failures, key, s->address_failures, &w);
+    unlock();
+    return wait_ms;
+}
+
+/* Before it may follow: who would be refused with other words must not learn by the answer that
+ * these are the ones that somebody else is let in by. */
 static enum gw_basic_answer
 refuse(const struct gw_basic_job *job, const struct gw_basic_settings *s, uint64_t *wait_ms)
 {
@@ -272,12 +294,12 @@ ask(struct gw_basic_job *job, const struct gw_basic_settings *s, uint64_t *wait_
         pool.failures = gw_basic_failures_new();
     }
     pool.most_threads = s->threads;
-    if (follow(job)) {
-        return GW_BASIC_ASKED;
-    }
     enum gw_basic_answer answer = refuse(job, s, wait_ms);
     if (answer != GW_BASIC_ASKED) {
         return answer;
+    }
+    if (follow(job)) {
+        return GW_BASIC_ASKED;
     }
     struct gw_basic_window w = window_of(job);
     push(job);

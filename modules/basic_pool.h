@@ -21,7 +21,7 @@ struct gw_basic_job {
     char hash[GW_BCRYPT_CHARS + 1];
     bool known;     /* somebody has that hash; else it is only for the time that it takes */
     char *password; /* owned, NUL-terminated; wiped as soon as it was checked */
-    unsigned char digest[GW_BASIC_DIGEST];  /* of name, hash and password */
+    unsigned char digest[GW_BASIC_DIGEST];  /* of name, hash and password, wherever from */
     void (*done)(struct gw_basic_job *job); /* worker: it was checked, and is the caller's again */
     bool right;                             /* the answer */
     /* the pool's */
@@ -44,6 +44,10 @@ enum gw_basic_answer {
     GW_BASIC_TOO_MANY_ADDRESS,
     GW_BASIC_BUSY, /* as many wait as may */
 };
+
+/* Worker: before anything of the client's words is looked at.  In how many ms may this address try
+ * again?  0: now.  Takes the lock only when something may be kept of it. */
+uint64_t gw_basic_pool_wait(const struct gw_basic_settings *s, struct gw_str address);
 
 /* Worker.  name, address: who is counted.  home: the worker's own world.  When it is not ASKED,
  * the job is still the caller's, and *wait_ms says when another try may be worth it. */

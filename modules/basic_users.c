@@ -78,13 +78,14 @@ pack(struct gw_str name, const json_t *groups)
     return u;
 }
 
+/* As ks-core's pkg/models/auth/password.go: whatever it doesn't know is not active. */
 static enum gw_basic_state
 state_of(struct gw_str state)
 {
-    if (gw_str_eq(state, GW_STR("Disabled"))) {
-        return GW_BASIC_DISABLED;
+    if (gw_str_eq(state, GW_STR("Active"))) {
+        return GW_BASIC_ACTIVE;
     }
-    return gw_str_eq(state, GW_STR("AuthLimitExceeded")) ? GW_BASIC_LIMITED : GW_BASIC_ACTIVE;
+    return gw_str_eq(state, GW_STR("AuthLimitExceeded")) ? GW_BASIC_LIMITED : GW_BASIC_INACTIVE;
 }
 
 static struct gw_piece *
@@ -144,7 +145,7 @@ close_index(void *index)
 bool
 gw_basic_user_may_stay(const struct gw_basic_user *was, const struct gw_basic_user *now)
 {
-    return now != NULL && now->state != GW_BASIC_DISABLED && strcmp(now->hash, was->hash) == 0;
+    return now != NULL && now->state != GW_BASIC_INACTIVE && strcmp(now->hash, was->hash) == 0;
 }
 
 /* Whoever is within already by a password that is none now is shown out. */

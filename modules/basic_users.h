@@ -16,8 +16,8 @@ struct gw_basic_user {
     struct gw_piece piece; /* first */
     enum gw_basic_state {
         GW_BASIC_ACTIVE,
-        GW_BASIC_DISABLED,
-        GW_BASIC_LIMITED, /* AuthLimitExceeded: ks-core has seen too many wrong ones */
+        GW_BASIC_INACTIVE, /* Disabled, another word, or none: ks-core lets in only Active */
+        GW_BASIC_LIMITED,  /* AuthLimitExceeded: ks-core has seen too many wrong ones */
     } state;
     unsigned cost; /* of the hash; 0: there is none */
     char hash[GW_BCRYPT_CHARS + 1];
@@ -31,7 +31,7 @@ extern const struct gw_view gw_basic_users_view;
 struct gw_basic_user *gw_basic_users_find(const struct gw_world *w, struct gw_str name);
 
 /* May who was let in as this user stay, as the user is now (NULL: gone)?  Not when the account is
- * disabled or has another password. */
+ * inactive by now or has another password. */
 bool gw_basic_user_may_stay(const struct gw_basic_user *was, const struct gw_basic_user *now);
 
 /* The cost that most hashes have; a usual one when there are none. */

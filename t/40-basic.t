@@ -44,6 +44,8 @@ my @objects = (
     user('dear', hash_of('gold', 11)),
     user('gone', hash_of('gone'), state => 'Disabled'),
     user('tired', hash_of('tired'), state => 'AuthLimitExceeded'),
+    user('paused', hash_of('on hold'), state => 'Pending'),
+    {%{user('new', hash_of('new'))}, status => {}},
     user('plain', 'P@88w0rd'),
     user('expensive', '$2a$31$abcdefghijklmnopqrstuuH1Ov8GLtL1Cwyh7hKUUJ0qH2h5bFpXK'),
     role('GlobalRole', 'all', [{verbs => ['*'], nonResourceURLs => ['*']}, {verbs => ['*'], apiGroups => ['*'], resources => ['*']}]),
@@ -102,6 +104,8 @@ my @wrong = (
     ['a very long name', 'a' x 5000, 'x', 'password_wrong'],
     ['somebody who is disabled', 'gone', 'gone', 'user_disabled'],
     ['the same with a wrong one', 'gone', 'gone?', 'password_wrong'],
+    ['a state that ks-core does not let in', 'paused', 'on hold', 'user_disabled'],
+    ['somebody without a state', 'new', 'new', 'user_disabled'],
     ['a password that is not hashed', 'plain', 'P@88w0rd', 'password_wrong'],
     ['a hash that would take days', 'expensive', 'x', 'password_wrong'],
     ['a NUL in the password', 'alice', "wonder:land\0", 'basic_malformed'],
@@ -123,6 +127,12 @@ for my $case (['no colon', encode_base64('alice', '')], ['no base64', '!!!!'], [
     push @later, [$case->[0], 'basic_malformed'];
 }
 is $ext->seen, 0, 'none of it reached the extension';
+like ask('new', 'new')->{json}{message}, qr/status\.state of the User is not Active/, 'and why, to who knows the password';
+{
+    my $before = count('wrong');
+    is ask($_, '')->{status}, 401, "an empty password, $_" for 'alice', 'nobody';
+    is count('wrong'), $before, 'is not worked on';
+}
 $r = ask('tired', 'tired');
 is $r->{status}, 429, 'whom ks-core has suspended is told so';
 like $r->{json}{message}, qr/AuthLimitExceeded/, 'in these words';
@@ -255,6 +265,49 @@ is ask('alice', 'looking-glass')->{status}, 401, 'or gone';
     eventually { ask('days', 'no', undef, gateway => $g)->{status} == 503 } 'one that takes longer than may be waited';
     is $g->request(GET => '/extensions/members/x', $g->as('bob'))->{status}, 200, 'is in nobody\'s way';
     is $g->stop, 0, 'nor in that of the end';
+}
+
+# What is remembered answers no more guesses than a check does.
+sub guarded {
+    my (%limits) = @_;
+    my $g = gateway(core => $core->url, workers => 1, objects => [@objects], config => {
+        trusted_proxies => ['127.0.0.1'],
+        authentication => {basic => 'users', passwords => {remember => '1h', window => '20m', %limits}},
+    });
+    return ($g, sub { ask($_[0], $_[1], undef, gateway => $g, 'X-Forwarded-For' => $_[2])->{status} });
+}
+{
+    my ($g, $try) = guarded(user_failures => 0, address_failures => 3);
+    is $try->('slow', 'molasses', '10.1.0.1'), 200, 'one who is remembered' for 1 .. 2;
+    is count('remembered', $g), 1, 'is';
+    is $try->('slow', "guess-$_", '10.1.0.1'), 401, "guess $_ from the same address" for 1 .. 3;
+    is $try->('slow', 'guess-4', '10.1.0.1'), 429, 'is one too many';
+    is $try->('slow', 'molasses', '10.1.0.1'), 429, 'and so is the right one';
+    is count('remembered', $g), 1, 'though it is remembered';
+    is $try->('slow', 'molasses', '10.1.0.2'), 200, 'another address may come';
+    is count('right', $g), 2, 'but shows its password first';
+    is $try->('u', 'guess', "::ffff:10.2.0.$_"), 401, 'IPv4 written as IPv6 is no network of its own' for 1 .. 5;
+    is $try->('u', 'guess', '::ffff:10.1.0.1'), 429, 'and no way around a limit';
+}
+{
+    my ($g, $try) = guarded(user_failures => 3, address_failures => 0);
+    is $try->('slow', 'molasses', '10.1.0.1'), 200, 'a user who is remembered';
+    is $try->('slow', "guess-$_", '10.1.0.2'), 401, "guess $_ from elsewhere" for 1 .. 3;
+    is $try->('slow', 'molasses', '10.1.0.2'), 429, 'where the right one is of no use any more';
+    is $try->('slow', 'molasses', '10.1.0.1'), 200, 'and the user still comes in' for 1 .. 2;
+    is $try->('slow', "guess-$_", '10.1.0.1'), 429, "guess $_ from the same network" for 4 .. 6;
+    is $try->('slow', 'molasses', '10.1.0.1'), 429, 'until it was guessed at too often';
+}
+{
+    my ($g, $try) = guarded(%passwords);
+    is $try->('slow', 'molasses', '10.1.0.1'), 200, 'remembered for an hour' for 1 .. 2;
+    is count('right', $g), 1, 'by one check';
+    $g->configure({trusted_proxies => ['127.0.0.1'], authentication => {basic => 'users', passwords => {%passwords, remember => 0}}});
+    $g->reload;
+    eventually { $try->('slow', 'molasses', '10.1.0.1') == 200 && count('right', $g) > 1 } 'a shorter time is that of what is remembered, too';
+    my $before = count('right', $g);
+    is $try->('slow', 'molasses', '10.1.0.1'), 200, 'let in' for 1 .. 2;
+    is count('right', $g) - $before, 2, 'by a check each time';
 }
 
 # ---- Other ways --------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-/* basic.c - users and their hashes, what is remembered, and the threads that check. */
+/* basic.c - users and their hashes, and the threads that check. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,6 +22,7 @@ static struct gw_world *world;
 static struct gw_mailbox *mailbox;
 static char cheap[GW_BCRYPT_CHARS + 1]; /* of "right", at the lowest cost */
 static char slow[GW_BCRYPT_CHARS + 1];  /* the same, 64 times as long */
+static char ages[GW_BCRYPT_CHARS + 1];  /* 512 times: what others do meanwhile is done meanwhile */
 
 static void
 hash_of(char out[GW_BCRYPT_CHARS + 1], const char *setting)
@@ -44,6 +45,7 @@ begin(void **state)
     gw_world_mailbox(world, mailbox);
     hash_of(cheap, "$2a$04$abcdefghijklmnopqrstuu");
     hash_of(slow, "$2a$10$abcdefghijklmnopqrstuu");
+    hash_of(ages, "$2a$13$abcdefghijklmnopqrstuu");
     return 0;
 }
 
@@ -110,7 +112,7 @@ test_users(void **state)
     put_user("bob", "{\"metadata\":{\"name\":\"bob\"},\"spec\":{\"password\":\"P@88w0rd\"},"
                     "\"status\":{\"state\":\"Disabled\"}}");
     u = gw_basic_users_find(world, GW_STR("bob"));
-    assert_int_equal(u->state, GW_BASIC_DISABLED);
+    assert_int_equal(u->state, GW_BASIC_INACTIVE);
     assert_int_equal(u->cost, 0); /* not hashed yet: nobody can log in by it */
     put_user("eve",
              "{\"metadata\":{\"name\":\"eve\"},\"status\":{\"state\":\"AuthLimitExceeded\"}}");
@@ -119,6 +121,19 @@ test_users(void **state)
         "odd",
         "{\"metadata\":{\"name\":\"odd\"},\"spec\":{\"password\":7,\"groups\":{}},\"status\":[]}");
     assert_int_equal(gw_basic_users_find(world, GW_STR("odd"))->subject.n_groups, 1);
+    assert_int_equal(gw_basic_users_find(world, GW_STR("odd"))->state, GW_BASIC_INACTIVE);
+    static const char *const others[] = {"\"Pending\"", "\"active\"", "\"Active \"", "\"\"",
+                                         "null"};
+    for (size_t i = 0; i < N(others); i++) {
+        char text[128];
+
+        (void)snprintf(text, sizeof(text),
+                       "{\"metadata\":{\"name\":\"odd\"},\"status\":{\"state\":%s}}", others[i]);
+        put_user("odd", text);
+        assert_int_equal(gw_basic_users_find(world, GW_STR("odd"))->state, GW_BASIC_INACTIVE);
+    }
+    put_user("odd", "{\"metadata\":{\"name\":\"odd\"}}");
+    assert_int_equal(gw_basic_users_find(world, GW_STR("odd"))->state, GW_BASIC_INACTIVE);
 
     assert_null(gw_basic_users_find(world, GW_STR("Alice")));
     assert_null(gw_basic_users_find(world, GW_STR("alice ")));
@@ -127,44 +142,6 @@ test_users(void **state)
     put_user("nobody", NULL);
     assert_null(gw_basic_users_find(world, GW_STR("alice")));
     assert_int_equal(gw_basic_users_cost(world), 10);
-}
-
-/* ---- memory ------------------------------------------------------------------------------- */
-
-static void
-test_memory(void **state)
-{
-    struct gw_basic_memory *m = gw_basic_memory_new(6);
-    struct gw_basic_memory *other = gw_basic_memory_new(6);
-    unsigned char d[4][GW_BASIC_DIGEST];
-
-    (void)state;
-    assert_true(gw_basic_memory_digest(m, GW_STR("ab"), GW_STR("h"), GW_STR("c"), d[0]));
-    assert_true(gw_basic_memory_digest(m, GW_STR("a"), GW_STR("h"), GW_STR("bc"), d[1]));
-    assert_true(gw_basic_memory_digest(m, GW_STR("ab"), GW_STR("i"), GW_STR("c"), d[2]));
-    assert_true(gw_basic_memory_digest(other, GW_STR("ab"), GW_STR("h"), GW_STR("c"), d[3]));
-    assert_memory_not_equal(d[0], d[1], GW_BASIC_DIGEST);
-    assert_memory_not_equal(d[0], d[2], GW_BASIC_DIGEST);
-    assert_memory_equal(d[0], d[3], GW_BASIC_DIGEST); /* of the process, not of the worker */
-
-    assert_false(gw_basic_memory_has(m, d[0], 1000));
-    gw_basic_memory_put(m, d[0], 1000, 1000); /* not to be remembered at all */
-    assert_false(gw_basic_memory_has(m, d[0], 1000));
-    gw_basic_memory_put(m, d[0], 1000, 2000);
-    assert_true(gw_basic_memory_has(m, d[0], 1999));
-    assert_false(gw_basic_memory_has(m, d[0], 2000));
-    assert_false(gw_basic_memory_has(m, d[1], 1999));
-    for (unsigned i = 0; i < 1000; i++) { /* the last one is always there */
-        char name[16];
-
-        (void)snprintf(name, sizeof(name), "%u", i);
-        assert_true(gw_basic_memory_digest(m, gw_str_of(name), GW_STR("h"), GW_STR("c"), d[1]));
-        gw_basic_memory_put(m, d[1], 1000 + i, 5000 + i);
-        assert_true(gw_basic_memory_has(m, d[1], 1000 + i));
-    }
-    gw_basic_memory_free(m);
-    gw_basic_memory_free(other);
-    gw_basic_memory_free(NULL);
 }
 
 /* ---- the pool ----------------------------------------------------------------------------- */
@@ -308,6 +285,73 @@ test_limits(void **state)
     wait_for(1);
 }
 
+/* What is asked before anything is looked at. */
+static void
+test_an_address_waits(void **state)
+{
+    struct gw_basic_settings none = defaults;
+
+    (void)state;
+    none.address_failures = 0;
+    for (int i = 0; i < 5; i++) {
+        char name[16];
+
+        (void)snprintf(name, sizeof(name), "w%d", i);
+        assert_int_equal(gw_basic_pool_wait(&defaults, GW_STR("25")), 0);
+        assert_int_equal(ask(job_of('x', "wrong", cheap), &defaults, name, "25"), GW_BASIC_ASKED);
+        wait_for(1);
+    }
+    uint64_t wait_ms = gw_basic_pool_wait(&defaults, GW_STR("25"));
+    assert_true(wait_ms > 0 && wait_ms <= 600000);
+    assert_int_equal(gw_basic_pool_wait(&defaults, GW_STR("26")), 0);
+    assert_int_equal(gw_basic_pool_wait(&none, GW_STR("25")), 0);
+}
+
+/* Whoever would be refused with other words is with those that somebody else is asking about, or
+ * the answer would tell which these are. */
+static void
+test_no_word_is_let_past_a_limit(void **state)
+{
+    struct gw_basic_settings s = defaults;
+
+    (void)state;
+    assert_int_equal(ask(job_of('a', "wrong", slow), &s, "fay", "70"), GW_BASIC_ASKED);
+    assert_int_equal(ask(job_of('b', "wrong", slow), &s, "fay", "71"), GW_BASIC_ASKED);
+    assert_int_equal(ask(job_of('b', "wrong", slow), &s, "fay", "71"), GW_BASIC_ASKED);
+    assert_int_equal(ask(job_of('c', "right", ages), &s, "fay", "72"), GW_BASIC_ASKED);
+    assert_int_equal(ask(job_of('c', "right", ages), &s, "fay", "73"), GW_BASIC_TOO_MANY_USER);
+    wait_for(4);
+    s.user_failures = s.address_failures = 0;
+    s.threads = s.pending = 1;
+    assert_int_equal(ask(job_of('d', "right", ages), &s, "fay", "70"), GW_BASIC_ASKED);
+    while (ask(job_of('e', "right", cheap), &s, "fay", "70") != GW_BASIC_ASKED) {
+    } /* as soon as the thread is at the first one */
+    assert_int_equal(ask(job_of('e', "right", cheap), &s, "fay", "70"), GW_BASIC_BUSY);
+    assert_int_equal(ask(job_of('f', "right", cheap), &s, "fay", "70"), GW_BASIC_BUSY);
+    wait_for(2);
+}
+
+/* Those threads that are too many by now wake one that stays. */
+static void
+test_fewer_threads(void **state)
+{
+    struct gw_basic_settings s = defaults;
+
+    (void)state;
+    s.user_failures = s.address_failures = 0;
+    for (int round = 0; round < 5; round++) {
+        s.threads = 8;
+        for (int i = 0; i < 8; i++) {
+            assert_int_equal(ask(job_of((char)('A' + i), "right", slow), &s, "less", "80"),
+                             GW_BASIC_ASKED);
+        }
+        wait_for(8);
+        s.threads = 1;
+        assert_int_equal(ask(job_of('Z', "right", cheap), &s, "less", "80"), GW_BASIC_ASKED);
+        wait_for(1);
+    }
+}
+
 /* Who was right often is not limited. */
 static void
 test_right_ones_count_nothing(void **state)
@@ -349,6 +393,7 @@ test_withdrawing(void **state)
 
     (void)state;
     s.threads = 1;
+    s.user_failures = 4; /* three are under way */
     jobs[0] = job_of('a', "right", slow);
     jobs[1] = job_of('b', "wrong", slow);
     jobs[2] = job_of('c', "right", slow);
@@ -399,10 +444,12 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_users),
-        cmocka_unit_test(test_memory),
         cmocka_unit_test(test_right_and_wrong),
         cmocka_unit_test(test_the_same_is_one_check),
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_an_address_waits),
+        cmocka_unit_test(test_no_word_is_let_past_a_limit),
+        cmocka_unit_test(test_fewer_threads),
         cmocka_unit_test(test_right_ones_count_nothing),
         cmocka_unit_test(test_the_queue_is_bounded),
         cmocka_unit_test(test_withdrawing),

@@ -61,7 +61,9 @@ test_a_limit(void **state)
     for (unsigned i = 0; i < LIMIT; i++) {
         assert_int_equal(wait_of(1, 1000 + i), 0);
         guess_wrong(1, 1000 + i);
+        assert_false(gw_basic_failures_none(f, 1));
     }
+    assert_true(gw_basic_failures_none(f, 2));
     assert_int_equal(wait_of(1, 2000), WINDOW - 1000); /* from the first */
     assert_int_equal(wait_of(2, 2000), 0);             /* nobody else */
     assert_int_equal(wait_of(1, 1000 + WINDOW - 1), 1);
@@ -116,6 +118,7 @@ test_who_was_right_leaves_nothing(void **state)
     for (uint64_t key = 0; key < 100; key++) {
         gw_basic_failures_begin(f, key, &w);
         gw_basic_failures_end(f, key);
+        assert_true(gw_basic_failures_none(f, key));
     }
     assert_int_equal(gw_basic_failures_count(f), 0);
 }
