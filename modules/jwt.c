@@ -168,36 +168,38 @@ static enum gw_verdict authenticate(struct gw_req *req, const void *conf);
  * to be found out.  What is to be said until then. */
 static enum gw_err
 look_for_key(struct gw_req *req, const struct gw_jwt_settings *s,
-             const struct gw_jwt_claims *claims, uint64_t now_ms, enum gw_err err)
+             const struct gw_jwt_finding *found, uint64_t now_ms)
 {
-    uint64_t made_ms = claims->made_ms < now_ms ? claims->made_ms : now_ms;
-
-    if (claims->lacking == NULL || req->dry) {
-        return err;
+    if (found->lacking == NULL || req->dry) {
+        return found->err;
     }
-    switch (
-        gw_jwt_wait(claims->lacking->source, req, made_ms, s->key_sets.wait_ms, authenticate, s)) {
+    switch (gw_jwt_wait(req, found, now_ms, s->key_sets.wait_ms, authenticate, s)) {
     case GW_JWT_WAITS:
     case GW_JWT_KNOWN:
-        return err;
+        return found->err;
     case GW_JWT_UNSURE:
         return GW_ERR_KEYS_UNAVAILABLE;
     }
     abort();
 }
 
-/* *pass: with a reference. */
+/* *pass: with a reference; or untouched, and why. */
 static enum gw_err
 verify(struct gw_req *req, const struct gw_jwt_settings *s, struct worker *w, struct gw_str token,
        uint64_t now_ms, struct gw_jwt_pass **pass)
 {
     struct counts *counts = gw_world_state(req->world, &gw_jwt_rows, sizeof(*counts));
-    struct gw_jwt_claims claims;
-    const char *why = "";
-    enum gw_err err = gw_jwt_verify(w->verifiers, req->arena, token, now_ms, &claims, &why);
+    const struct gw_jwt_finding *before = gw_jwt_wait_found(req);
+    struct gw_jwt_claims claims = {.lacking = before == NULL ? NULL : before->lacking};
+    const char *why = before == NULL ? "" : before->why;
+    enum gw_err err = before == NULL
+                          ? gw_jwt_verify(w->verifiers, req->arena, token, now_ms, &claims, &why)
+                          : before->err;
 
     if (err != GW_ERR_OK) {
-        err = look_for_key(req, s, &claims, now_ms, err);
+        const struct gw_jwt_finding found = {.lacking = claims.lacking, .why = why, .err = err};
+
+        err = look_for_key(req, s, &found, now_ms);
         if (req->pending.cancel != NULL) {
             return err;
         }
@@ -233,7 +235,7 @@ check_token(struct gw_req *req, const struct gw_jwt_settings *s, struct gw_str t
     } else {
         enum gw_err err = verify(req, s, w, token, now_ms, &p);
 
-        if (err != GW_ERR_OK) {
+        if (p == NULL) {
             return err;
         }
         how = "jwt";

@@ -12,6 +12,7 @@ struct gw_jwt_fetch {
     uint64_t ask_after_ms;  /* mono; before that, requests' questions are not passed on */
     uint64_t begun_ms;      /* wall; the question that is under way */
     uint64_t asked_ms;      /* wall; the last that had a good answer; 0: none */
+    uint64_t answered;      /* that one's number */
     unsigned failures;      /* one after the other */
     bool naming;            /* get is for the document that names the set */
     bool wanted;            /* the next question is one that requests are the cause of */

@@ -26,6 +26,7 @@ gw_jwt_tell(struct gw_jwt_fetcher *f, struct gw_jwt_source *s, struct gw_jwt_key
         .keys = keys,
         .ask_after_ms = s->fetch->ask_after_ms,
         .asked_ms = s->fetch->asked_ms,
+        .answered = s->fetch->answered,
         .failed = atomic_load(&s->trouble) != NULL || !atomic_load(&s->used),
         .wake = wake,
     };
@@ -104,6 +105,7 @@ gw_jwt_question_begin(struct gw_jwt_fetcher *f, struct gw_jwt_source *s, bool de
 {
     struct gw_jwt_fetch *t = s->fetch;
 
+    atomic_fetch_add(&s->begun, 1); /* who has asked before this is answered by it */
     t->naming = s->name.discovery;
     t->begun_ms = gw_clock_wall_ms();
     t->due_ms = UINT64_MAX;
@@ -127,7 +129,10 @@ over(struct gw_jwt_fetcher *f, struct gw_jwt_source *s, enum gw_jwt_fetched how,
     t->get = NULL;
     t->failures = how == GW_JWT_FETCH_FAILED ? t->failures + 1 : 0;
     t->due_ms = now_ms + (t->failures > 0 ? again_in(t->failures) : fresh_for(f, fresh_ms));
-    t->asked_ms = how == GW_JWT_FETCH_FAILED ? t->asked_ms : t->begun_ms;
+    if (how != GW_JWT_FETCH_FAILED) {
+        t->asked_ms = t->begun_ms;
+        t->answered = atomic_load(&s->begun);
+    }
     gw_jwt_answer_note(s, how, trouble);
     if (how == GW_JWT_FETCH_CHANGED) {
         gw_jwt_publish(f, s, true);

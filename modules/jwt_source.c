@@ -134,6 +134,7 @@ use_keys(struct gw_jwt_slot *slot, struct gw_world *w, struct gw_jwt_keyset *key
     struct gw_jwt_keyset *before = slot->keys;
 
     slot->keys = keys;
+    gw_jwt_wait_changed();
     for (size_t i = 0; before != NULL && i < before->n; i++) {
         if (gw_jwt_keyset_find(keys, before->keys[i]) == keys->n) {
             atomic_load (&on_removed)(w, before->keys[i]);
@@ -154,9 +155,11 @@ run_news(struct gw_mail *mail, void *receiver)
     }
     slot->ask_after_ms = n->ask_after_ms;
     slot->asked_ms = n->asked_ms;
+    slot->answered = n->answered;
     slot->failed = n->failed;
     if (n->wake) {
         slot->asked = false;
+        slot->heard++;
         gw_jwt_wake(slot);
     }
     free(n);

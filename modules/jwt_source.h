@@ -19,17 +19,18 @@
 #include "gateway/world.h"
 #include "modules/jwt_keyset.h"
 
-struct gw_jwt_waiter;
+struct gw_jwt_link;
 
 /* One worker's; on its thread alone. */
 struct gw_jwt_slot {
     struct gw_jwt_keyset *keys; /* a reference; NULL: none are known yet */
-    struct gw_jwt_waiter *waiters;
-    struct gw_jwt_waiter *looking; /* the one that looks again just now; or NULL */
-    uint64_t ask_after_ms;         /* mono; earlier, the issuer is not asked again */
-    uint64_t asked_ms;             /* wall; when the set was asked for that we know; 0: never */
-    bool asked;                    /* by this worker, and there is no answer yet */
-    bool failed;                   /* the last fetch */
+    struct gw_jwt_link *waiters;
+    uint64_t ask_after_ms; /* mono; earlier, the issuer is not asked again */
+    uint64_t asked_ms;     /* wall; when the set was asked for that we know; 0: never */
+    uint64_t answered;     /* the question that this was the answer of; 0: none */
+    uint64_t heard;        /* times that those who wait were woken */
+    bool asked;            /* by this worker, and there is no answer yet */
+    bool failed;           /* the last fetch */
 };
 
 /* A key, what it came from, and until when it is taken.  jwt_fetch.c's thread's. */
@@ -64,6 +65,7 @@ struct gw_jwt_source {
     atomic_uint n_keys, n_old;
     atomic_ullong fetched_ms; /* wall; the last good fetch; 0: never */
     atomic_ullong fetches[GW_JWT_N_FETCHED];
+    atomic_ullong begun;           /* questions: the number of the last */
     _Atomic(const char *) trouble; /* static words, of the last fetch; NULL: it was good */
     /* the fetching thread's; before it starts, control's */
     struct gw_jwt_entry entries[GW_JWT_KEYS_MAX];
@@ -96,7 +98,7 @@ struct gw_jwt_news {
     struct gw_jwt_source *source;
     struct gw_world *world;
     struct gw_jwt_keyset *keys;
-    uint64_t ask_after_ms, asked_ms;
+    uint64_t ask_after_ms, asked_ms, answered;
     bool failed, wake;
 };
 void gw_jwt_news_send(struct gw_jwt_source *s, struct gw_world *w, const struct gw_jwt_news *news);

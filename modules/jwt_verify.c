@@ -23,9 +23,10 @@ struct gw_jwt_verifiers {
 /* A token and the rows of its issuer: what came of it so far. */
 struct trial {
     const struct gw_jwt_token *token;
-    const struct gw_jwt_alg *alg;        /* NULL: nobody knows it */
-    enum gw_err err;                     /* what came nearest */
-    const struct gw_jwt_issuer *lacking; /* the first row whose keys may be others by now */
+    const struct gw_jwt_alg *alg; /* NULL: nobody knows it */
+    struct gw_arena *arena;
+    struct gw_jwt_lack *lacking; /* the sources of rows whose keys may be others by now */
+    enum gw_err err;             /* what came nearest */
 };
 
 struct gw_jwt_verifiers *
@@ -128,12 +129,37 @@ is_meant(const struct gw_jwt_key *key, struct gw_str kid)
     return kid.n == 0 || key->id == NULL || gw_str_eq(kid, gw_str_of(key->id));
 }
 
+/* Nobody has vouched for it, and nobody gets in by it: it only says for how long to hope. */
+static uint64_t
+made_at(const struct gw_jwt_token *t, const struct gw_jwt_issuer *s)
+{
+    const struct gw_jwt_json *iat = gw_jwt_json_get(t->claims, "iat");
+
+    if (!gw_jwt_json_is(iat, GW_JWT_JSON_INTEGER) || iat->number.integer < 0 ||
+        iat->number.integer > INT64_MAX / 2000) {
+        return UINT64_MAX;
+    }
+    return (uint64_t)iat->number.integer * 1000 + 999 + (uint64_t)s->leeway_ms;
+}
+
 static void
 lacks(struct trial *t, const struct gw_jwt_issuer *s)
 {
-    if (t->lacking == NULL && s->source != NULL) {
-        t->lacking = s;
+    struct gw_jwt_lack *l = t->lacking;
+
+    if (s->source == NULL) {
+        return;
     }
+    while (l != NULL && l->source != s->source) {
+        l = l->next;
+    }
+    if (l == NULL) {
+        l = gw_arena_alloc(t->arena, sizeof(*l));
+        *l = (struct gw_jwt_lack){.next = t->lacking, .source = s->source};
+        t->lacking = l;
+    }
+    uint64_t made_ms = made_at(t->token, s);
+    l->made_ms = made_ms > l->made_ms ? made_ms : l->made_ms;
 }
 
 /* Keys that are published are no secrets. */
@@ -212,26 +238,13 @@ words_of(enum gw_err err)
     }
 }
 
-/* Nobody has vouched for it, and nobody gets in by it: it only says for how long to hope. */
-static uint64_t
-made_at(const struct gw_jwt_token *t, const struct gw_jwt_issuer *s)
-{
-    const struct gw_jwt_json *iat = gw_jwt_json_get(t->claims, "iat");
-
-    if (!gw_jwt_json_is(iat, GW_JWT_JSON_INTEGER) || iat->number.integer < 0 ||
-        iat->number.integer > INT64_MAX / 2000) {
-        return UINT64_MAX;
-    }
-    return (uint64_t)iat->number.integer * 1000 + 999 + (uint64_t)s->leeway_ms;
-}
-
 enum gw_err
 gw_jwt_verify(struct gw_jwt_verifiers *v, struct gw_arena *a, struct gw_str token, uint64_t now_ms,
               struct gw_jwt_claims *out, const char **why)
 {
     struct gw_jwt_token parts;
     enum gw_err err = gw_jwt_token_split(&parts, a, token, why);
-    struct trial t = {.token = &parts, .err = GW_ERR_TOKEN_ISSUER};
+    struct trial t = {.token = &parts, .arena = a, .err = GW_ERR_TOKEN_ISSUER};
 
     *out = (struct gw_jwt_claims){0};
     if (err != GW_ERR_OK) {
@@ -252,7 +265,6 @@ gw_jwt_verify(struct gw_jwt_verifiers *v, struct gw_arena *a, struct gw_str toke
         }
     }
     out->lacking = t.lacking;
-    out->made_ms = t.lacking == NULL ? 0 : made_at(&parts, t.lacking);
     *why = words_of(t.err);
     return t.err;
 }

@@ -22,14 +22,20 @@ struct gw_jwt_verifiers *gw_jwt_verifiers_new(const struct gw_jwt_settings *sett
                                               unsigned world_id);
 void gw_jwt_verifiers_free(struct gw_jwt_verifiers *v); /* NULL is fine */
 
+/* A source that may have other keys by now, and when the token was made at the latest, as it says.
+ */
+struct gw_jwt_lack {
+    struct gw_jwt_lack *next;
+    struct gw_jwt_source *source;
+    uint64_t made_ms; /* wall */
+};
+
 /* What a good token says.  Slices live as long as the arena. */
 struct gw_jwt_claims {
     const struct gw_jwt_issuer *issuer;
     const struct gw_jwt_key *key; /* whose signature it is; one of the issuer's */
-    /* of a token that is not good: whose keys may have changed since we know them, or NULL; and
-     * when the token was made at the latest, as it says */
-    const struct gw_jwt_issuer *lacking;
-    uint64_t made_ms;
+    /* of a token that is not good: where its key may be; each source once; NULL: nowhere */
+    const struct gw_jwt_lack *lacking;
     struct gw_str key_id; /* as the header says; or none */
     struct gw_subject subject;
     struct gw_str id;    /* claim jti, or none */

@@ -53,6 +53,12 @@ $issuer->release(10);
 is_deeply answers(), $all_good, 'they come with a token of the next key: all wait for it, and are good';
 is $issuer->seen, 1, 'and the issuer is asked once for all of them';
 
+my $nobody = Gateway::Keys->new('nobody');
+$issuer->forget;
+is_deeply ask_all($nobody->token({iss => $iss, username => 'eve', iat => time - 600, exp => time + 600})), {401 => CLIENTS},
+    'with a token of nobody\'s key: all are refused';
+ok $issuer->seen <= 1, 'and the issuer is asked once at most';
+
 # ---- Changes that are faster than the issuer may be asked ------------------------------------------------
 
 for my $n (2 .. 5) {

@@ -256,6 +256,41 @@ eventually { metric(qq(keys{issuer="$iss",url="@{[$issuer->url]}/others"})) } 't
 unlike $gw->admin(GET => '/-/metrics')->{body} . $gw->stderr, qr/s3cret/, 'what a URL has as its query is not shown';
 $gw->stop;
 
+# ---- A token that is as young as the question ------------------------------------------------------------
+
+publish('a');
+configured({}, {refetch => '1h'});
+$gw->start;
+is ask('a')->{status}, 200, 'a known key, and an issuer that may be asked once more in this hour';
+is ask('d', iat => time + 5)->{status}, 401, 'who has caused a question is answered by it, whatever the token says of its age';
+is ask('d', iat => time + 5)->{status}, 503, 'who comes later is not';
+$gw->stop;
+
+# ---- Two rows of one issuer ----------------------------------------------------------------------------------
+
+my @half = map { my $n = $_; upstream { -e "$dir/away-$n" ? [500, {}, ''] : [200, {}, slurp("$dir/half-$n")] } } 0, 1;
+sub publish_half { my ($n, @names) = @_; spew("$dir/tmp", Gateway::Keys::set(map { $key{$_} } @names)); return rename "$dir/tmp", "$dir/half-$n" }
+publish_half(0, 'a');
+publish_half(1, 'b');
+$gw->configure({authentication => {
+    issuers => [map { {issuer => $iss, jwks_url => $_->url . '/keys', token_types => []} } @half],
+    key_sets => {%sets, refetch => '300ms', refresh => '1h'},
+}});
+$gw->start;
+is ask($_)->{status}, 200, "two rows of one issuer: key $_" for qw(a b);
+publish_half(1, 'b', 'c');
+is ask('c')->{status}, 200, 'a key that is new in the second is found there';
+publish_half(0, 'a', 'd');
+is ask('d')->{status}, 200, 'and one that is new in the first, there';
+is ask('e')->{status}, 401, 'one that neither has is refused';
+spew("$dir/away-1", '');
+eventually { ask('e'); $gw->stderr =~ /status is not 200/ } 'the second to be away';
+is ask('e')->{status}, 503, 'while one of them is away, nobody knows';
+publish_half(0, 'a', 'e');
+eventually { ask('e')->{status} == 200 } 'the key, in the first';
+pass 'what the other has is found all the same';
+$gw->stop;
+
 # ---- Discovery ---------------------------------------------------------------------------------------------
 
 my $finder = upstream {
