@@ -71,6 +71,27 @@ gw_jwt_entries_merge(struct gw_jwt_source *s, const struct gw_jwks *set, uint64_
     return changed;
 }
 
+void
+gw_jwt_entries_take_over(struct gw_jwt_source *s, const struct gw_jwt_source *other,
+                         uint64_t now_ms)
+{
+    uint64_t latest = now_ms + (uint64_t)s->name.old_keys_ms;
+
+    while (s->n_entries > 0) {
+        drop(&s->entries[--s->n_entries]);
+    }
+    for (size_t i = 0; i < other->n_entries; i++) {
+        struct gw_jwt_entry e = other->entries[i];
+
+        e.until_ms = e.until_ms > latest ? latest : e.until_ms;
+        if (e.until_ms == 0 || e.until_ms > now_ms) {
+            (void)gw_jwt_key_ref(e.key);
+            (void)json_incref(e.jwk);
+            s->entries[s->n_entries++] = e;
+        }
+    }
+}
+
 bool
 gw_jwt_entries_expire(struct gw_jwt_source *s, uint64_t now_ms)
 {

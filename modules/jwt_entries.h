@@ -13,6 +13,10 @@
 /* The issuer's set is now this one, of at least one key.  True: something has changed. */
 bool gw_jwt_entries_merge(struct gw_jwt_source *s, const struct gw_jwks *set, uint64_t now_ms);
 
+/* What the other knows, in the place of what was known; as long as old_keys of s says. */
+void gw_jwt_entries_take_over(struct gw_jwt_source *s, const struct gw_jwt_source *other,
+                              uint64_t now_ms);
+
 /* Those whose time is over are gone.  True: there were some. */
 bool gw_jwt_entries_expire(struct gw_jwt_source *s, uint64_t now_ms);
 

@@ -47,8 +47,28 @@ shorten(struct gw_jwt_fetcher *f, struct gw_jwt_source *s, struct gw_jwt_fetch *
     }
 }
 
+/* Another old_keys or ca_file makes another source, of the same keys. */
 static void
-set_used(struct gw_jwt_fetcher *f, struct gw_jwt_source *s, const struct use_mail *m)
+inherit(struct gw_jwt_fetcher *f, struct gw_jwt_source *s)
+{
+    const struct gw_jwt_source *from = NULL;
+
+    for (const struct gw_jwt_source *o = gw_jwt_sources(); o != NULL; o = o->next) {
+        if (o != s && o->fetch != NULL && o->n_entries > 0 &&
+            strcmp(o->name.issuer, s->name.issuer) == 0 && strcmp(o->name.url, s->name.url) == 0 &&
+            (from == NULL || atomic_load(&o->fetched_ms) > atomic_load(&from->fetched_ms))) {
+            from = o;
+        }
+    }
+    if (from != NULL && atomic_load(&from->fetched_ms) > atomic_load(&s->fetched_ms)) {
+        gw_jwt_entries_take_over(s, from, gw_clock_wall_ms());
+        atomic_store(&s->fetched_ms, atomic_load(&from->fetched_ms));
+        gw_jwt_publish(f, s, true);
+    }
+}
+
+static void
+set_used(struct gw_jwt_fetcher *f, struct gw_jwt_source *s, const struct use_mail *m, bool first)
 {
     bool used = false;
 
@@ -58,19 +78,42 @@ set_used(struct gw_jwt_fetcher *f, struct gw_jwt_source *s, const struct use_mai
     if (!used && s->fetch == NULL) {
         return; /* it never was in use */
     }
-    struct gw_jwt_fetch *t = s->fetch == NULL ? gw_mem_alloc(sizeof(*t)) : s->fetch;
+    bool known = s->fetch != NULL;
+    struct gw_jwt_fetch *t = known ? s->fetch : gw_mem_alloc(sizeof(*t));
     bool before = atomic_exchange(&s->used, used);
     s->fetch = t;
-    if (used) {
-        t->due_ms = before ? t->due_ms : 0;
-        shorten(f, s, t);
+    if (!used) {
+        gw_jwt_get_free(t->get);
+        t->get = NULL;
+        t->due_ms = UINT64_MAX;
+        if (before) {
+            gw_jwt_tell(f, s, NULL, true); /* requests of before wait for what will not come */
+        }
         return;
     }
-    gw_jwt_get_free(t->get);
-    t->get = NULL;
-    t->due_ms = UINT64_MAX;
-    if (before) {
-        gw_jwt_tell(f, s, NULL, true); /* requests of before wait for what will not come */
+    t->due_ms = before ? t->due_ms : 0;
+    shorten(f, s, t);
+    if (!known) {
+        inherit(f, s);
+    }
+    if (!before && s->n_entries > 0 && !first) {
+        f->unsaved = true; /* what is not in use is not in the file */
+    }
+}
+
+/* As far as it can be read: what can't be just now is left alone, and not written over. */
+static void
+look_at_file(struct gw_jwt_fetcher *f)
+{
+    struct gw_jwt_doubt doubt;
+
+    json_decref(gw_jwt_known_read(f->file, &doubt));
+    if (doubt.bad || doubt.foreign) {
+        gw_jwt_known_set_aside(f->file);
+        f->unsaved = true;
+    }
+    if (doubt.why == NULL || doubt.bad) {
+        gw_jwt_save(f);
     }
 }
 
@@ -79,18 +122,16 @@ run_use(struct gw_mail *mail, void *receiver)
 {
     struct use_mail *m = (struct use_mail *)mail;
     struct gw_jwt_fetcher *f = receiver;
-    const char *why = NULL;
+    bool first = f->file == NULL; /* then what is known came from the file */
 
+    f->unsaved = f->unsaved || (!first && strcmp(f->file, m->file) != 0);
     free(f->file);
     f->file = m->file;
     f->settings = m->settings;
     for (struct gw_jwt_source *s = gw_jwt_sources(); s != NULL; s = s->next) {
-        set_used(f, s, m);
+        set_used(f, s, m, first);
     }
-    json_decref(gw_jwt_known_read(f->file, &why));
-    if (why != NULL) {
-        gw_jwt_known_set_aside(f->file);
-    }
+    look_at_file(f);
     free(m);
 }
 
@@ -143,6 +184,7 @@ look_at_clock(struct gw_jwt_fetcher *f)
         if (gw_jwt_entries_expire(s, wall_ms)) {
             gw_jwt_answer_say(s, "keys that left the set a while ago are no longer taken");
             gw_jwt_publish(f, s, false);
+            gw_jwt_save(f);
         }
         if (t->get == NULL && now_ms >= t->due_ms) {
             gw_jwt_question_begin(f, s, t->wanted);

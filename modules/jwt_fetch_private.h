@@ -21,6 +21,8 @@ struct gw_jwt_fetcher {
     struct gw_world *const *worlds;
     size_t n_worlds;
     bool stopping;
+    bool unsaved;     /* more is known than the file says */
+    bool save_failed; /* the last time */
 };
 
 /* Asks the source's issuer; demanded: since requests want it. */
@@ -29,7 +31,10 @@ void gw_jwt_question_begin(struct gw_jwt_fetcher *f, struct gw_jwt_source *s, bo
 /* What it has asked for last is over. */
 void gw_jwt_question_answered(struct gw_jwt_fetcher *f, struct gw_jwt_source *s, CURLcode code);
 
-/* The workers are told: of another set, which is also kept on disk; of what has changed else. */
+/* Keeps on disk what is known, if it is not there yet. */
+void gw_jwt_save(struct gw_jwt_fetcher *f);
+
+/* The workers are told: of another set, which is to be saved; of what has changed else. */
 void gw_jwt_publish(struct gw_jwt_fetcher *f, struct gw_jwt_source *s, bool wake);
 void gw_jwt_tell(struct gw_jwt_fetcher *f, struct gw_jwt_source *s, struct gw_jwt_keyset *keys,
                  bool wake);

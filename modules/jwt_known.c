@@ -21,7 +21,7 @@
 
 /* Whoever can write it can make tokens for everybody. */
 static const char *
-check_owner(int fd)
+check_owner(int fd, bool *foreign)
 {
     struct stat st;
 
@@ -31,20 +31,25 @@ check_owner(int fd)
     if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0 || (st.st_uid != geteuid() && geteuid() != 0)) {
         return "can be written by others than the server's user";
     }
+    *foreign = st.st_uid != geteuid();
     return NULL;
 }
 
-static const char *
+/* False: it can't be read just now. */
+static bool
 read_all(int fd, struct gw_buf *text)
 {
     char chunk[8192];
     ssize_t n = 1;
 
-    while (n > 0 && text->n <= FILE_MAX) {
+    while (n != 0 && text->n <= FILE_MAX) {
         n = read(fd, chunk, sizeof(chunk));
+        if (n < 0 && errno != EINTR) {
+            return false;
+        }
         gw_buf_add(text, chunk, n > 0 ? (size_t)n : 0);
     }
-    return n < 0 ? "can't be read" : n > 0 ? "is too large" : NULL;
+    return true;
 }
 
 static void
@@ -60,6 +65,10 @@ parse(struct gw_str text, const char **why)
     struct gw_str body = text.n < HEAD ? GW_STR_NONE : gw_str_skip(text, HEAD);
 
     format_head(head, body);
+    if (text.n > FILE_MAX) {
+        *why = "is too large";
+        return NULL;
+    }
     json_t *root = body.n > 0 && memcmp(head, text.p, HEAD) == 0
                        ? json_loadb(body.p, body.n, JSON_REJECT_DUPLICATES, NULL)
                        : NULL;
@@ -70,20 +79,25 @@ parse(struct gw_str text, const char **why)
 }
 
 json_t *
-gw_jwt_known_read(const char *path, const char **why)
+gw_jwt_known_read(const char *path, struct gw_jwt_doubt *doubt)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    /* NONBLOCK: what is no file is not waited for */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     struct gw_buf text = {0};
     json_t *root = NULL;
 
-    *why = fd < 0 && errno != ENOENT ? "can't be opened" : NULL;
+    *doubt = (struct gw_jwt_doubt){0};
     if (fd < 0) {
+        doubt->why = errno != ENOENT ? "can't be opened" : NULL;
         return NULL;
     }
-    *why = check_owner(fd);
-    *why = *why == NULL ? read_all(fd, &text) : *why;
-    if (*why == NULL) {
-        root = parse(gw_buf_text(&text), why);
+    doubt->why = check_owner(fd, &doubt->foreign);
+    doubt->bad = doubt->why != NULL;
+    if (doubt->why == NULL && !read_all(fd, &text)) {
+        doubt->why = "can't be read";
+    } else if (doubt->why == NULL) {
+        root = parse(gw_buf_text(&text), &doubt->why);
+        doubt->bad = root == NULL;
     }
     gw_buf_fini(&text);
     (void)close(fd);

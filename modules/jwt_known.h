@@ -11,9 +11,15 @@
 
 #include "modules/jwt_source.h"
 
-/* A reference for the caller.  NULL: there is no file, or (*why, static or the arena's of nobody)
- * it can't be believed: rubbish, or a file that others may write. */
-json_t *gw_jwt_known_read(const char *path, const char **why);
+/* What there is to be said of a file. */
+struct gw_jwt_doubt {
+    const char *why; /* static; NULL: it is good, or there is none */
+    bool bad;        /* rubbish, or a file that others may write; else it can't be read just now */
+    bool foreign;    /* root reads another user's: good enough to look at, not to serve by */
+};
+
+/* A reference for the caller; NULL: there is no file, or it can't be read or believed. */
+json_t *gw_jwt_known_read(const char *path, struct gw_jwt_doubt *doubt);
 
 /* What it knows of the source; borrowed; NULL: nothing (root NULL is fine). */
 const json_t *gw_jwt_known_find(const json_t *root, const struct gw_jwt_source_name *name);

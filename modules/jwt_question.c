@@ -36,6 +36,24 @@ gw_jwt_tell(struct gw_jwt_fetcher *f, struct gw_jwt_source *s, struct gw_jwt_key
     }
 }
 
+/* What fails is tried again with the next answer, and said once. */
+void
+gw_jwt_save(struct gw_jwt_fetcher *f)
+{
+    if (!f->unsaved) {
+        return;
+    }
+    f->unsaved = !gw_jwt_known_write(f->file);
+    if (f->unsaved && !f->save_failed) {
+        gw_log_warn("the issuers' keys can't be kept in %s: after a restart, they have to be "
+                    "fetched first: %s",
+                    f->file, strerror(errno));
+    } else if (!f->unsaved && f->save_failed) {
+        gw_log_info("the issuers' keys are kept in %s again", f->file);
+    }
+    f->save_failed = f->unsaved;
+}
+
 /* Another set is in force. */
 void
 gw_jwt_publish(struct gw_jwt_fetcher *f, struct gw_jwt_source *s, bool wake)
@@ -50,11 +68,7 @@ gw_jwt_publish(struct gw_jwt_fetcher *f, struct gw_jwt_source *s, bool wake)
     atomic_store(&s->n_old, old);
     gw_jwt_tell(f, s, keys, wake);
     gw_jwt_keyset_unref(keys);
-    if (!gw_jwt_known_write(f->file)) {
-        gw_log_warn("the issuers' keys can't be kept in %s: after a restart, they have to be "
-                    "fetched first: %s",
-                    f->file, strerror(errno));
-    }
+    f->unsaved = true;
 }
 
 /* ---- a question and its answer ----------------------------------------------------------------
@@ -139,6 +153,7 @@ over(struct gw_jwt_fetcher *f, struct gw_jwt_source *s, enum gw_jwt_fetched how,
     } else {
         gw_jwt_tell(f, s, NULL, true);
     }
+    gw_jwt_save(f);
 }
 
 void

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "modules/jwt_jwk.h"
 #include "modules/jwt_known.h"
@@ -79,13 +80,15 @@ take_known(struct gw_jwt_source *s, const json_t *known)
 static void
 look_on_disk(struct gw_jwt_source *s, const char *file, struct gw_diag *diag, struct gw_place at)
 {
-    const char *why = NULL;
-    json_t *root = gw_jwt_known_read(file, &why);
+    struct gw_jwt_doubt doubt;
+    json_t *root = gw_jwt_known_read(file, &doubt);
 
-    if (root == NULL && why != NULL) {
-        gw_diag_warn(diag, at, "authentication.key_sets.file: %s %s: it is not used", file, why);
+    if (doubt.why != NULL) {
+        gw_diag_warn(diag, at, "authentication.key_sets.file: %s %s: it is not used", file,
+                     doubt.why);
     }
     take_known(s, gw_jwt_known_find(root, &s->name));
+    s->foreign = doubt.foreign && s->n_entries > 0;
     json_decref(root);
 }
 
@@ -112,11 +115,35 @@ gw_jwt_source_open(const struct gw_jwt_source_name *name, const char *file, stru
     return s;
 }
 
+/* A server that runs as root is made to believe nobody else; nobody has seen the keys yet. */
+static void
+forget_known(struct gw_jwt_source *s)
+{
+    gw_log_warn("issuer %s: authentication.key_sets.file is another user's: it is not used",
+                s->name.issuer);
+    while (s->n_entries > 0) {
+        struct gw_jwt_entry *e = &s->entries[--s->n_entries];
+
+        gw_jwt_key_unref(e->key);
+        json_decref(e->jwk);
+        *e = (struct gw_jwt_entry){0};
+    }
+    gw_jwt_keyset_unref(s->first);
+    s->first = NULL;
+    s->n_keys = 0;
+    s->n_old = 0;
+    s->fetched_ms = 0;
+    s->foreign = false;
+}
+
 void
 gw_jwt_source_serve(struct gw_jwt_source *s, size_t n_workers)
 {
     if (s->slots != NULL) {
         return;
+    }
+    if (s->foreign) {
+        forget_known(s);
     }
     struct gw_jwt_slot *slots = gw_mem_alloc(n_workers * sizeof(*slots));
     for (size_t i = 0; i < n_workers; i++) {

@@ -58,7 +58,7 @@ enum gw_jwt_fetched {
 struct gw_jwt_source {
     struct gw_jwt_source *next;     /* older; never changes */
     struct gw_jwt_source_name name; /* owned */
-    struct gw_jwt_keyset *first;    /* what was on the disk, or NULL; never changes */
+    struct gw_jwt_keyset *first;    /* what was on the disk, or NULL; never changes once served */
     struct gw_jwt_slot *slots;      /* one for each worker; NULL: not in a server */
     /* for readiness and metrics: written by the fetching thread and control, read by anyone */
     atomic_bool used; /* by the configuration in force */
@@ -70,6 +70,7 @@ struct gw_jwt_source {
     /* the fetching thread's; before it starts, control's */
     struct gw_jwt_entry entries[GW_JWT_KEYS_MAX];
     size_t n_entries;
+    bool foreign; /* they are from a file of another user: not to serve by */
     struct gw_jwt_fetch *fetch;
 };
 

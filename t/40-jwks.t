@@ -170,6 +170,34 @@ chmod 0666, "$dir/known";
 like $gw->ksgate_here('check')->{err}, qr/warning: .*can be written by others/, 'a file that others can write is not believed';
 unlink "$dir/known";
 
+# ---- What is known is also what the file knows ------------------------------------------------------------------
+
+sub file_has { my ($file, @names) = @_; return eventually { -e $file && !grep { slurp($file) !~ /"kid":"$_"/ } @names } "$file to have @names" }
+publish('a');
+configured({});
+$gw->start;
+is ask('a')->{status}, 200, 'a key';
+file_has("$dir/known", 'a');
+$issuer->stop;
+for my $case (['another file', {}, {file => "$dir/known-2"}], ['another old_keys', {old_keys => '3h'}, {}]) {
+    my ($what, $row, $sets) = @$case;
+    unlink "$dir/known";
+    configured($row, $sets);
+    is $gw->ksgate_here('reload')->{code}, 0, "a reload to $what, while the issuer is away";
+    is ask('a')->{status}, 200, 'takes no key away';
+    file_has($sets->{file} // "$dir/known", 'a');
+}
+$issuer->start;
+configured({}, {file => "$dir/known-3"});
+mkdir "$dir/known-3.new";
+is $gw->ksgate_here('reload')->{code}, 0, 'a reload to a file that can not be written';
+log_says(qr/keys can't be kept in \S+known-3: /);
+rmdir "$dir/known-3.new";
+eventually { ask('d', iat => time + 5); -e "$dir/known-3" } 'the file, once it can be written';
+file_has("$dir/known-3", 'a');
+log_says(qr/keys are kept in \S+known-3 again/);
+$gw->stop;
+
 # ---- The end of a key ---------------------------------------------------------------------------------------
 
 publish('a', 'b');
