@@ -14,7 +14,7 @@
 struct gw_jwt_pass {
     unsigned refs;
     bool used;   /* since the hand last came by */
-    bool hashed; /* token_key is filled in */
+    bool hashed; /* token_keys are filled in */
     /* jwt_presence.c's: has to be in KubeSphere's token cache; was there, which stands until then
      */
     bool asks, present;
@@ -30,9 +30,9 @@ struct gw_jwt_pass {
     struct gw_subject subject;
     struct gw_str id; /* claim jti, or none */
     uint64_t issued_ms;
-    struct gw_revoked_key token_key;  /* jwt_revoked.c's */
-    uint64_t present_until_ms;        /* mono */
-    struct gw_jwt_question *question; /* under way, or NULL */
+    struct gw_revoked_key token_keys[2]; /* jwt_revoked.c's */
+    uint64_t present_until_ms;           /* mono */
+    struct gw_jwt_question *question;    /* under way, or NULL */
 };
 
 /* A copy of all that the claims say, in heap memory.  One reference for the caller. */

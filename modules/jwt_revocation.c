@@ -39,13 +39,21 @@ gw_jwt_token_digest(struct gw_str token, unsigned char digest[GW_JWT_HASH])
     }
 }
 
+struct gw_str
+gw_jwt_token_signed(struct gw_str token)
+{
+    const char *dot = token.n == 0 ? NULL : memrchr(token.p, '.', token.n);
+
+    return (struct gw_str){token.p, dot == NULL ? token.n : (size_t)(dot - token.p)};
+}
+
 void
 gw_jwt_token_hash(struct gw_str token, char text[GW_JWT_HASH_TEXT + 1])
 {
     unsigned char digest[GW_JWT_HASH];
     struct gw_buf out = {0};
 
-    gw_jwt_token_digest(token, digest);
+    gw_jwt_token_digest(gw_jwt_token_signed(token), digest);
     gw_base64url_add(&out, digest, sizeof(digest));
     assert(out.n == GW_JWT_HASH_TEXT);
     memcpy(text, out.p, out.n);

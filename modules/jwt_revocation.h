@@ -2,8 +2,8 @@
  * jwt_revocation.h - one Revocation object, read and checked.
  *
  *     spec: {jti: ..., issuer: ...}             one token, by its claims jti and iss
- *     spec: {tokenHash: ...}                    one token, by the SHA-256 of its bytes
- *     spec: {user: ..., before: ...}            all tokens of a user that were issued before
+ *     spec: {tokenHash: ...}                    one token, by the SHA-256 of what is signed, or of
+ * all of it spec: {user: ..., before: ...}            all tokens of a user that were issued before
  *
  * `expires`: from then on it counts no longer, because the tokens have ended by themselves.
  */
@@ -25,5 +25,8 @@ struct gw_revoked_key gw_revoked_key_of(enum gw_revoked_what what, struct gw_str
 
 #define GW_JWT_HASH 32
 void gw_jwt_token_digest(struct gw_str token, unsigned char digest[GW_JWT_HASH]);
+/* Without the signature: of the two that ECDSA has for each text, (r, s) and (r, n - s), whoever
+ * holds one can make the other. */
+struct gw_str gw_jwt_token_signed(struct gw_str token);
 
 #endif

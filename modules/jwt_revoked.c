@@ -18,6 +18,7 @@ struct gw_jwt_revoked {
     struct gw_revoked_list more, less, news;
     bool all_news;  /* as good as all: news is empty */
     unsigned kinds; /* a bit for each enum gw_revoked_what that may be in there */
+    unsigned news_kinds;
 };
 
 /* -- making one ------------------------------------------------------------------------------ */
@@ -100,6 +101,7 @@ gw_jwt_revoked_gather(struct gw_piece *before, const struct gw_pieces *gone,
     }
     set->all_news = come_now.n > BESIDE_MAX;
     set->news = come_now;
+    set->news_kinds = set->all_news ? set->kinds : kinds_of(come_now.entries, come_now.n);
     if (set->all_news) {
         clear(&set->news);
     }
@@ -177,50 +179,68 @@ is_in_run(const struct gw_jwt_revoked *set, const struct question *q)
     return false;
 }
 
-/* The token's own hash is the dear one: made once, and only when hashes are revoked at all. */
 static struct gw_revoked_key
-token_key(struct gw_jwt_pass *p)
+hash_key(struct gw_str text)
 {
-    if (!p->hashed) {
-        unsigned char digest[GW_JWT_HASH];
+    unsigned char digest[GW_JWT_HASH];
 
-        gw_jwt_token_digest(p->token, digest);
-        p->token_key = gw_revoked_key_of(
-            GW_REVOKED_TOKEN, (struct gw_str){(const char *)digest, sizeof(digest)}, GW_STR_NONE);
-        p->hashed = true;
-    }
-    return p->token_key;
+    gw_jwt_token_digest(text, digest);
+    return gw_revoked_key_of(GW_REVOKED_TOKEN,
+                             (struct gw_str){(const char *)digest, sizeof(digest)}, GW_STR_NONE);
 }
 
-static bool
-make_key(struct gw_jwt_pass *p, enum gw_revoked_what what, struct gw_revoked_key *key)
+/* The token's own hashes are the dear ones: made once, and only when hashes are revoked at all. */
+static unsigned
+token_keys(struct gw_jwt_pass *p, struct gw_revoked_key keys[2])
+{
+    if (!p->hashed) {
+        p->token_keys[0] = hash_key(gw_jwt_token_signed(p->token));
+        p->token_keys[1] = hash_key(p->token);
+        p->hashed = true;
+    }
+    keys[0] = p->token_keys[0];
+    keys[1] = p->token_keys[1];
+    return 2;
+}
+
+/* By what it may have been revoked: how many keys. */
+static unsigned
+make_keys(struct gw_jwt_pass *p, enum gw_revoked_what what, struct gw_revoked_key keys[2])
 {
     switch (what) {
     case GW_REVOKED_TOKEN:
-        *key = token_key(p);
-        return true;
+        return token_keys(p, keys);
     case GW_REVOKED_ID:
-        *key = gw_revoked_key_of(what, p->issuer, p->id);
-        return p->id.n > 0;
+        keys[0] = gw_revoked_key_of(what, p->issuer, p->id);
+        return p->id.n > 0 ? 1 : 0;
     case GW_REVOKED_USER:
-        *key = gw_revoked_key_of(what, p->subject.name, GW_STR_NONE);
-        return true;
+        keys[0] = gw_revoked_key_of(what, p->subject.name, GW_STR_NONE);
+        return 1;
     }
-    return false;
+    return 0;
+}
+
+static bool
+has_key(const struct gw_jwt_revoked *set, const struct question *q, bool news)
+{
+    return news ? is_in_list(&set->news, q) : is_in_list(&set->more, q) || is_in_run(set, q);
 }
 
 static bool
 has(const struct gw_jwt_revoked *set, struct gw_jwt_pass *p, uint64_t now_ms, bool news)
 {
     struct question q = {.issued_ms = p->issued_ms, .now_ms = now_ms};
-    unsigned kinds = news ? kinds_of(set->news.entries, set->news.n) : set->kinds;
+    unsigned kinds = news ? set->news_kinds : set->kinds;
 
     for (int what = GW_REVOKED_TOKEN; what <= GW_REVOKED_USER; what++) {
-        if ((kinds & 1U << what) == 0 || !make_key(p, (enum gw_revoked_what)what, &q.key)) {
-            continue;
-        }
-        if (news ? is_in_list(&set->news, &q) : is_in_list(&set->more, &q) || is_in_run(set, &q)) {
-            return true;
+        struct gw_revoked_key keys[2];
+        unsigned n = (kinds & 1U << what) == 0 ? 0 : make_keys(p, (enum gw_revoked_what)what, keys);
+
+        for (unsigned i = 0; i < n; i++) {
+            q.key = keys[i];
+            if (has_key(set, &q, news)) {
+                return true;
+            }
         }
     }
     return false;

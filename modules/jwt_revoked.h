@@ -36,7 +36,7 @@ bool gw_jwt_revoked_is_news(const struct gw_jwt_revoked *set); /* has anything? 
 size_t gw_jwt_revoked_count(const struct gw_jwt_revoked *set);
 size_t gw_jwt_revoked_bytes(const struct gw_jwt_revoked *set);
 
-/* "spec.tokenHash" of a token: SHA-256, in base64url without padding. */
+/* "spec.tokenHash" of a token: the SHA-256 of what is signed, in base64url without padding. */
 #define GW_JWT_HASH_TEXT 43
 void gw_jwt_token_hash(struct gw_str token, char text[GW_JWT_HASH_TEXT + 1]);
 

@@ -116,6 +116,10 @@ void gw_session_read_lingering(struct gw_session *s);
 void gw_session_skip_rest(struct gw_session *s, uint32_t bytes);
 void gw_session_read_rest(struct gw_session *s);
 
+/* session_review.c.  It has become a tunnel: no longer than until the loop's next turn, when what
+ * it was let in by is no longer so. */
+void gw_session_leave_now(struct gw_session *s);
+
 /* session_tunnel.c.  Each tunnel is told when to close. */
 void gw_session_drain_tunnels(struct gw_sessions *all);
 

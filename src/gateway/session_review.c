@@ -49,14 +49,28 @@ on_leaving(struct gw_timer *t)
 
     for (struct gw_session *s = all->all; s != NULL; s = next) {
         next = s->next;
-        if (!is_under_way(s) || s->message->leave_err == GW_ERR_OK || s->tunneling) {
+        if (!is_under_way(s) || s->message->leave_err == GW_ERR_OK) {
             continue;
         }
-        if (s->message->leave_ms <= now) {
-            gw_session_abandon(s, s->message->leave_err, "revoked", true);
-        } else {
+        if (s->message->leave_ms > now) {
             set_timer(all, s->message->leave_ms);
+        } else if (s->tunneling) { /* it was none yet when it was reviewed */
+            enum gw_err err = s->message->leave_err;
+
+            s->message->leave_err = GW_ERR_OK;
+            s->tunnel->forbid(s->tunnel_arg, err);
+        } else {
+            gw_session_abandon(s, s->message->leave_err, "revoked", true);
         }
+    }
+}
+
+void
+gw_session_leave_now(struct gw_session *s)
+{
+    if (s->message->leave_err != GW_ERR_OK) {
+        s->message->leave_ms = gw_loop_now_ms(s->conn.loop);
+        set_timer(s->all, s->message->leave_ms);
     }
 }
 

@@ -22,6 +22,7 @@ gw_session_tunnel(struct gw_session *s, const struct gw_tunnel_events *events, v
     if (s->all->draining) {
         events->drain(arg, gw_loop_now_ms(s->conn.loop));
     }
+    gw_session_leave_now(s);
     gw_conn_poke(&s->conn);
 }
 

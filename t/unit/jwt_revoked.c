@@ -216,6 +216,9 @@ test_what_is_revoked(void **state)
     change(NULL, "{\"tokenHash\": \"" HEX "\"}");
     assert_true(has("test", "bob", "", EIGHT, EIGHT));
     assert_false(has("tesT", "bob", "", EIGHT, EIGHT));
+    assert_true(has("test.one", "bob", "", EIGHT, EIGHT)); /* whatever its signature is */
+    assert_true(has("test.other", "bob", "", EIGHT, EIGHT));
+    assert_false(has("te.test", "bob", "", EIGHT, EIGHT));
     change("{\"tokenHash\": \"" B64 "\"}", NULL); /* the same, written otherwise */
     assert_false(has("test", "bob", "", EIGHT, EIGHT));
 
