@@ -31,15 +31,18 @@ struct gw_watch {
     struct gw_map *objects; /* key to object, with a reference */
     int inotify;
     struct event *readable, *timer;
+    bool soon; /* the timer is no longer than SETTLE_MS */
     gw_watch_changed_fn *changed;
     void *owner;
 };
 
 static void
-set_timer(struct gw_watch *w, long ms)
+set_timer(struct gw_watch *w, bool soon)
 {
+    long ms = soon ? SETTLE_MS : LOOK_MS;
     struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 
+    w->soon = soon;
     (void)event_add(w->timer, &tv);
 }
 
@@ -291,7 +294,7 @@ scan(struct gw_watch *w, bool patient)
     }
     free(old);
     gw_paths_fini(&files);
-    set_timer(w, found.again ? SETTLE_MS : LOOK_MS);
+    set_timer(w, found.again);
 }
 
 static void
@@ -312,7 +315,9 @@ on_readable(evutil_socket_t fd, short what, void *arg)
     while (read(fd, events, sizeof(events)) > 0) {
         /* which file it was does not matter: they are few, and a scan looks at their times */
     }
-    set_timer(w, SETTLE_MS);
+    if (!w->soon) { /* never put off: where a folder is always busy, nothing would be seen */
+        set_timer(w, true);
+    }
 }
 
 struct gw_watch *

@@ -217,6 +217,36 @@ test_watch(void **state)
     event_base_free(base);
 }
 
+/* More often than a file takes to settle. */
+static void
+make_a_stir(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    (void)arg;
+    write_file("stir.tmp", "x");
+    assert_int_equal(unlink(in_folder("stir.tmp")), 0);
+}
+
+static void
+test_busy_folder(void **state)
+{
+    struct event_base *base = event_base_new();
+    const char *const paths[] = {folder, NULL};
+    const struct timeval often = {.tv_usec = 5000};
+    struct seen seen = {0};
+
+    (void)state;
+    struct gw_watch *w = gw_watch_open(paths, base, on_changed, &seen);
+    struct event *stir = event_new(base, -1, EV_PERSIST, make_a_stir, NULL);
+    assert_int_equal(event_add(stir, &often), 0);
+    write_file("busy.yaml", USER("busy1"));
+    WAIT_FOR(base, has(w, "busy1"));
+    event_free(stir);
+    gw_watch_close(w);
+    event_base_free(base);
+}
+
 int
 main(void)
 {
@@ -224,6 +254,7 @@ main(void)
         cmocka_unit_test(test_folder_in_order),
         cmocka_unit_test(test_all_errors),
         cmocka_unit_test(test_watch),
+        cmocka_unit_test(test_busy_folder),
     };
 
     return cmocka_run_group_tests_name("files", tests, make_folder, drop_folder);
