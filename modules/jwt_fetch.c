@@ -203,7 +203,7 @@ take_answers(struct gw_jwt_fetcher *f)
     CURLMsg *m;
     int left = 0;
 
-    while ((m = curl_multi_info_read(f->multi, &left)) != NULL) {
+    while ((m = gw_curl()->multi_info_read(f->multi, &left)) != NULL) {
         if (m->msg == CURLMSG_DONE) {
             gw_jwt_question_answered(f, gw_jwt_get_owner(m->easy_handle), m->data.result);
         }
@@ -221,10 +221,10 @@ run(void *arg)
     while (!f->stopping) {
         int ms = look_at_clock(f);
 
-        (void)curl_multi_perform(f->multi, &running);
-        (void)curl_multi_poll(f->multi, &mail, 1, ms, NULL);
+        (void)gw_curl()->multi_perform(f->multi, &running);
+        (void)gw_curl()->multi_poll(f->multi, &mail, 1, ms, NULL);
         (void)gw_mailbox_run(f->mailbox, f);
-        (void)curl_multi_perform(f->multi, &running);
+        (void)gw_curl()->multi_perform(f->multi, &running);
         take_answers(f);
     }
     gw_arena_trim();
@@ -238,8 +238,8 @@ start(struct gw_world *const *worlds, size_t n_worlds)
     sigset_t all;
     sigset_t before;
 
-    (void)curl_global_init(CURL_GLOBAL_DEFAULT); /* if it fails, so does the next */
-    f->multi = curl_multi_init();
+    (void)gw_curl()->global_init(CURL_GLOBAL_DEFAULT); /* if it fails, so does the next */
+    f->multi = gw_curl()->multi_init();
     f->worlds = worlds;
     f->n_worlds = n_worlds;
     f->mailbox = gw_mailbox_new();
@@ -305,8 +305,8 @@ gw_jwt_fetch_stop(void)
             s->fetch->get = NULL;
         }
     }
-    (void)curl_multi_cleanup(f->multi);
-    curl_global_cleanup();
+    (void)gw_curl()->multi_cleanup(f->multi);
+    gw_curl()->global_cleanup();
     free(f->file);
     free(f);
     the_fetcher = NULL;

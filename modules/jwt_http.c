@@ -100,10 +100,10 @@ on_header(char *bytes, size_t one, size_t n, void *get)
 static bool
 believe_only(CURL *e, const char *ca_file)
 {
-    CURLcode folder = curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
+    CURLcode folder = gw_curl()->easy_setopt(e, CURLOPT_CAPATH, NULL);
 
     return (folder == CURLE_OK || folder == CURLE_NOT_BUILT_IN) &&
-           curl_easy_setopt(e, CURLOPT_CAINFO, ca_file) == CURLE_OK;
+           gw_curl()->easy_setopt(e, CURLOPT_CAINFO, ca_file) == CURLE_OK;
 }
 
 static bool
@@ -113,29 +113,31 @@ set_up(struct gw_jwt_get *g, const char *url, const char *ca_file, long long tim
     bool https = strncasecmp(url, "https:", 6) == 0;
     bool good = true;
 
-    good = curl_easy_setopt(e, CURLOPT_URL, url) == CURLE_OK && good;
-    good = curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK && good;
-    good = curl_easy_setopt(e, CURLOPT_REDIR_PROTOCOLS_STR, https ? "https" : "http,https") ==
+    good = gw_curl()->easy_setopt(e, CURLOPT_URL, url) == CURLE_OK && good;
+    good = gw_curl()->easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK && good;
+    good = gw_curl()->easy_setopt(e, CURLOPT_REDIR_PROTOCOLS_STR, https ? "https" : "http,https") ==
                CURLE_OK &&
            good;
-    good = curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 1L) == CURLE_OK && good;
-    good = curl_easy_setopt(e, CURLOPT_MAXREDIRS, (long)REDIRECTS) == CURLE_OK && good;
-    good = curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) == CURLE_OK && good;
-    good = curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS) == CURLE_OK && good;
-    good = curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)timeout_ms) == CURLE_OK && good;
-    good = curl_easy_setopt(e, CURLOPT_HTTPHEADER, g->headers) == CURLE_OK && good;
-    good = curl_easy_setopt(e, CURLOPT_USERAGENT, "ksgate/" PACKAGE_VERSION) == CURLE_OK && good;
-    good = curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK && good;
-    good = curl_easy_setopt(e, CURLOPT_WRITEDATA, g) == CURLE_OK && good;
-    good = curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK && good;
-    good = curl_easy_setopt(e, CURLOPT_HEADERDATA, g) == CURLE_OK && good;
+    good = gw_curl()->easy_setopt(e, CURLOPT_FOLLOWLOCATION, 1L) == CURLE_OK && good;
+    good = gw_curl()->easy_setopt(e, CURLOPT_MAXREDIRS, (long)REDIRECTS) == CURLE_OK && good;
+    good = gw_curl()->easy_setopt(e, CURLOPT_NOSIGNAL, 1L) == CURLE_OK && good;
+    good =
+        gw_curl()->easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS) == CURLE_OK && good;
+    good = gw_curl()->easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)timeout_ms) == CURLE_OK && good;
+    good = gw_curl()->easy_setopt(e, CURLOPT_HTTPHEADER, g->headers) == CURLE_OK && good;
+    good =
+        gw_curl()->easy_setopt(e, CURLOPT_USERAGENT, "ksgate/" PACKAGE_VERSION) == CURLE_OK && good;
+    good = gw_curl()->easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK && good;
+    good = gw_curl()->easy_setopt(e, CURLOPT_WRITEDATA, g) == CURLE_OK && good;
+    good = gw_curl()->easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK && good;
+    good = gw_curl()->easy_setopt(e, CURLOPT_HEADERDATA, g) == CURLE_OK && good;
     /* Minutes lie between two: a kept connection would only be one that has died meanwhile. */
-    good = curl_easy_setopt(e, CURLOPT_FORBID_REUSE, 1L) == CURLE_OK && good;
+    good = gw_curl()->easy_setopt(e, CURLOPT_FORBID_REUSE, 1L) == CURLE_OK && good;
     /* neither of a document nor of a redirect; the settings have none */
-    good = curl_easy_setopt(e, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L) == CURLE_OK && good;
+    good = gw_curl()->easy_setopt(e, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L) == CURLE_OK && good;
 #if LIBCURL_VERSION_NUM >= 0x075700
     /* A name server that is away: who gives up does not wait for getaddrinfo() to give up. */
-    good = curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK && good;
+    good = gw_curl()->easy_setopt(e, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK && good;
 #endif
     return (ca_file[0] == '\0' || believe_only(e, ca_file)) && good;
 }
@@ -147,11 +149,12 @@ gw_jwt_get_start(CURLM *multi, const char *url, const char *ca_file, long long t
     struct gw_jwt_get *g = gw_mem_alloc(sizeof(*g));
 
     g->max_age_s = -1;
-    g->easy = curl_easy_init();
-    g->headers = curl_slist_append(NULL, "Accept: application/json, application/jwk-set+json");
+    g->easy = gw_curl()->easy_init();
+    g->headers =
+        gw_curl()->slist_append(NULL, "Accept: application/json, application/jwk-set+json");
     if (g->easy == NULL || !set_up(g, url, ca_file, timeout_ms) ||
-        curl_easy_setopt(g->easy, CURLOPT_PRIVATE, owner) != CURLE_OK ||
-        curl_multi_add_handle(multi, g->easy) != CURLM_OK) {
+        gw_curl()->easy_setopt(g->easy, CURLOPT_PRIVATE, owner) != CURLE_OK ||
+        gw_curl()->multi_add_handle(multi, g->easy) != CURLM_OK) {
         gw_jwt_get_free(g);
         return NULL;
     }
@@ -164,7 +167,7 @@ gw_jwt_get_owner(CURL *easy)
 {
     char *owner = NULL;
 
-    (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &owner);
+    (void)gw_curl()->easy_getinfo(easy, CURLINFO_PRIVATE, &owner);
     return owner;
 }
 
@@ -175,10 +178,10 @@ gw_jwt_get_free(struct gw_jwt_get *g)
         return;
     }
     if (g->multi != NULL) {
-        (void)curl_multi_remove_handle(g->multi, g->easy);
+        (void)gw_curl()->multi_remove_handle(g->multi, g->easy);
     }
-    curl_easy_cleanup(g->easy);
-    curl_slist_free_all(g->headers);
+    gw_curl()->easy_cleanup(g->easy);
+    gw_curl()->slist_free_all(g->headers);
     gw_buf_fini(&g->body);
     free(g);
 }
@@ -194,9 +197,9 @@ gw_jwt_get_trouble(const struct gw_jwt_get *g, CURLcode code)
         return "the answer is larger than 256 KiB";
     }
     if (code != CURLE_OK) {
-        return curl_easy_strerror(code);
+        return gw_curl()->easy_strerror(code);
     }
-    (void)curl_easy_getinfo(g->easy, CURLINFO_RESPONSE_CODE, &status);
+    (void)gw_curl()->easy_getinfo(g->easy, CURLINFO_RESPONSE_CODE, &status);
     return status == 200 ? NULL : "the answer's status is not 200";
 }
 

@@ -8,9 +8,8 @@
 #ifndef GW_MODULES_JWT_HTTP_H
 #define GW_MODULES_JWT_HTTP_H
 
-#include <curl/curl.h>
-
 #include "base/buf.h"
+#include "modules/jwt_curl.h"
 
 struct gw_jwt_get;
 

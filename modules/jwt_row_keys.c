@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "modules/jwt_curl.h"
 #include "modules/jwt_http.h"
 #include "modules/jwt_jwk.h"
 
@@ -344,6 +345,14 @@ open_source(struct opening *o, const char *known)
 
     if (!check_url(o) || !read_algorithms(o) || !check_fetched_algorithms(o) ||
         !check_ca_file(o, true)) {
+        return false;
+    }
+    const char *why = NULL;
+    if (!gw_curl_load(&why)) {
+        gw_diag_error(o->l->diag, place_of(o, o->setting),
+                      "authentication.issuers[%zu].%s: keys are fetched by libcurl, which can't be "
+                      "loaded (Debian's package libcurl4): %s",
+                      o->i, o->setting, why);
         return false;
     }
     const struct gw_jwt_source_name name = {
