@@ -37,19 +37,6 @@ group_at(const json_t *groups, size_t i)
     return gw_str_has_prefix(g, GW_STR("system:")) ? GW_STR_NONE : g;
 }
 
-/* Copies s to *at, which moves on. */
-static struct gw_str
-put_text(char **at, struct gw_str s)
-{
-    struct gw_str copy = {*at, s.n};
-
-    if (s.n > 0) {
-        memcpy(*at, s.p, s.n);
-    }
-    *at += s.n;
-    return copy;
-}
-
 /* Struct first, then texts. */
 static struct gw_basic_user *
 pack(struct gw_str name, const json_t *groups)
@@ -64,13 +51,13 @@ pack(struct gw_str name, const json_t *groups)
     char *texts = (char *)(u->groups + most);
     unsigned n = 0;
 
-    u->subject.name = put_text(&texts, name);
+    u->subject.name = gw_str_pack(&texts, name);
     u->groups[n++] = AUTHENTICATED;
     for (size_t i = 0; i + 1 < most; i++) {
         struct gw_str g = group_at(groups, i);
 
         if (g.n > 0) {
-            u->groups[n++] = put_text(&texts, g);
+            u->groups[n++] = gw_str_pack(&texts, g);
         }
     }
     u->subject.groups = u->groups;

@@ -113,18 +113,6 @@ static const struct gw_view view = {
 
 /* ---- keeping ------------------------------------------------------------------------------- */
 
-static struct gw_str
-put_text(char **at, struct gw_str s)
-{
-    struct gw_str copy = {*at, s.n};
-
-    if (s.n > 0) {
-        memcpy(*at, s.p, s.n);
-    }
-    *at += s.n;
-    return copy;
-}
-
 static struct gw_kept *
 kept_new(const struct gw_req *req, struct gw_buf *text)
 {
@@ -139,10 +127,10 @@ kept_new(const struct gw_req *req, struct gw_buf *text)
     *k = (struct gw_kept){
         .denied = req->decision.allowed == GW_DENIED,
         .start_us = req->decision.start_us,
-        .request_id = put_text(&at, id),
-        .user = put_text(&at, user),
-        .extension = put_text(&at, extension),
-        .json = put_text(&at, gw_buf_text(text)),
+        .request_id = gw_str_pack(&at, id),
+        .user = gw_str_pack(&at, user),
+        .extension = gw_str_pack(&at, extension),
+        .json = gw_str_pack(&at, gw_buf_text(text)),
     };
     atomic_init(&k->refs, 1);
     return k;

@@ -4,6 +4,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "modules/subject.h"
 
 #define FEWEST_PLACES 256
 
@@ -54,63 +55,21 @@ same_subject(const struct gw_subject *a, const struct gw_subject *b)
 
 /* ---- one assertion ------------------------------------------------------------------------ */
 
-/* Copies s to *at, which moves on. */
-static struct gw_str
-put_text(char **at, struct gw_str s)
-{
-    struct gw_str copy = {*at, s.n};
-
-    if (s.n > 0) {
-        memcpy(*at, s.p, s.n);
-    }
-    *at += s.n;
-    return copy;
-}
-
-static size_t
-text_bytes(const struct gw_subject *s)
-{
-    size_t n = s->name.n + s->uid.n;
-
-    for (unsigned i = 0; i < s->n_groups; i++) {
-        n += s->groups[i].n;
-    }
-    for (unsigned i = 0; i < s->n_extra; i++) {
-        n += s->extra[i].key.n + s->extra[i].value.n;
-    }
-    return n;
-}
-
-/* Structs first, then texts, so that all is aligned. */
 struct gw_assertion *
 gw_assertion_new(const struct gw_subject *s, struct gw_str audience, struct gw_str text,
                  uint64_t now_ms)
 {
-    size_t lists = s->n_groups * sizeof(*s->groups) + s->n_extra * sizeof(*s->extra);
-    size_t bytes = sizeof(struct gw_assertion) + lists + audience.n + text.n + text_bytes(s);
+    size_t bytes = sizeof(struct gw_assertion) + gw_subject_bytes(s) + audience.n + text.n;
     struct gw_assertion *a = gw_mem_alloc(bytes);
-    struct gw_str *groups = (struct gw_str *)(a + 1);
-    struct gw_subject_extra *extra = (struct gw_subject_extra *)(groups + s->n_groups);
-    char *at = (char *)(extra + s->n_extra);
+    char *at = (char *)(a + 1);
 
     a->refs = 1;
     a->bytes = bytes;
     a->made_ms = now_ms;
     a->hash = hash_of(s, audience);
-    a->audience = put_text(&at, audience);
-    a->text = put_text(&at, text);
-    a->subject = *s;
-    a->subject.name = put_text(&at, s->name);
-    a->subject.uid = put_text(&at, s->uid);
-    for (unsigned i = 0; i < s->n_groups; i++) {
-        groups[i] = put_text(&at, s->groups[i]);
-    }
-    a->subject.groups = groups;
-    for (unsigned i = 0; i < s->n_extra; i++) {
-        extra[i].key = put_text(&at, s->extra[i].key);
-        extra[i].value = put_text(&at, s->extra[i].value);
-    }
-    a->subject.extra = extra;
+    gw_subject_copy(&a->subject, s, &at); /* first: it has to be aligned */
+    a->audience = gw_str_pack(&at, audience);
+    a->text = gw_str_pack(&at, text);
     return a;
 }
 

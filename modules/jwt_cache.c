@@ -4,6 +4,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "modules/subject.h"
 
 #define FEWEST_PLACES 256
 
@@ -14,62 +15,14 @@ struct gw_jwt_cache {
     size_t n, bytes, limit;
 };
 
-/* Copies s to *at, which moves on. */
-static struct gw_str
-put_text(char **at, struct gw_str s)
-{
-    struct gw_str copy = {*at, s.n};
-
-    if (s.n > 0) {
-        memcpy(*at, s.p, s.n);
-    }
-    *at += s.n;
-    return copy;
-}
-
-static size_t
-text_bytes(struct gw_str token, const struct gw_jwt_claims *c)
-{
-    const struct gw_subject *s = &c->subject;
-    size_t n = token.n + c->key_id.n + c->id.n + s->name.n + s->uid.n;
-
-    for (unsigned i = 0; i < s->n_groups; i++) {
-        n += s->groups[i].n;
-    }
-    for (unsigned i = 0; i < s->n_extra; i++) {
-        n += s->extra[i].key.n + s->extra[i].value.n;
-    }
-    return n;
-}
-
-static void
-copy_subject(struct gw_subject *to, const struct gw_subject *from, struct gw_str *groups,
-             struct gw_subject_extra *extra, char **at)
-{
-    *to = *from;
-    to->name = put_text(at, from->name);
-    to->uid = put_text(at, from->uid);
-    for (unsigned i = 0; i < from->n_groups; i++) {
-        groups[i] = put_text(at, from->groups[i]);
-    }
-    to->groups = groups;
-    for (unsigned i = 0; i < from->n_extra; i++) {
-        extra[i].key = put_text(at, from->extra[i].key);
-        extra[i].value = put_text(at, from->extra[i].value);
-    }
-    to->extra = extra;
-}
-
 struct gw_jwt_pass *
 gw_jwt_pass_new(struct gw_str token, const struct gw_jwt_claims *claims)
 {
     const struct gw_subject *s = &claims->subject;
-    size_t lists = s->n_groups * sizeof(*s->groups) + s->n_extra * sizeof(*s->extra);
-    size_t bytes = sizeof(struct gw_jwt_pass) + lists + text_bytes(token, claims);
+    size_t bytes = sizeof(struct gw_jwt_pass) + gw_subject_bytes(s) + token.n + claims->key_id.n +
+                   claims->id.n;
     struct gw_jwt_pass *p = gw_mem_alloc(bytes);
-    struct gw_str *groups = (struct gw_str *)(p + 1);
-    struct gw_subject_extra *extra = (struct gw_subject_extra *)(groups + s->n_groups);
-    char *at = (char *)(extra + s->n_extra);
+    char *at = (char *)(p + 1);
 
     p->refs = 1;
     p->bytes = bytes;
@@ -77,12 +30,12 @@ gw_jwt_pass_new(struct gw_str token, const struct gw_jwt_claims *claims)
     p->expires_ms = claims->expires_ms;
     p->key = claims->key;
     p->issuer = gw_str_of(claims->issuer->issuer);
-    p->token = put_text(&at, token);
-    p->key_id = put_text(&at, claims->key_id);
-    p->id = put_text(&at, claims->id);
+    gw_subject_copy(&p->subject, s, &at); /* first: it has to be aligned */
+    p->token = gw_str_pack(&at, token);
+    p->key_id = gw_str_pack(&at, claims->key_id);
+    p->id = gw_str_pack(&at, claims->id);
     p->issued_ms = claims->issued_ms;
     p->asks = claims->issuer->token_cache == GW_JWT_TOKEN_CACHE_REDIS && !claims->lasting;
-    copy_subject(&p->subject, s, groups, extra, &at);
     return p;
 }
 

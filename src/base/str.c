@@ -59,3 +59,15 @@ gw_str_cmp(struct gw_str a, struct gw_str b)
     }
     return (a.n > b.n) - (a.n < b.n);
 }
+
+struct gw_str
+gw_str_pack(char **at, struct gw_str s)
+{
+    struct gw_str copy = {*at, s.n};
+
+    if (s.n > 0) {
+        memcpy(*at, s.p, s.n);
+    }
+    *at += s.n;
+    return copy;
+}

@@ -75,6 +75,10 @@ gw_str_find(struct gw_str s, char c)
 /* Takes the piece before the next sep off the front of *rest, and the sep. */
 struct gw_str gw_str_cut(struct gw_str *rest, char sep);
 
+/* A copy of s at *at, which moves on behind it: for texts that live behind the struct they are of,
+ * in one piece of memory. */
+struct gw_str gw_str_pack(char **at, struct gw_str s);
+
 /* Without the spaces and tabs at both ends (OWS of RFC 9110, 5.6.3). */
 struct gw_str gw_str_trim(struct gw_str s);
 
