@@ -38,7 +38,8 @@ my $redis = redis();
 my ($gw, $second) = map { gateway(
     core => $up->url, console => $up->url, workers => 2, redis => $redis, files => 3 * $n_sockets + 2000,
     objects => [extension('terminals', "http://127.0.0.1:$echo_port", limits => {connections => 2 * $n_sockets}), extension('stays', $up->url)],
-    config => {limits => {connections => 1.5 * $n_sockets, pool => 64}, log => {level => 'warn'}},
+    # Few decisions: what is kept of them is full after a third of the day.
+    config => {limits => {connections => 1.5 * $n_sockets, pool => 64}, log => {level => 'warn'}, decisions => {kept => 50}},
 ) } 1 .. 2;
 my $admin = Gateway::Client->new(to => $gw->admin_socket);
 
