@@ -10,7 +10,7 @@
 #include "server/admin_call.h"
 
 #define LIMIT     100
-#define LIMIT_MAX 1000
+#define LIMIT_MAX 100000
 
 static struct gw_kept_list
 take_all(const struct gw_admin_call *call)

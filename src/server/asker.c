@@ -25,31 +25,9 @@ compile(struct gw_object *const *objects, size_t n)
     return b;
 }
 
-static int
-load_world(struct gw_asker *a, const char *const *files)
-{
-    struct gw_object **objects = NULL;
-    size_t n = 0;
-    struct gw_diag diag = {0};
-    bool ok = gw_objects_read(files, &objects, &n, &diag);
-
-    (void)gw_cli_findings(&diag);
-    if (ok) {
-        struct gw_batch *b = compile(objects, n);
-
-        a->world = gw_world_new(0, NULL, &a->world, 1);
-        gw_world_apply(a->world, b);
-        gw_batch_unref(b);
-    }
-    for (size_t i = 0; i < n; i++) {
-        gw_object_unref(objects[i]);
-    }
-    free(objects);
-    return ok ? GW_CLI_GO : GW_EXIT_FAILED;
-}
-
-int
-gw_asker_open(struct gw_asker *a, const struct gw_cli *c, const char *const *files)
+/* False: findings are printed. */
+static bool
+load_conf(struct gw_asker *a, const struct gw_cli *c)
 {
     struct gw_diag diag = {0};
 
@@ -59,11 +37,39 @@ gw_asker_open(struct gw_asker *a, const struct gw_cli *c, const char *const *fil
         (void)gw_cli_findings(&diag);
     }
     gw_diag_fini(&diag); /* nobody wants to be warned of defaults */
-    int code = a->conf == NULL ? GW_EXIT_FAILED : load_world(a, files);
+    return a->conf != NULL;
+}
 
-    if (code != GW_CLI_GO) {
-        gw_asker_close(a);
+int
+gw_asker_open_objects(struct gw_asker *a, const struct gw_cli *c, struct gw_object *const *objects,
+                      size_t n)
+{
+    if (!load_conf(a, c)) {
+        return GW_EXIT_FAILED;
     }
+    struct gw_batch *b = compile(objects, n);
+
+    a->world = gw_world_new(0, NULL, &a->world, 1);
+    gw_world_apply(a->world, b);
+    gw_batch_unref(b);
+    return GW_CLI_GO;
+}
+
+int
+gw_asker_open(struct gw_asker *a, const struct gw_cli *c, const char *const *files)
+{
+    struct gw_object **objects = NULL;
+    size_t n = 0;
+    struct gw_diag diag = {0};
+    bool ok = gw_objects_read(files, &objects, &n, &diag);
+
+    *a = (struct gw_asker){.cli = c};
+    (void)gw_cli_findings(&diag);
+    int code = ok ? gw_asker_open_objects(a, c, objects, n) : GW_EXIT_FAILED;
+    for (size_t i = 0; i < n; i++) {
+        gw_object_unref(objects[i]);
+    }
+    free(objects);
     return code;
 }
 

@@ -8,6 +8,7 @@
 #define GW_SERVER_ASKER_H
 
 #include "gateway/explain.h"
+#include "registry/object.h"
 #include "server/client.h"
 
 struct gw_asker {
@@ -20,6 +21,9 @@ struct gw_asker {
 /* Offline: a world of the objects in the files, under the configuration that -c names (without
  * it, the defaults).  An exit code, or GW_CLI_GO; findings are printed. */
 int gw_asker_open(struct gw_asker *a, const struct gw_cli *c, const char *const *files);
+/* The same with objects that the caller has; they are borrowed for the call. */
+int gw_asker_open_objects(struct gw_asker *a, const struct gw_cli *c,
+                          struct gw_object *const *objects, size_t n);
 void gw_asker_close(struct gw_asker *a);
 
 /* A new reference to the answer; NULL: why[] says what is wrong with the case, or why there is

@@ -10,8 +10,8 @@
 
 struct options {
     const char *output, *as, *host, *token, *request;
-    struct gw_words groups, objects;
-    bool batch;
+    struct gw_words groups, objects, replay;
+    bool batch, instead;
     struct gw_client_options client;
 };
 
@@ -29,6 +29,10 @@ static const struct gw_option options[] = {
      "What was decided about the request with this id (X-Request-Id), if the gateway still keeps it."},
     {0, "objects", "FILE", GW_OPTION_LIST, offsetof(struct options, objects),
      "Decide offline by the objects in this file or folder, repeatable."},
+    {0, "replay", "FILE", GW_OPTION_LIST, offsetof(struct options, replay),
+     "What would be decided otherwise about the requests of late with the roles and bindings in this file or folder, repeatable."},
+    {0, "instead", NULL, GW_OPTION_SWITCH, offsetof(struct options, instead),
+     "With --replay: the files hold all roles and bindings; what is registered beside them counts as deleted."},
     {0, "batch", NULL, GW_OPTION_SWITCH, offsetof(struct options, batch),
      "Read one JSON case per line from standard input and print one JSON line for each."},
     GW_CLIENT_WHERE(struct options, client),
@@ -52,10 +56,15 @@ static const struct gw_usage usage = {
             "also \"host\", \"token\", \"headers\" and \"remoteAddr\".  \"attrs\" instead of "
             "method and url asks about what they would have meant: {\"Verb\", \"APIGroup\", "
             "\"Resource\", \"Namespace\", ...}.\nA line that is no case is answered by "
-            "{\"error\"}, and the exit code is 1.",
+            "{\"error\"}, and the exit code is 1.\n\n"
+            "--replay asks again about all decisions that the gateway keeps: by what is registered "
+            "now, and by that\nwith the objects of the files in it.  Nothing is changed.  -o json "
+            "has all differences: {\"replayed\", \"newlyDenied\",\n\"newlyAllowed\", "
+            "\"differences\": [{\"change\", \"count\", \"user\", \"method\", \"url\", ...}]}.",
     .examples = "ksgate explain GET /kapis/iam.kubesphere.io/v1beta1/users --as tom\n"
                 "ksgate explain /extensions/devops/ --as tom --objects roles.yaml -o json\n"
                 "ksgate explain --request 3f6c0a41d2b94e77\n"
+                "ksgate explain --replay new-roles.yaml\n"
                 "ksgate explain --objects roles.yaml --batch <cases.jsonl",
 };
 
@@ -241,6 +250,14 @@ ask_all(struct gw_asker *a)
 
 /* ---- the command -------------------------------------------------------------------------- */
 
+/* What goes with nothing else. */
+static bool
+is_alone(const struct options *o, const struct gw_words *args)
+{
+    return !o->batch && args->n == 0 && o->as == NULL && o->groups.n == 0 && o->token == NULL &&
+           o->host == NULL && o->objects.n == 0;
+}
+
 static int
 check_usage(const struct gw_cli *c, const struct options *o, const struct gw_words *args)
 {
@@ -250,13 +267,19 @@ check_usage(const struct gw_cli *c, const struct options *o, const struct gw_wor
     if (o->batch && args->n > 0 && o->objects.n == 0) {
         return gw_cli_misuse(c, "with --batch the cases are read from standard input");
     }
-    if (o->request != NULL) {
-        bool alone = !o->batch && args->n == 0 && o->as == NULL && o->groups.n == 0 &&
-                     o->token == NULL && o->host == NULL && o->objects.n == 0;
-
-        return alone ? GW_CLI_GO
-                     : gw_cli_misuse(c, "--request asks about a request that was sent: it goes "
-                                        "with no URL and no other question");
+    if (o->request != NULL && (!is_alone(o, args) || o->replay.n > 0)) {
+        return gw_cli_misuse(c, "--request asks about a request that was sent: it goes with no URL "
+                                "and no other question");
+    }
+    if (o->replay.n > 0 && !is_alone(o, args)) {
+        return gw_cli_misuse(c, "--replay asks about requests that were sent: it goes with no URL "
+                                "and no other question");
+    }
+    if (o->instead && o->replay.n == 0) {
+        return gw_cli_misuse(c, "--instead goes with --replay");
+    }
+    if (o->request != NULL || o->replay.n > 0) {
+        return GW_CLI_GO;
     }
     if (!o->batch && args->n == 0) {
         return gw_cli_misuse(c, "URL is missing");
@@ -287,6 +310,20 @@ open_asker(struct gw_asker *a, const struct gw_cli *c, struct options *o, struct
     return gw_cli_client(&a->client, c, &o->client);
 }
 
+static int
+run(struct gw_asker *a, const struct options *o, const struct gw_words *args, enum gw_output format)
+{
+    const struct gw_replay_options replay = {
+        .files = &o->replay, .instead = o->instead, .format = format};
+
+    if (replay.files->n > 0) {
+        return gw_cli_replay(a->cli, &a->client, &replay);
+    }
+    return o->request != NULL ? ask_kept(a, o, format)
+           : o->batch         ? ask_all(a)
+                              : ask_one(a, o, args, format);
+}
+
 int
 gw_cli_explain(const struct gw_cli *c)
 {
@@ -303,15 +340,14 @@ gw_cli_explain(const struct gw_cli *c)
     if (code == GW_CLI_GO) {
         code = open_asker(&a, c, &o, &args);
         if (code == GW_CLI_GO) {
-            code = o.request != NULL ? ask_kept(&a, &o, format)
-                   : o.batch         ? ask_all(&a)
-                                     : ask_one(&a, &o, &args, format);
+            code = run(&a, &o, &args, format);
             gw_asker_close(&a);
         }
         gw_client_options_fini(&o.client);
     }
     gw_words_fini(&o.groups);
     gw_words_fini(&o.objects);
+    gw_words_fini(&o.replay);
     gw_words_fini(&args);
     return code;
 }

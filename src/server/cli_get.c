@@ -5,8 +5,6 @@
 #include "server/cli_columns.h"
 #include "server/cli_objects.h"
 
-#define PAGE 500 /* objects that one request asks for */
-
 struct options {
     const char *output, *ns, *selector;
     struct gw_client_options where;
@@ -44,34 +42,15 @@ struct asking {
     struct gw_str ns, name, selector;
 };
 
-/* The target of one page.  after: the token of the page before, or NULL. */
-static void
-page_target(struct gw_buf *out, const struct asking *a, const char *after)
-{
-    gw_cli_object_path(out, a->kind, a->ns, a->name);
-    if (a->name.n > 0) {
-        return;
-    }
-    gw_buf_printf(out, "?limit=%d", PAGE);
-    if (a->selector.n > 0) {
-        gw_buf_puts(out, "&labelSelector=");
-        gw_client_escape(out, a->selector);
-    }
-    if (after != NULL) {
-        gw_buf_puts(out, "&continue=");
-        gw_client_escape(out, gw_str_of(after));
-    }
-}
-
-/* One object, or one page of the list; NULL: said on stderr. */
+/* One object; NULL: said on stderr. */
 static json_t *
-ask(const struct asking *a, const char *after)
+ask_one(const struct asking *a)
 {
     struct gw_buf target = {0};
     struct gw_buf problem = {0};
     json_t *json = NULL;
 
-    page_target(&target, a, after);
+    gw_cli_object_path(&target, a->kind, a->ns, a->name);
     (void)gw_cli_call(a->cli, a->client, "GET", target.p, NULL, &json, &problem);
     if (problem.n > 0) {
         (void)gw_cli_fail(a->cli, "%s", problem.p);
@@ -81,29 +60,10 @@ ask(const struct asking *a, const char *after)
     return json;
 }
 
-/* All pages in one List. */
 static json_t *
-ask_all(const struct asking *a)
+ask(const struct asking *a)
 {
-    json_t *all = ask(a, NULL);
-    json_t *metadata = json_object_get(all, "metadata");
-    json_t *after = json_incref(json_object_get(metadata, "continue"));
-
-    while (after != NULL) {
-        json_t *page = ask(a, json_string_value(after));
-
-        json_decref(after);
-        if (page == NULL) {
-            json_decref(all);
-            return NULL;
-        }
-        (void)json_array_extend(json_object_get(all, "items"), json_object_get(page, "items"));
-        after = json_incref(json_object_get(json_object_get(page, "metadata"), "continue"));
-        json_decref(page);
-    }
-    (void)json_object_del(metadata, "continue");
-    (void)json_object_del(metadata, "remainingItemCount");
-    return all;
+    return a->name.n > 0 ? ask_one(a) : gw_cli_list(a->cli, a->client, a->kind, a->ns, a->selector);
 }
 
 static int
@@ -139,7 +99,7 @@ print_sorted(const struct asking *a, enum gw_output format, const json_t *answer
 static int
 run(struct asking *a, enum gw_output format)
 {
-    json_t *answer = a->name.n > 0 ? ask(a, NULL) : ask_all(a);
+    json_t *answer = ask(a);
     int code;
 
     if (answer == NULL) {

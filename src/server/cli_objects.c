@@ -5,6 +5,8 @@
 
 #include "server/kind_names.h"
 
+#define PAGE 500 /* objects that one request asks for */
+
 static const struct gw_kind *
 by_short_name(struct gw_str typed)
 {
@@ -131,4 +133,67 @@ gw_cli_call(const struct gw_cli *c, const struct gw_client *client, const char *
     gw_diag_fini(&diag);
     free(text);
     return status;
+}
+
+/* ---- all of a kind ------------------------------------------------------------------------- */
+
+struct listing {
+    const struct gw_cli *cli;
+    const struct gw_client *client;
+    const struct gw_kind *kind;
+    struct gw_str ns, selector;
+};
+
+/* after: the token of the page before, or NULL. */
+static json_t *
+ask_page(const struct listing *l, const char *after)
+{
+    struct gw_buf target = {0};
+    struct gw_buf problem = {0};
+    json_t *json = NULL;
+
+    gw_cli_object_path(&target, l->kind, l->ns, GW_STR_NONE);
+    gw_buf_printf(&target, "?limit=%d", PAGE);
+    if (l->selector.n > 0) {
+        gw_buf_puts(&target, "&labelSelector=");
+        gw_client_escape(&target, l->selector);
+    }
+    if (after != NULL) {
+        gw_buf_puts(&target, "&continue=");
+        gw_client_escape(&target, gw_str_of(after));
+    }
+    (void)gw_cli_call(l->cli, l->client, "GET", target.p, NULL, &json, &problem);
+    if (problem.n > 0) {
+        (void)gw_cli_fail(l->cli, "%s", problem.p);
+    }
+    gw_buf_fini(&target);
+    gw_buf_fini(&problem);
+    return json;
+}
+
+json_t *
+gw_cli_list(const struct gw_cli *c, const struct gw_client *client, const struct gw_kind *kind,
+            struct gw_str ns, struct gw_str selector)
+{
+    const struct listing l = {
+        .cli = c, .client = client, .kind = kind, .ns = ns, .selector = selector};
+    json_t *all = ask_page(&l, NULL);
+    json_t *metadata = json_object_get(all, "metadata");
+    json_t *after = json_incref(json_object_get(metadata, "continue"));
+
+    while (after != NULL) {
+        json_t *page = ask_page(&l, json_string_value(after));
+
+        json_decref(after);
+        if (page == NULL) {
+            json_decref(all);
+            return NULL;
+        }
+        (void)json_array_extend(json_object_get(all, "items"), json_object_get(page, "items"));
+        after = json_incref(json_object_get(json_object_get(page, "metadata"), "continue"));
+        json_decref(page);
+    }
+    (void)json_object_del(metadata, "continue");
+    (void)json_object_del(metadata, "remainingItemCount");
+    return all;
 }

@@ -22,4 +22,9 @@ void gw_cli_object_name(struct gw_buf *out, const struct gw_kind *kind, const ch
 unsigned gw_cli_call(const struct gw_cli *c, const struct gw_client *client, const char *method,
                      const char *target, const json_t *body, json_t **json, struct gw_buf *problem);
 
+/* All objects of a kind in one List, by as many requests as it takes; ns and selector (labels) may
+ * be none.  A new reference; NULL: said on stderr. */
+json_t *gw_cli_list(const struct gw_cli *c, const struct gw_client *client,
+                    const struct gw_kind *kind, struct gw_str ns, struct gw_str selector);
+
 #endif

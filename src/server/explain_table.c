@@ -94,34 +94,40 @@ add_who(struct gw_table *t, const json_t *answer)
     row(t, "credential", &v);
 }
 
-/* "get pods/log "web" of group apps, in namespace proj (Namespace)". */
-static void
-add_what(struct gw_table *t, const json_t *answer)
+void
+gw_explain_what(struct gw_buf *out, const json_t *answer)
 {
     const json_t *i = json_object_get(answer, "requestInfo");
-    struct gw_buf v = {0};
 
     if (json_is_true(json_object_get(i, "isResourceRequest"))) {
-        gw_buf_printf(&v, "%s %s", at(i, "verb"), at(i, "resource"));
+        gw_buf_printf(out, "%s %s", at(i, "verb"), at(i, "resource"));
         if (*at(i, "subresource") != '\0') {
-            gw_buf_printf(&v, "/%s", at(i, "subresource"));
+            gw_buf_printf(out, "/%s", at(i, "subresource"));
         }
         if (*at(i, "name") != '\0') {
-            gw_buf_printf(&v, " \"%s\"", at(i, "name"));
+            gw_buf_printf(out, " \"%s\"", at(i, "name"));
         }
         if (*at(i, "apiGroup") != '\0') {
-            gw_buf_printf(&v, " of %s", at(i, "apiGroup"));
+            gw_buf_printf(out, " of %s", at(i, "apiGroup"));
         }
         static const char *const places[] = {"cluster", "workspace", "namespace"};
         for (size_t k = 0; k < 3; k++) {
             if (*at(i, places[k]) != '\0') {
-                gw_buf_printf(&v, ", %s \"%s\"", places[k], at(i, places[k]));
+                gw_buf_printf(out, ", %s \"%s\"", places[k], at(i, places[k]));
             }
         }
-        gw_buf_printf(&v, " (scope %s)", at(i, "resourceScope"));
+        gw_buf_printf(out, " (scope %s)", at(i, "resourceScope"));
     } else if (*at(i, "verb") != '\0') {
-        gw_buf_printf(&v, "%s the path %s", at(i, "verb"), at(i, "path"));
+        gw_buf_printf(out, "%s the path %s", at(i, "verb"), at(i, "path"));
     }
+}
+
+static void
+add_what(struct gw_table *t, const json_t *answer)
+{
+    struct gw_buf v = {0};
+
+    gw_explain_what(&v, answer);
     row(t, "what", &v);
 }
 
