@@ -141,15 +141,18 @@ store_row(struct gw_db *db, const struct gw_store_put *put, const struct row *ro
     }
     gw_object_uid(uid);
     gw_clock_rfc3339(&created, gw_clock_wall_ms() / 1000 * 1000);
+    const char *its_uid = row->found ? row->uid : put->uid != NULL ? put->uid : uid;
+    const char *its_time = row->found             ? row->created
+                           : put->created != NULL ? put->created
+                                                  : created.p;
     bool ok = add_change(db, "put", key, &answer->revision);
-    gw_splice(&json, bare, row->found ? row->uid : uid, row->found ? row->created : created.p,
-              answer->revision);
+    gw_splice(&json, bare, its_uid, its_time, answer->revision);
     if (ok) {
         sqlite3_stmt *s = gw_db_fresh(db, GW_DB_PUT);
         gw_db_bind_text(s, 1, key);
         gw_db_bind_number(s, 2, answer->revision);
-        gw_db_bind_text(s, 3, row->found ? row->uid : uid);
-        gw_db_bind_text(s, 4, row->found ? row->created : created.p);
+        gw_db_bind_text(s, 3, its_uid);
+        gw_db_bind_text(s, 4, its_time);
         gw_db_bind_text(s, 5, json.p);
         ok =
             gw_db_finish(db, s, NULL) && set_lease(db, key, put->lease_ms, &answer->lease_until_ms);

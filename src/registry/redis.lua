@@ -19,6 +19,10 @@
 --       Answers {epoch, revision, first kept revision, up to, {field, json or nil, ...}}: the
 --       state of each field that changed after SINCE, as far as `up to`.
 --
+-- A Redis that is at its maxmemory refuses commands that may grow it, but for those of a script that
+-- has written before.  So what makes room, or takes none (delete, expire, renew), begins with a
+-- command that only takes away; a put of something new begins with one that is refused.
+--
 -- Keys: epoch, revision, objects (hash), changes (stream, id REVISION-0, fields op and field),
 -- leases (sorted set, score: ms), ticked (when expire last ran).
 
@@ -78,10 +82,8 @@ end
 
 local function lease(field, ms)
   ms = tonumber(ms) or error('ksgate: LEASE_MS must be a number')
-  if ms <= 0 then
-    redis.call('ZREM', LEASES, field)
-    return 0
-  end
+  redis.call('ZREM', LEASES, field)
+  if ms <= 0 then return 0 end
   local till = now_ms() + ms
   redis.call('ZADD', LEASES, text(till), field)
   return till
@@ -137,23 +139,21 @@ function ops.put(field, json, when, revision, lease_ms, uid, created)
   local old, metadata = stored(field)
   local no = refusal(metadata, when, revision)
   if no then return answer(no, metadata and metadata.resourceVersion) end
-  local till = lease(field, lease_ms)
   local m = metadata or {}
   uid = type(m.uid) == 'string' and m.uid or uid or uuid(field)
   created = type(m.creationTimestamp) == 'string' and m.creationTimestamp or created or timestamp()
   if old and splice(json, uid, created, tostring(m.resourceVersion)) == old then
-    return answer('ok', m.resourceVersion, till)
+    return answer('ok', m.resourceVersion, lease(field, lease_ms))
   end
   local new = change('put', field)
   redis.call('HSET', OBJECTS, field, splice(json, uid, created, new))
-  return answer('ok', new, till)
+  return answer('ok', new, lease(field, lease_ms))
 end
 
 local function delete(field)
-  local revision = change('delete', field)
   redis.call('HDEL', OBJECTS, field)
   redis.call('ZREM', LEASES, field)
-  return revision
+  return change('delete', field)
 end
 
 function ops.delete(field, when, revision)
@@ -173,6 +173,7 @@ end
 function ops.expire(limit)
   local now = now_ms()
   local away = now - (tonumber(redis.call('GET', TICKED)) or now)
+  redis.call('DEL', TICKED)
   redis.call('SET', TICKED, text(now))
   if away > 5000 then
     for _, field in ipairs(redis.call('ZRANGE', LEASES, 0, -1)) do

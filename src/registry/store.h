@@ -56,6 +56,8 @@ struct gw_store_put {
     enum gw_store_when when;
     uint64_t revision;
     long long lease_ms;
+    /* Of a new object, whose copy it is; NULL: they are made. */
+    const char *uid, *created;
 };
 
 struct gw_store_driver {

@@ -279,8 +279,15 @@ put(void *store, const struct gw_store_put *p, gw_store_done_fn *done, void *arg
     (void)snprintf(revision, sizeof(revision), "%" PRIu64, p->revision);
     (void)snprintf(lease, sizeof(lease), "%lld", p->lease_ms);
     gw_object_uid(uid);
-    const char *const argv[] = {"put",    p->object->key, bare, when_word(p->when),
-                                revision, lease,          uid,  NULL};
+    const char *const argv[] = {"put",
+                                p->object->key,
+                                bare,
+                                when_word(p->when),
+                                revision,
+                                lease,
+                                p->uid != NULL ? p->uid : uid,
+                                p->created, /* NULL: the end */
+                                NULL};
     gw_script_call(s->writer, s->prefix, argv, on_written, new_write(s, true, done, arg));
     free(bare);
 }

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "config/schema.h"
+#include "registry/lease.h"
 #include "server/admin_write.h"
 
 /* apis/ksgate.io/v1/extensionservices/{name}/endpoints/{id} */
@@ -146,7 +147,7 @@ register_there(struct gw_errand *e)
         e->result = GW_STORE_EXISTS;
         gw_errand_return(e);
     } else if (now != NULL && same_content(now, e->object) && !e->dry_run) {
-        gw_sync_renew(sync, e->key, gw_admin_lease_ms(e->object), on_renewed, e);
+        gw_sync_renew(sync, e->key, gw_lease_ms(e->object), on_renewed, e);
     } else {
         gw_admin_put(e);
     }
@@ -174,7 +175,7 @@ answer_registered(struct gw_errand *e, struct gw_admin_call *call)
     gw_clock_rfc3339(&expires, e->lease_until_ms);
     answer =
         json_pack("{s:{s:I, s:s}, s:o}", "lease", "seconds",
-                  (json_int_t)(gw_admin_lease_ms(e->object) / 1000), "expires", expires.p,
+                  (json_int_t)(gw_lease_ms(e->object) / 1000), "expires", expires.p,
                   "resourceVersion", json_sprintf("%llu", (unsigned long long)e->object->revision));
     gw_buf_fini(&expires);
     return gw_admin_json(call->req, e->created ? 201 : 200, answer);

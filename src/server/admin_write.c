@@ -2,6 +2,7 @@
 #include "server/admin_write.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "registry/lease.h"
 #include "server/endpoint_status.h"
 
 /* Puts what the path says into a body that leaves it out, and refuses one that says otherwise. */
@@ -148,48 +149,6 @@ put_dry(struct gw_errand *e, struct gw_object *now)
     gw_errand_return(e);
 }
 
-/* spec.leaseSeconds of an Endpoint. */
-static long long
-lease_of(const json_t *spec)
-{
-    json_int_t seconds = json_integer_value(json_object_get(spec, "leaseSeconds"));
-
-    if (seconds <= 0) {
-        return 0;
-    }
-    return (seconds > GW_LEASE_SECONDS_MAX ? GW_LEASE_SECONDS_MAX : seconds) * 1000LL;
-}
-
-/* Until spec.expires of a Revocation: then the registry may forget it. */
-static long long
-rest_of(const json_t *spec)
-{
-    const char *expires = json_string_value(json_object_get(spec, "expires"));
-    uint64_t now = gw_clock_wall_ms();
-    uint64_t at = 0;
-
-    if (expires == NULL || !gw_clock_read_rfc3339(gw_str_of(expires), &at)) {
-        return 0;
-    }
-    return at > now ? (long long)(at - now) : 1;
-}
-
-long long
-gw_admin_lease_ms(const struct gw_object *o)
-{
-    bool endpoint = strcmp(o->kind->kind, "Endpoint") == 0;
-
-    if (!endpoint && strcmp(o->kind->kind, "Revocation") != 0) {
-        return 0;
-    }
-    json_t *json = gw_object_json(o);
-    const json_t *spec = json_object_get(json, "spec");
-    long long ms = endpoint ? lease_of(spec) : rest_of(spec);
-
-    json_decref(json);
-    return ms;
-}
-
 void
 gw_admin_put(struct gw_errand *e)
 {
@@ -199,7 +158,7 @@ gw_admin_put(struct gw_errand *e)
     struct gw_store_put put = {.object = object,
                                .when = e->when,
                                .revision = e->revision,
-                               .lease_ms = gw_admin_lease_ms(object)};
+                               .lease_ms = gw_lease_ms(object)};
 
     e->created = now == NULL;
     if (e->dry_run) {

@@ -4,11 +4,6 @@
 
 #include "server/admin_errand.h"
 
-#define GW_LEASE_SECONDS_MAX 3600 /* of a self-registered Endpoint */
-
-/* An Endpoint lives as long as its lease; 0: it names none and stays until it is deleted. */
-long long gw_admin_lease_ms(const struct gw_object *o);
-
 /* Worker: makes the object of the body's JSON (which may be changed), checked and with what the
  * path says.  GW_NEXT and a reference in *out, or the refusal. */
 enum gw_verdict gw_admin_object(struct gw_admin_call *call, json_t *json, struct gw_object **out);

@@ -1,37 +1,83 @@
-/* cli_registry.c - ksgate registry script: how everybody else writes a Redis registry. */
+/* cli_registry.c - ksgate registry: the store itself, beside any gateway. */
+#include "server/cli_registry.h"
 #include "registry/store.h"
-#include "server/cli_util.h"
+
+struct options {
+    struct gw_registry_copy_options copy;
+};
+
+/* clang-format off */
+static const struct gw_option options[] = {
+    {0, "from", "STORE", GW_OPTION_TEXT, offsetof(struct options, copy.from),
+     "copy: what is read: sqlite:PATH, redis://[USER@]HOST[:PORT][/DB] or unix:PATH[?db=N]."},
+    {0, "to", "STORE", GW_OPTION_TEXT, offsetof(struct options, copy.to),
+     "copy: what is written; a SQLite file is made when it is not there."},
+    {0, "from-password-file", "FILE", GW_OPTION_TEXT, offsetof(struct options, copy.from_password_file),
+     "A file that holds the password of the Redis that is read."},
+    {0, "to-password-file", "FILE", GW_OPTION_TEXT, offsetof(struct options, copy.to_password_file),
+     "A file that holds the password of the Redis that is written."},
+    {0, "from-prefix", "PREFIX", GW_OPTION_TEXT, offsetof(struct options, copy.from_prefix),
+     "What its keys begin with there (registry.redis.prefix)."},
+    {0, "to-prefix", "PREFIX", GW_OPTION_TEXT, offsetof(struct options, copy.to_prefix),
+     "What the keys are to begin with."},
+    {0, "replace", NULL, GW_OPTION_SWITCH, offsetof(struct options, copy.replace),
+     "copy: objects that are there already and differ are replaced."},
+    {0, "prune", NULL, GW_OPTION_SWITCH, offsetof(struct options, copy.prune),
+     "copy: objects that are not in the source are deleted."},
+    {0, "dry-run", NULL, GW_OPTION_SWITCH, offsetof(struct options, copy.dry_run),
+     "copy: says what would be done, and changes nothing."},
+    {0},
+};
+/* clang-format on */
 
 static const struct gw_usage usage = {
-    .arguments = "script",
+    .arguments = "copy|script",
+    .options = options,
     .min = 1,
     .max = 1,
-    .more = "`registry script` prints the Lua script by which all writes to a Redis registry are "
+    .more = "`registry copy` copies all objects of one store into another, from a SQLite file to "
+            "Redis or back; gateways\nmay run on both.  Uids and times of creation stay, leases "
+            "begin anew.  If the other store has an object\nthat differs, nothing is written "
+            "unless --replace is given.\n\n"
+            "`registry script` prints the Lua script by which all writes to a Redis registry are "
             "made.\nServices that write it themselves load this script; docs/reference/ describes "
             "its arguments.",
-    .examples = "ksgate registry script | redis-cli -x script load",
+    .examples = "ksgate registry copy --from sqlite:/var/lib/ksgate/registry.db --to "
+                "redis://ksgate@redis:6379/0 --dry-run\n"
+                "ksgate registry script | redis-cli -x script load",
 };
+
+static int
+script(const struct gw_cli *c)
+{
+    struct gw_buf out = {0};
+
+    gw_buf_puts(&out, gw_store_redis_script);
+    return gw_cli_print(c, &out);
+}
 
 int
 gw_cli_registry(const struct gw_cli *c)
 {
-    static const char *const known[] = {"script", NULL};
-    struct gw_buf out = {0};
+    static const char *const known[] = {"copy", "script", NULL};
+    struct options o = {0};
     struct gw_words args;
-    const char *what;
-    const char *near;
-    int code = gw_cli_parse(c, &usage, NULL, &args);
+    int code = gw_cli_parse(c, &usage, &o, &args);
 
     if (code != GW_CLI_GO) {
         return code;
     }
-    what = args.list[0];
+    const char *what = args.list[0];
     gw_words_fini(&args);
-    if (strcmp(what, known[0]) != 0) {
-        near = gw_diag_nearest(gw_str_of(what), known);
-        return gw_cli_misuse(c, "there is no `registry %s`%s", what,
-                             near == NULL ? "" : " (did you mean `registry script`?)");
+    if (strcmp(what, known[0]) == 0) {
+        return gw_cli_registry_copy(c, &o.copy);
     }
-    gw_buf_puts(&out, gw_store_redis_script);
-    return gw_cli_print(c, &out);
+    if (strcmp(what, known[1]) == 0) {
+        return script(c);
+    }
+    const char *near = gw_diag_nearest(gw_str_of(what), known);
+    if (near == NULL) {
+        return gw_cli_misuse(c, "there is no `registry %s`", what);
+    }
+    return gw_cli_misuse(c, "there is no `registry %s` (did you mean `registry %s`?)", what, near);
 }

@@ -1,0 +1,16 @@
+/* cli_registry.h - the parts of `ksgate registry`. */
+#ifndef GW_SERVER_CLI_REGISTRY_H
+#define GW_SERVER_CLI_REGISTRY_H
+
+#include "server/cli_util.h"
+
+struct gw_registry_copy_options {
+    const char *from, *to; /* as registry/place.h reads them; NULL: not given */
+    const char *from_password_file, *to_password_file, *from_prefix, *to_prefix;
+    bool replace, prune, dry_run;
+};
+
+/* An exit code. */
+int gw_cli_registry_copy(const struct gw_cli *c, const struct gw_registry_copy_options *o);
+
+#endif
