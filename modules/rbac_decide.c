@@ -192,6 +192,7 @@ gw_rbac_decide(const struct gw_rbac_index *x, struct gw_arena *a, const struct g
     bool allowed = walk(&w);
     if (!allowed && extension.n > 0) {
         w.use = true;
+        w.ended = false; /* that was the other question's end */
         w.what = (struct gw_request_info){
             .verb = GW_STR("use"),
             .api_group = GW_STR("ksgate.io"),

@@ -63,6 +63,7 @@ static const struct thing small_world[] = {
              "ws1-admin")},
     {BINDING("WorkspaceRoleBinding", "ws1", "use-e", USER("ursula"), "WorkspaceRole", "ws1-user")},
     {BINDING("ClusterRoleBinding", "", "use-all", USER("oscar"), "ClusterRole", "opener")},
+    {BINDING("ClusterRoleBinding", "", "use-odd", USER("odd"), "ClusterRole", "opener")},
     {BINDING("ClusterRoleBinding", "", "pages", USER("paul"), "ClusterRole", "pages")},
     {BINDING("ClusterRoleBinding", "", "lost", USER("lou"), "Role", "viewer")},
     {BINDING("RoleBinding", "proj", "nb", USER("nora"), "Role", "viewer")},
@@ -223,6 +224,10 @@ static const struct {
     {"oscar", NULL, "POST /kapis/g/v1/namespaces/other/things", "f",
      "RBAC: allowed by ClusterRoleBinding \"use-all\""},
     {"oscar", NULL, "POST /kapis/g/v1/namespaces/nowhere/things", "f", "no: the namespace"},
+    /* a binding of no known kind ends the search for the one, not for the other */
+    {"odd", NULL, "POST /kapis/g/v1/namespaces/proj/things", "f",
+     "RBAC: allowed by ClusterRoleBinding \"use-odd\""},
+    {"odd", NULL, "POST /kapis/g/v1/namespaces/proj/things", NULL, "no: a binding whose roleRef"},
     {"root", NULL, "POST /extensions/e/x", "e", "RBAC: allowed by GlobalRoleBinding \"b-root\""},
     /* a namespace's role opens no extension */
     {"nick", NULL, "POST /kapis/g/v1/namespaces/proj/things", "e", "no: "},
