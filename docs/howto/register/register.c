@@ -1,0 +1,195 @@
+/*
+ * Keeps a backend registered at ksgate.  C99, POSIX and libcurl:
+ *
+ *     cc -o register register.c -lcurl
+ *     register GATEWAY EXTENSION ID URL [TOKEN_FILE]
+ *
+ * In a service: keep() in a thread of its own (SIGINT and SIGTERM blocked in all threads), or the
+ * program beside it.  LEASE (15) is in seconds; it is renewed at a third of it.  The token file is
+ * read at each request, so it may rotate.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <curl/curl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct registration {
+    CURL *curl;
+    const char *token_file; /* or NULL */
+    char target[1024];      /* of the endpoint */
+    char body[1024];
+    long lease;     /* seconds */
+    char said[512]; /* by the gateway, or by libcurl */
+};
+
+/* Keeps the beginning of the answer. */
+static size_t
+on_answer(char *bytes, size_t one, size_t n, void *arg)
+{
+    struct registration *r = arg;
+    size_t has = strlen(r->said);
+    size_t room = sizeof(r->said) - 1 - has;
+
+    (void)one;
+    memcpy(r->said + has, bytes, n < room ? n : room);
+    r->said[has + (n < room ? n : room)] = '\0';
+    return n;
+}
+
+/* Adds "Authorization: Bearer TOKEN"; without a token the gateway says what is missing. */
+static struct curl_slist *
+add_token(const struct registration *r, struct curl_slist *headers)
+{
+    char line[8192] = "Authorization: Bearer ";
+    size_t at = strlen(line);
+    FILE *f = r->token_file == NULL ? NULL : fopen(r->token_file, "r");
+
+    if (f == NULL || fgets(line + at, (int)(sizeof(line) - at), f) == NULL) {
+        line[at] = '\0';
+    }
+    if (f != NULL) {
+        (void)fclose(f);
+    }
+    line[at + strcspn(line + at, "\r\n")] = '\0';
+    return line[at] == '\0' ? headers : curl_slist_append(headers, line);
+}
+
+/* The answer is a Kubernetes Status: its message is for people. */
+static void
+keep_message(struct registration *r)
+{
+    const char *from = strstr(r->said, "\"message\":\"");
+    char *to = r->said;
+
+    if (from == NULL) {
+        return;
+    }
+    for (from += strlen("\"message\":\""); *from != '\0' && *from != '"'; from++) {
+        from += from[0] == '\\' && from[1] != '\0' ? 1 : 0;
+        *to++ = *from;
+    }
+    *to = '\0';
+}
+
+/* The status, or 0 when there is no answer; why is in r->said. */
+static long
+call(struct registration *r, const char *method, const char *body)
+{
+    struct curl_slist *headers =
+        add_token(r, curl_slist_append(NULL, "Content-Type: application/json"));
+    char why[CURL_ERROR_SIZE] = "";
+    long status = 0;
+
+    r->said[0] = '\0';
+    curl_easy_reset(r->curl);
+    curl_easy_setopt(r->curl, CURLOPT_URL, r->target);
+    curl_easy_setopt(r->curl, CURLOPT_CUSTOMREQUEST, method);
+    curl_easy_setopt(r->curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(r->curl, CURLOPT_TIMEOUT, r->lease / 3 + 1);
+    curl_easy_setopt(r->curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(r->curl, CURLOPT_WRITEFUNCTION, on_answer);
+    curl_easy_setopt(r->curl, CURLOPT_WRITEDATA, r);
+    curl_easy_setopt(r->curl, CURLOPT_ERRORBUFFER, why);
+    if (body != NULL) {
+        curl_easy_setopt(r->curl, CURLOPT_POSTFIELDS, body);
+    }
+    if (curl_easy_perform(r->curl) != CURLE_OK) {
+        (void)snprintf(r->said, sizeof(r->said), "%s", why);
+    } else {
+        (void)curl_easy_getinfo(r->curl, CURLINFO_RESPONSE_CODE, &status);
+        keep_message(r);
+    }
+    curl_slist_free_all(headers);
+    return status;
+}
+
+/* What is asked is wrong, and will not become right by asking again. */
+static bool
+is_refusal(long status)
+{
+    return status == 400 || status == 409 || status == 413 || status == 422;
+}
+
+/* The signal that came within the time, or -1. */
+static int
+wait_for(const sigset_t *signals, long ms)
+{
+    struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+    return sigtimedwait(signals, NULL, &t);
+}
+
+/* Registers and renews until one of the signals comes (they are blocked), and leaves.  False: it
+ * was refused, which was said. */
+static bool
+keep(struct registration *r, const sigset_t *signals)
+{
+    bool known = false;
+    bool trouble = false;
+    long pause = 0;
+
+    do {
+        long status = call(r, "PUT", r->body);
+
+        if (is_refusal(status)) {
+            (void)fprintf(stderr, "register: refused: %ld: %s\n", status, r->said);
+            return false;
+        }
+        if (status == 200 || status == 201) {
+            if (!known || trouble) {
+                (void)fprintf(stderr, "register: registered%s\n", known ? " again" : "");
+            }
+            known = true;
+            trouble = false;
+            pause = r->lease * 1000 / 3;
+        } else {
+            if (!trouble) {
+                (void)fprintf(stderr, "register: %ld: %s; trying again until it works\n", status,
+                              r->said);
+            }
+            pause = trouble ? 2 * pause : 500;
+            pause = pause < r->lease * 1000 / 3 ? pause : r->lease * 1000 / 3;
+            trouble = true;
+        }
+    } while (wait_for(signals, pause) < 0);
+    if (known && call(r, "DELETE", NULL) == 0) {
+        (void)fprintf(stderr,
+                      "register: the gateway could not be told: the lease runs out in %ld s\n",
+                      r->lease);
+    }
+    return true;
+}
+
+int
+main(int argc, char **argv)
+{
+    const char *lease = getenv("LEASE");
+    struct registration r = {.lease = lease == NULL ? 15 : strtol(lease, NULL, 10)};
+    sigset_t signals;
+
+    if (argc != 5 && argc != 6) {
+        (void)fprintf(stderr, "usage: register GATEWAY EXTENSION ID URL [TOKEN_FILE]\n");
+        return 2;
+    }
+    r.token_file = argc == 6 ? argv[5] : NULL;
+    (void)snprintf(r.target, sizeof(r.target),
+                   "%s/-/apis/ksgate.io/v1/extensionservices/%s/endpoints/%s", argv[1], argv[2],
+                   argv[3]);
+    (void)snprintf(r.body, sizeof(r.body), "{\"url\": \"%s\", \"leaseSeconds\": %ld}", argv[4],
+                   r.lease);
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGINT);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigprocmask(SIG_BLOCK, &signals, NULL);
+    (void)curl_global_init(CURL_GLOBAL_DEFAULT);
+    r.curl = curl_easy_init();
+    bool ok = r.curl != NULL && keep(&r, &signals);
+    curl_easy_cleanup(r.curl);
+    curl_global_cleanup();
+    return ok ? 0 : 1;
+}

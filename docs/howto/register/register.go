@@ -1,0 +1,155 @@
+// Keeps a backend registered at ksgate.  Nothing but the standard library.
+//
+// In a service, copy Registration and its methods:
+//
+//	r := Registration{Gateway: "http://gateway:8080", Extension: "devops", ID: "pod-7f9c",
+//		URL: "http://10.0.0.7:8080", Lease: 15 * time.Second, TokenFile: "/etc/devops/token"}
+//	go r.Keep(ctx) // leaves when ctx is done
+//
+// By itself:
+//
+//	go run register.go GATEWAY EXTENSION ID URL [TOKEN_FILE]
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"math/rand"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Registration says what is registered where.  The token file (may be empty) is read at each
+// request, so it may rotate.
+type Registration struct {
+	Gateway, Extension, ID, URL string
+	Lease                       time.Duration // how long the gateway keeps it without hearing from us
+	TokenFile                   string
+}
+
+// ErrRefused is what will not become right by asking again.
+var ErrRefused = errors.New("refused")
+
+func (r *Registration) call(ctx context.Context, method string, body any) error {
+	path := strings.TrimRight(r.Gateway, "/") + "/-/apis/ksgate.io/v1/extensionservices/" +
+		r.Extension + "/endpoints/" + r.ID
+	ctx, cancel := context.WithTimeout(ctx, r.Lease/3+time.Second)
+	defer cancel()
+	var content io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		content = bytes.NewReader(text)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, path, content)
+	if err != nil {
+		return fmt.Errorf("%w: %v", ErrRefused, err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	if r.TokenFile != "" {
+		token, err := os.ReadFile(r.TokenFile)
+		if err != nil {
+			return err
+		}
+		request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	text, _ := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
+	return judge(answer.StatusCode, text)
+}
+
+func judge(code int, text []byte) error {
+	if code < 300 {
+		return nil
+	}
+	var status struct{ Message string }
+	if json.Unmarshal(text, &status) != nil || status.Message == "" {
+		status.Message = string(text)
+	}
+	switch code {
+	case 400, 409, 413, 422:
+		return fmt.Errorf("%w: %d: %s", ErrRefused, code, status.Message)
+	}
+	return fmt.Errorf("%d: %s", code, status.Message)
+}
+
+// Keep registers and renews until ctx is done, and then leaves.  It ends before that, with
+// ErrRefused, when what is asked is wrong.
+func (r *Registration) Keep(ctx context.Context) error {
+	body := map[string]any{"url": r.URL, "leaseSeconds": int(r.Lease / time.Second)}
+	known, trouble := false, false
+	pause := time.Duration(0)
+	for {
+		err := r.call(ctx, http.MethodPut, body)
+		switch {
+		case errors.Is(err, ErrRefused):
+			return err
+		case err == nil:
+			if !known {
+				log.Print("registered")
+			} else if trouble {
+				log.Print("registered again")
+			}
+			known, trouble, pause = true, false, r.Lease/3
+		case ctx.Err() == nil:
+			if !trouble {
+				log.Printf("%v; trying again until it works", err)
+				pause = 250 * time.Millisecond
+			}
+			if pause *= 2; pause > r.Lease/3 {
+				pause = r.Lease / 3
+			}
+			trouble = true
+		}
+		select {
+		case <-ctx.Done():
+			return r.leave(known)
+		case <-time.After(pause*4/5 + time.Duration(rand.Int63n(int64(pause/5)+1))): // not all at once
+		}
+	}
+}
+
+func (r *Registration) leave(known bool) error {
+	if known && r.call(context.Background(), http.MethodDelete, nil) != nil {
+		log.Printf("the gateway could not be told: the lease runs out in %v", r.Lease)
+	}
+	return nil
+}
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("register: ")
+	if len(os.Args) != 5 && len(os.Args) != 6 {
+		log.Print("usage: register GATEWAY EXTENSION ID URL [TOKEN_FILE]; LEASE is in seconds")
+		os.Exit(2)
+	}
+	r := Registration{Gateway: os.Args[1], Extension: os.Args[2], ID: os.Args[3], URL: os.Args[4],
+		Lease: 15 * time.Second}
+	if seconds, err := strconv.Atoi(os.Getenv("LEASE")); err == nil {
+		r.Lease = time.Duration(seconds) * time.Second
+	}
+	if len(os.Args) == 6 {
+		r.TokenFile = os.Args[5]
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := r.Keep(ctx); err != nil {
+		log.Fatal(err)
+	}
+}

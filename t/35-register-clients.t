@@ -1,0 +1,77 @@
+# The clients of docs/howto/register/, each as a service would use it: C, Go, Python and shell.
+use strict;
+use warnings;
+use Test::More;
+use lib 't/lib';
+use Gateway;
+use Gateway::Objects;
+use Gateway::Process qw(tempdir);
+
+my $dir = tempdir();
+my $here = 'docs/howto/register';
+my $up = upstream { [200, {}, 'up'] };
+my $gw = gateway(objects => [
+    role(GlobalRole => 'registrar', [{apiGroups => ['ksgate.io'], resources => ['extensionservices/endpoints'], verbs => ['*']}]),
+    binding(GlobalRole => 'robot-registrar', 'registrar', 'robot'),
+]);
+
+my %client = (
+    C => sub { build("$dir/c", qw(cc -std=c99 -Wall -Wextra -Werror -o), "$dir/c", "$here/register.c", '-lcurl') },
+    Go => sub { build("$dir/go", qw(go build -o), "$dir/go", "$here/register.go") },
+    Python => sub { ('python3', "$here/register.py") },
+    shell => sub { ('sh', "$here/register.sh") },
+);
+
+sub build {
+    my ($program, @command) = @_;
+    local $ENV{GOCACHE} = "$dir/gocache";
+    my $said = qx{@command 2>&1};
+    is $?, 0, "it compiles" or diag $said;
+    return $program;
+}
+
+sub ended {
+    my ($process) = @_;
+    eventually { !$process->running } 'the end';
+    return $process->stop;
+}
+
+for my $language (sort keys %client) {
+    subtest $language => sub { try(lc $language, $client{$language}->()) };
+}
+
+sub try {
+    my ($name, @program) = @_;
+    my $token = spew("$dir/$name.token", $gw->token('robot') . "\n");
+    my $client = Gateway::Process->new(name => $name, log => "$dir/$name.log", env => {LEASE => 3},
+        command => [@program, $gw->url, $name, 'pod-1', $up->url, $token]);
+    my $says = sub { my ($what) = @_; eventually { $client->log =~ $what } "$name to say $what" };
+    my $served = sub { ($gw->request(GET => "/extensions/$name/x")->{body} // '') eq 'up' };
+
+    $says->(qr/404: .*"$name" not found.*trying again/);
+    $gw->apply([extension($name => undef)]);
+    eventually { $served->() } 'the endpoint';
+    pass 'registers as soon as the extension is there';
+    $says->(qr/^register: registered$/m);
+    my ($e) = @{$gw->admin(GET => "/-/apis/ksgate.io/v1/endpoints?fieldSelector=metadata.name=$name.pod-1")->{json}{items}};
+    is_deeply [@{$e->{spec}}{qw(url leaseSeconds)}], [$up->url, 3], 'with its URL and lease';
+
+    spew($token, "rubbish\n");
+    $says->(qr/401: .*trying again/);
+    spew($token, $gw->token('robot') . "\n");
+    $says->(qr/^register: registered again$/m);
+    ok $served->(), 'a token that was replaced is read again';
+
+    is $client->stop, 0, 'it ends when it is told to';
+    ok !$served->(), '... and has left by then';
+    unlike $client->log, qr/could not be told/, '... as the gateway knows';
+
+    my $wrong = Gateway::Process->new(name => "$name-wrong", log => "$dir/$name.wrong", crash_ok => 1,
+        command => [@program, $gw->url, $name, 'pod.1', $up->url, $token]);
+    eventually { $wrong->log =~ /refused: 422: .*can't be the id of an endpoint/ } 'the refusal';
+    is ended($wrong), 1, 'what can only be wrong ends it';
+    my $usage = Gateway::Process->new(name => "$name-usage", log => "$dir/$name.usage", crash_ok => 1, command => [@program]);
+    is ended($usage), 2, 'it says how it is used';
+}
+
+done_testing;
