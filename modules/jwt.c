@@ -141,10 +141,11 @@ let_in(struct gw_req *req, const struct worker *w, struct gw_jwt_pass *p, const 
         return GW_ERR_TOKEN_REVOKED;
     }
     req->slot[GW_SLOT_jwt] = p;
-    req->subject = p->subject;
+    req->subject = p->common->subject;
+    req->subject.name = gw_jwt_pass_name(p);
     req->decision.authentication = how;
-    req->decision.issuer = p->issuer;
-    req->decision.key_id = p->key_id;
+    req->decision.issuer = p->common->issuer;
+    req->decision.key_id = p->common->key_id;
     return GW_ERR_OK;
 }
 
@@ -207,9 +208,10 @@ verify(struct gw_req *req, const struct gw_jwt_settings *s, struct worker *w, st
         gw_counter_add(&counts->refused, !req->dry);
         return err;
     }
-    struct gw_jwt_pass *p = gw_jwt_pass_new(token, &claims);
-    if (w->cache != NULL && !req->dry) {
-        gw_jwt_cache_put(w->cache, p);
+    struct gw_jwt_cache *cache = req->dry ? NULL : w->cache;
+    struct gw_jwt_pass *p = gw_jwt_pass_new(cache, token, &claims);
+    if (cache != NULL) {
+        gw_jwt_cache_put(cache, token, p);
         gw_counter_set(&counts->passes, gw_jwt_cache_count(w->cache));
         gw_counter_set(&counts->bytes, gw_jwt_cache_bytes(w->cache));
     }
@@ -296,10 +298,12 @@ on_confirmed(struct gw_req *req, enum gw_err err)
 }
 
 static enum gw_verdict
-confirm(struct gw_req *req, const struct gw_jwt_settings *s, struct gw_jwt_pass *p)
+confirm(struct gw_req *req, const struct gw_jwt_settings *s, struct gw_str token,
+        struct gw_jwt_pass *p)
 {
     enum gw_err err = GW_ERR_OK;
-    enum gw_verdict v = gw_jwt_presence_ask(req, &s->presence, s->serial, p, on_confirmed, &err);
+    enum gw_verdict v =
+        gw_jwt_presence_ask(req, &s->presence, s->serial, token, p, on_confirmed, &err);
 
     if (v == GW_NEXT && err != GW_ERR_OK) {
         turn_away(req, err);
@@ -340,7 +344,7 @@ judge(struct gw_req *req, const struct gw_jwt_settings *s)
         return GW_NEXT;
     }
     struct gw_jwt_pass *p = req->slot[GW_SLOT_jwt];
-    return p != NULL && p->asks && !req->dry ? confirm(req, s, p) : GW_NEXT;
+    return p != NULL && p->asks && !req->dry ? confirm(req, s, c.token, p) : GW_NEXT;
 }
 
 static enum gw_verdict
@@ -367,7 +371,7 @@ review(const struct gw_req *req)
     if (p != NULL && gw_jwt_revoked_has_new(w->revoked, p, gw_clock_wall_ms())) {
         return GW_ERR_TOKEN_REVOKED;
     }
-    return p != NULL && w->registered && !gw_jwt_users_have(req->world, p->subject.name)
+    return p != NULL && w->registered && !gw_jwt_users_have(req->world, gw_jwt_pass_name(p))
                ? GW_ERR_TOKEN_USER
                : GW_ERR_OK;
 }

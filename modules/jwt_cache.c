@@ -1,10 +1,12 @@
 #include "modules/jwt_cache.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "base/map.h"
 #include "base/mem.h"
-#include "modules/subject.h"
+#include "modules/jwt_revocation.h"
+#include "modules/jwt_token.h"
 
 #define FEWEST_PLACES 256
 
@@ -12,30 +14,30 @@ struct gw_jwt_cache {
     struct gw_jwt_pass **table; /* chains; grows with the number of passes */
     size_t mask;
     struct gw_jwt_pass *hand; /* of the clock: the next to be asked whether it was used */
-    size_t n, bytes, limit;
+    struct gw_jwt_commons *commons;
+    struct gw_digest_key *key;
+    size_t n, pass_bytes, limit;
 };
 
+/* Whatever a revocation may come to name is worked out now, while the token is at hand. */
 struct gw_jwt_pass *
-gw_jwt_pass_new(struct gw_str token, const struct gw_jwt_claims *claims)
+gw_jwt_pass_new(struct gw_jwt_cache *cache, struct gw_str token, const struct gw_jwt_claims *claims)
 {
-    const struct gw_subject *s = &claims->subject;
-    size_t bytes = sizeof(struct gw_jwt_pass) + gw_subject_bytes(s) + token.n + claims->key_id.n +
-                   claims->id.n;
-    struct gw_jwt_pass *p = gw_mem_alloc(bytes);
-    char *at = (char *)(p + 1);
+    struct gw_str name = claims->subject.name;
+    struct gw_jwt_pass *p = gw_mem_alloc(sizeof(*p) + name.n);
 
     p->refs = 1;
-    p->bytes = bytes;
-    p->hash = gw_hash(token);
+    p->common = gw_jwt_common_get(cache == NULL ? NULL : cache->commons, claims);
     p->expires_ms = claims->expires_ms;
-    p->key = claims->key;
-    p->issuer = gw_str_of(claims->issuer->issuer);
-    gw_subject_copy(&p->subject, s, &at); /* first: it has to be aligned */
-    p->token = gw_str_pack(&at, token);
-    p->key_id = gw_str_pack(&at, claims->key_id);
-    p->id = gw_str_pack(&at, claims->id);
     p->issued_ms = claims->issued_ms;
     p->asks = claims->issuer->token_cache == GW_JWT_TOKEN_CACHE_REDIS && !claims->lasting;
+    p->name_bytes = (unsigned short)name.n; /* GW_JWT_NAME_MAX at most */
+    memcpy(p->name, name.p, name.n);
+    gw_revoked_keys_of_token(token, p->by_token);
+    p->has_id = claims->id.n > 0;
+    if (p->has_id) {
+        p->by_id = gw_revoked_key_of(GW_REVOKED_ID, p->common->issuer, claims->id);
+    }
     return p;
 }
 
@@ -43,6 +45,7 @@ void
 gw_jwt_pass_unref(struct gw_jwt_pass *p)
 {
     if (--p->refs == 0) {
+        gw_jwt_common_unref(p->common);
         free(p);
     }
 }
@@ -55,19 +58,36 @@ gw_jwt_cache_new(size_t limit)
     c->limit = limit;
     c->mask = FEWEST_PLACES - 1;
     c->table = gw_mem_alloc(FEWEST_PLACES * sizeof(struct gw_jwt_pass *));
+    c->commons = gw_jwt_commons_new();
+    c->key = gw_digest_key_new(GW_JWT_TOKEN_MAX);
     return c;
 }
 
-static struct gw_jwt_pass **
-place_of(const struct gw_jwt_cache *c, uint64_t hash)
+static size_t
+bytes_of(struct gw_jwt_pass *p)
 {
+    return malloc_usable_size(p) + sizeof(size_t);
+}
+
+size_t
+gw_jwt_cache_bytes(const struct gw_jwt_cache *c)
+{
+    return sizeof(*c) + (c->mask + 1) * sizeof(struct gw_jwt_pass *) + gw_digest_key_bytes(c->key) +
+           gw_jwt_commons_bytes(c->commons) + c->pass_bytes;
+}
+
+static struct gw_jwt_pass **
+place_of(const struct gw_jwt_cache *c, const struct gw_digest *digest)
+{
+    uint64_t hash = gw_hash((struct gw_str){(const char *)digest, sizeof(*digest)});
+
     return &c->table[(size_t)hash & c->mask];
 }
 
 static void
 take_out(struct gw_jwt_cache *c, struct gw_jwt_pass *p)
 {
-    struct gw_jwt_pass **at = place_of(c, p->hash);
+    struct gw_jwt_pass **at = place_of(c, &p->digest);
 
     while (*at != p) {
         at = &(*at)->chain;
@@ -79,7 +99,7 @@ take_out(struct gw_jwt_cache *c, struct gw_jwt_pass *p)
     p->before->after = p->after;
     p->after->before = p->before;
     c->n--;
-    c->bytes -= p->bytes;
+    c->pass_bytes -= bytes_of(p);
     gw_jwt_pass_unref(p);
 }
 
@@ -92,6 +112,8 @@ gw_jwt_cache_free(struct gw_jwt_cache *c)
     while (c->hand != NULL) {
         take_out(c, c->hand);
     }
+    gw_jwt_commons_free(c->commons);
+    gw_digest_key_free(c->key);
     free(c->table);
     free(c);
 }
@@ -99,10 +121,12 @@ gw_jwt_cache_free(struct gw_jwt_cache *c)
 struct gw_jwt_pass *
 gw_jwt_cache_get(struct gw_jwt_cache *c, struct gw_str token, uint64_t now_ms)
 {
-    uint64_t hash = gw_hash(token);
-
-    for (struct gw_jwt_pass *p = *place_of(c, hash); p != NULL; p = p->chain) {
-        if (p->hash != hash || !gw_str_eq(p->token, token)) {
+    if (token.n > GW_JWT_TOKEN_MAX) {
+        return NULL;
+    }
+    struct gw_digest digest = gw_digest_of(c->key, token);
+    for (struct gw_jwt_pass *p = *place_of(c, &digest); p != NULL; p = p->chain) {
+        if (!gw_digest_eq(&p->digest, &digest)) {
             continue;
         }
         if (now_ms >= p->expires_ms) {
@@ -124,7 +148,7 @@ grow(struct gw_jwt_cache *c)
     c->mask = c->mask * 2 + 1;
     c->table = gw_mem_alloc((c->mask + 1) * sizeof(struct gw_jwt_pass *));
     for (size_t i = 0; p != NULL && i < c->n; i++, p = p->after) {
-        struct gw_jwt_pass **at = place_of(c, p->hash);
+        struct gw_jwt_pass **at = place_of(c, &p->digest);
 
         p->chain = *at;
         *at = p;
@@ -158,24 +182,25 @@ link_in(struct gw_jwt_cache *c, struct gw_jwt_pass *p)
 }
 
 void
-gw_jwt_cache_put(struct gw_jwt_cache *c, struct gw_jwt_pass *p)
+gw_jwt_cache_put(struct gw_jwt_cache *c, struct gw_str token, struct gw_jwt_pass *p)
 {
-    if (p->bytes > c->limit) {
-        return;
-    }
-    while (c->bytes + p->bytes > c->limit) {
-        evict(c);
-    }
     if (c->n > c->mask) {
         grow(c);
     }
-    struct gw_jwt_pass **at = place_of(c, p->hash);
+    while (c->n > 0 && gw_jwt_cache_bytes(c) + bytes_of(p) > c->limit) {
+        evict(c);
+    }
+    if (gw_jwt_cache_bytes(c) + bytes_of(p) > c->limit) {
+        return;
+    }
+    p->digest = gw_digest_of(c->key, token);
+    struct gw_jwt_pass **at = place_of(c, &p->digest);
     p->chain = *at;
     *at = p;
     link_in(c, p);
     p->refs++;
     c->n++;
-    c->bytes += p->bytes;
+    c->pass_bytes += bytes_of(p);
 }
 
 void
@@ -186,7 +211,7 @@ gw_jwt_cache_forget_key(struct gw_jwt_cache *c, const struct gw_jwt_key *key)
     for (size_t i = c->n; i > 0; i--) {
         struct gw_jwt_pass *after = p->after;
 
-        if (p->key == key) {
+        if (p->common->key == key) {
             take_out(c, p);
         }
         p = after;
@@ -197,10 +222,4 @@ size_t
 gw_jwt_cache_count(const struct gw_jwt_cache *c)
 {
     return c->n;
-}
-
-size_t
-gw_jwt_cache_bytes(const struct gw_jwt_cache *c)
-{
-    return c->bytes;
 }

@@ -147,9 +147,10 @@ const struct gw_setting gw_jwt_rows[] = {
     {.name = "token_cache",
      .set = gw_set_size,
      .at = offsetof(struct gw_jwt_settings, token_cache),
-     .initial = "64MiB",
+     .initial = "16MiB",
      .max = 1LL << 32,
-     .help = "Memory of each worker for tokens that were verified once; 0: none."},
+     .help = "Memory of each worker for tokens that were verified once, some 220 bytes each; "
+             "0: none."},
     {.name = "users",
      .set = gw_set_word,
      .at = offsetof(struct gw_jwt_settings, users),

@@ -265,11 +265,11 @@ on_cancel(void *arg)
 
 /* EXISTS kubesphere:user:{username}:token:{jwt} */
 static void
-send_question(struct gw_jwt_question *q, struct gw_arena *arena)
+send_question(struct gw_jwt_question *q, struct gw_str token, struct gw_arena *arena)
 {
-    const struct gw_jwt_pass *p = q->pass;
-    const char *key = gw_arena_printf(arena, "kubesphere:user:%.*s:token:%.*s",
-                                      GW_STR_ARG(p->subject.name), GW_STR_ARG(p->token));
+    struct gw_str name = gw_jwt_pass_name(q->pass);
+    const char *key = gw_arena_printf(arena, "kubesphere:user:%.*s:token:%.*s", GW_STR_ARG(name),
+                                      GW_STR_ARG(token));
     const char *argv[] = {"EXISTS", key};
     struct gw_redis_command c = {.argc = 2, .argv = argv};
 
@@ -302,7 +302,8 @@ wait_for(struct gw_jwt_question *q, struct gw_req *req, gw_jwt_presence_fn *told
 
 enum gw_verdict
 gw_jwt_presence_ask(struct gw_req *req, const struct gw_jwt_presence_settings *s, uint64_t serial,
-                    struct gw_jwt_pass *p, gw_jwt_presence_fn *told, enum gw_err *err)
+                    struct gw_str token, struct gw_jwt_pass *p, gw_jwt_presence_fn *told,
+                    enum gw_err *err)
 {
     if (p->question != NULL) {
         wait_for(p->question, req, told);
@@ -318,7 +319,7 @@ gw_jwt_presence_ask(struct gw_req *req, const struct gw_jwt_presence_settings *s
         return GW_NEXT;
     }
     struct gw_jwt_question *q = question_new(a, p);
-    send_question(q, req->arena);
+    send_question(q, token, req->arena);
     if (q->answered) {
         *err = result_of(q, req);
         free_question(q);

@@ -32,10 +32,10 @@ bool gw_jwt_presence_open(struct gw_jwt_presence_settings *s, struct gw_loader *
 
 /* What the request has to do until it is known: GW_NEXT when it is known at once, with *err (OK: it
  * is there, or that it can't be found out is not to matter); or GW_WAIT, and told() is called
- * before the request is resumed.  serial: the settings'. */
+ * before the request is resumed.  serial: the settings'.  token: the pass's. */
 typedef void gw_jwt_presence_fn(struct gw_req *req, enum gw_err err);
 enum gw_verdict gw_jwt_presence_ask(struct gw_req *req, const struct gw_jwt_presence_settings *s,
-                                    uint64_t serial, struct gw_jwt_pass *p,
+                                    uint64_t serial, struct gw_str token, struct gw_jwt_pass *p,
                                     gw_jwt_presence_fn *told, enum gw_err *err);
 
 /* The worker ends: no request waits any more. */

@@ -23,10 +23,9 @@ struct gw_revocation {
 struct gw_revoked_key gw_revoked_key_of(enum gw_revoked_what what, struct gw_str a,
                                         struct gw_str b);
 
-#define GW_JWT_HASH 32
-void gw_jwt_token_digest(struct gw_str token, unsigned char digest[GW_JWT_HASH]);
-/* Without the signature: of the two that ECDSA has for each text, (r, s) and (r, n - s), whoever
- * holds one can make the other. */
-struct gw_str gw_jwt_token_signed(struct gw_str token);
+#define GW_JWT_HASH 32 /* bytes of a SHA-256 */
+
+/* The keys of a token: by what is signed, and by all of it. */
+void gw_revoked_keys_of_token(struct gw_str token, struct gw_revoked_key keys[2]);
 
 #endif

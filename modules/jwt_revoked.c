@@ -179,42 +179,20 @@ is_in_run(const struct gw_jwt_revoked *set, const struct question *q)
     return false;
 }
 
-static struct gw_revoked_key
-hash_key(struct gw_str text)
-{
-    unsigned char digest[GW_JWT_HASH];
-
-    gw_jwt_token_digest(text, digest);
-    return gw_revoked_key_of(GW_REVOKED_TOKEN,
-                             (struct gw_str){(const char *)digest, sizeof(digest)}, GW_STR_NONE);
-}
-
-/* The token's own hashes are the dear ones: made once, and only when hashes are revoked at all. */
-static unsigned
-token_keys(struct gw_jwt_pass *p, struct gw_revoked_key keys[2])
-{
-    if (!p->hashed) {
-        p->token_keys[0] = hash_key(gw_jwt_token_signed(p->token));
-        p->token_keys[1] = hash_key(p->token);
-        p->hashed = true;
-    }
-    keys[0] = p->token_keys[0];
-    keys[1] = p->token_keys[1];
-    return 2;
-}
-
 /* By what it may have been revoked: how many keys. */
 static unsigned
-make_keys(struct gw_jwt_pass *p, enum gw_revoked_what what, struct gw_revoked_key keys[2])
+list_keys(const struct gw_jwt_pass *p, enum gw_revoked_what what, struct gw_revoked_key keys[2])
 {
     switch (what) {
     case GW_REVOKED_TOKEN:
-        return token_keys(p, keys);
+        keys[0] = p->by_token[0];
+        keys[1] = p->by_token[1];
+        return 2;
     case GW_REVOKED_ID:
-        keys[0] = gw_revoked_key_of(what, p->issuer, p->id);
-        return p->id.n > 0 ? 1 : 0;
+        keys[0] = p->by_id;
+        return p->has_id ? 1 : 0;
     case GW_REVOKED_USER:
-        keys[0] = gw_revoked_key_of(what, p->subject.name, GW_STR_NONE);
+        keys[0] = gw_revoked_key_of(what, gw_jwt_pass_name(p), GW_STR_NONE);
         return 1;
     }
     return 0;
@@ -227,14 +205,14 @@ has_key(const struct gw_jwt_revoked *set, const struct question *q, bool news)
 }
 
 static bool
-has(const struct gw_jwt_revoked *set, struct gw_jwt_pass *p, uint64_t now_ms, bool news)
+has(const struct gw_jwt_revoked *set, const struct gw_jwt_pass *p, uint64_t now_ms, bool news)
 {
     struct question q = {.issued_ms = p->issued_ms, .now_ms = now_ms};
     unsigned kinds = news ? set->news_kinds : set->kinds;
 
     for (int what = GW_REVOKED_TOKEN; what <= GW_REVOKED_USER; what++) {
         struct gw_revoked_key keys[2];
-        unsigned n = (kinds & 1U << what) == 0 ? 0 : make_keys(p, (enum gw_revoked_what)what, keys);
+        unsigned n = (kinds & 1U << what) == 0 ? 0 : list_keys(p, (enum gw_revoked_what)what, keys);
 
         for (unsigned i = 0; i < n; i++) {
             q.key = keys[i];
@@ -247,7 +225,7 @@ has(const struct gw_jwt_revoked *set, struct gw_jwt_pass *p, uint64_t now_ms, bo
 }
 
 bool
-gw_jwt_revoked_has(const struct gw_jwt_revoked *set, struct gw_jwt_pass *p, uint64_t now_ms)
+gw_jwt_revoked_has(const struct gw_jwt_revoked *set, const struct gw_jwt_pass *p, uint64_t now_ms)
 {
     return set != NULL && set->kinds != 0 && has(set, p, now_ms, false);
 }
@@ -259,7 +237,8 @@ gw_jwt_revoked_is_news(const struct gw_jwt_revoked *set)
 }
 
 bool
-gw_jwt_revoked_has_new(const struct gw_jwt_revoked *set, struct gw_jwt_pass *p, uint64_t now_ms)
+gw_jwt_revoked_has_new(const struct gw_jwt_revoked *set, const struct gw_jwt_pass *p,
+                       uint64_t now_ms)
 {
     return set != NULL && has(set, p, now_ms, !set->all_news);
 }

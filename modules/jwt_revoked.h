@@ -24,11 +24,12 @@ struct gw_piece *gw_jwt_revoked_gather(struct gw_piece *before, const struct gw_
 /* Another one for each set that was ever made; 0 for none (NULL). */
 uint64_t gw_jwt_revoked_serial(const struct gw_jwt_revoked *set);
 
-/* Is the pass's token in the set (NULL: no)?  The pass may remember what was computed for it. */
-bool gw_jwt_revoked_has(const struct gw_jwt_revoked *set, struct gw_jwt_pass *p, uint64_t now_ms);
+/* Is the pass's token in the set (NULL: no)? */
+bool gw_jwt_revoked_has(const struct gw_jwt_revoked *set, const struct gw_jwt_pass *p,
+                        uint64_t now_ms);
 
 /* The same, of what has come with this very set: cheap when that is little, and it is. */
-bool gw_jwt_revoked_has_new(const struct gw_jwt_revoked *set, struct gw_jwt_pass *p,
+bool gw_jwt_revoked_has_new(const struct gw_jwt_revoked *set, const struct gw_jwt_pass *p,
                             uint64_t now_ms);
 bool gw_jwt_revoked_is_news(const struct gw_jwt_revoked *set); /* has anything? */
 

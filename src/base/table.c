@@ -161,3 +161,9 @@ gw_table_count(const struct gw_table *t)
 {
     return t->n;
 }
+
+size_t
+gw_table_bytes(const struct gw_table *t)
+{
+    return sizeof(*t) + (t->mask + 1) * sizeof(struct slot);
+}

@@ -30,5 +30,6 @@ void *gw_table_put(struct gw_table *t, void *value);
 void *gw_table_take(struct gw_table *t, struct gw_str key);
 
 size_t gw_table_count(const struct gw_table *t);
+size_t gw_table_bytes(const struct gw_table *t); /* without the values */
 
 #endif
