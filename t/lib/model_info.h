@@ -93,7 +93,7 @@ model_query(const char *query, const char *name, model_text value)
     return false;
 }
 
-/* The segments of a path, without a first and a last slash; they lie in `copy`. */
+/* The segments of a path, without a first and last slashes; they lie in `copy`. */
 static inline size_t
 model_split(model_text copy, const char *path, char *parts[MODEL_PARTS])
 {
@@ -101,7 +101,7 @@ model_split(model_text copy, const char *path, char *parts[MODEL_PARTS])
     char *p = copy;
 
     model_set(copy, path + (path[0] == '/'));
-    if (copy[0] != '\0' && copy[strlen(copy) - 1] == '/') {
+    while (copy[0] != '\0' && copy[strlen(copy) - 1] == '/') {
         copy[strlen(copy) - 1] = '\0';
     }
     while (p != NULL && copy[0] != '\0' && n < MODEL_PARTS) {
@@ -141,12 +141,9 @@ model_path_odd(const char *raw)
             return true;
         }
     }
-    if (strstr(decoded, "//") != NULL) {
-        return true;
-    }
     size_t n = model_split(copy, decoded, parts);
     for (size_t i = 0; i < n; i++) {
-        if (model_is(parts[i], ".") || model_is(parts[i], "..")) {
+        if (parts[i][0] == '\0' || model_is(parts[i], ".") || model_is(parts[i], "..")) {
             return true;
         }
     }

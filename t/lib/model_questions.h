@@ -116,9 +116,10 @@ model_disguise(struct model_random *r, model_text url)
 
     model_set(plain, url);
     size_t n = strlen(plain);
-    size_t place = n > 3 ? 3 + model_draw(r, (unsigned)n - 2) : n;
+    size_t first = 1 + strcspn(plain + 1, "/");
+    size_t place = first + model_draw(r, (unsigned)(n - first + 1));
     url[0] = '\0';
-    for (unsigned slashes = 0; at < n && strlen(url) < MODEL_TEXT - 10; at++) {
+    for (unsigned slashes = 0; at <= n && strlen(url) < MODEL_TEXT - 10; at++) {
         size_t end = strlen(url);
 
         slashes += plain[at] == '/';
@@ -127,8 +128,10 @@ model_disguise(struct model_random *r, model_text url)
             end = strlen(url);
         }
         bool coded = slashes > 2 && isalnum((unsigned char)plain[at]) && model_chance(r, 20);
-        (void)snprintf(url + end, MODEL_TEXT - end, coded ? "%%%02x" : "%c",
-                       (unsigned char)plain[at]);
+        if (at < n) {
+            (void)snprintf(url + end, MODEL_TEXT - end, coded ? "%%%02x" : "%c",
+                           (unsigned char)plain[at]);
+        }
     }
 }
 
