@@ -18,6 +18,7 @@ struct index {
     struct gw_world *world;
     struct gw_table *routes;   /* by name; a reference each */
     struct gw_map *registered; /* by key; the routes own them */
+    size_t n_restricted;       /* routes that not everybody may know of */
 };
 
 static void
@@ -184,6 +185,12 @@ new_route(struct gw_world *world, struct gw_str name, struct gw_ext_service *ser
     return r;
 }
 
+static bool
+is_restricted(const struct gw_ext_route *r)
+{
+    return r != NULL && r->spec != NULL && r->spec->audience.restricted;
+}
+
 /* After a change: the extension's route is made anew.  Its new one is made before the old one goes,
  * so that an endpoint in both keeps its connections. */
 static void
@@ -196,9 +203,11 @@ replace_route(struct index *index, struct gw_str name, struct gw_ext_service *se
         struct gw_ext_route *r = new_route(index->world, name, service, registered);
 
         old = gw_table_put(index->routes, r);
+        index->n_restricted += is_restricted(r);
     } else {
         old = gw_table_take(index->routes, name);
     }
+    index->n_restricted -= is_restricted(old);
     if (old != NULL) {
         old->registered = NULL; /* the new one's, or gone */
         retire(old);
@@ -324,6 +333,14 @@ gw_ext_index_find(const struct gw_world *world, struct gw_str name)
     struct gw_ext_route *r = gw_table_get(index->routes, name);
 
     return r == NULL || r->spec == NULL ? NULL : r;
+}
+
+bool
+gw_ext_index_has_restricted(const struct gw_world *world)
+{
+    const struct index *index = gw_world_index(world, &gw_ext_view);
+
+    return index->n_restricted > 0;
 }
 
 const struct gw_view gw_ext_view = {

@@ -89,8 +89,10 @@ gw_ext_later_warn(const json_t *spec, const struct gw_yaml *source, struct gw_di
     static const struct {
         const char *section, *name; /* section NULL: of the spec itself */
     } later[] = {
-        {NULL, "directives"}, {NULL, "versions"},     {NULL, "tls"},
-        {NULL, "workspaces"}, {"limits", "requests"},
+        {NULL, "directives"},
+        {NULL, "versions"},
+        {NULL, "tls"},
+        {"limits", "requests"},
     };
 
     for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {

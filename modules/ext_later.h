@@ -22,7 +22,6 @@ struct gw_ext_later {
     } requests;
     struct gw_list versions; /* of struct gw_ext_version */
     json_t *directives;
-    const char *const *workspaces;
 };
 
 struct gw_ext_version {

@@ -4,10 +4,14 @@
  * /extensions/{name}/... is looked up by its name; the rest of the path goes to the backend as
  * it came, byte for byte.
  */
+#include "modules/ext_router.h"
+
 #include "gateway/module.h"
 #include "http/write.h"
-#include "modules/ext_index.h"
 #include "modules/ext_permissions.h"
+#include "modules/slots.h"
+#include "modules/subscriptions.h"
+#include "modules/visibility.h"
 
 #define PREFIX GW_STR(GW_EXT_PREFIX)
 
@@ -160,30 +164,24 @@ find_resource(struct gw_req *req, const struct gw_ext_spec *spec, struct gw_str 
     req->info.verb = gw_ext_permissions_verb(req->head->method, req->info.name.n > 0, watches);
 }
 
-static enum gw_verdict
-find(struct gw_req *req, const void *conf)
+enum gw_verdict
+gw_ext_router_refuse(struct gw_req *req)
 {
-    struct gw_ext_route *r = NULL;
-    struct gw_str name = GW_STR_NONE;
-    struct gw_str rest = GW_STR_NONE;
+    if (req->target.odd == 0 || gw_relax_allow(req, 0)) { /* no extension allows nothing */
+        req->err = GW_ERR_NO_EXTENSION;
+    }
+    return GW_FAIL;
+}
 
-    (void)conf;
-    if (split(req->target.path, &name, &rest)) {
-        r = gw_ext_index_find(
-            req->world, gw_str_find(name, '%') == name.n ? name : gw_path_decode(req->arena, name));
-    }
-    if (r == NULL) {
-        if (req->target.odd == 0 || gw_relax_allow(req, 0)) { /* no extension allows nothing */
-            req->err = GW_ERR_NO_EXTENSION;
-        }
-        return GW_FAIL;
-    }
+/* Of one that the request has a reference to. */
+static enum gw_verdict
+enter(struct gw_req *req, const struct gw_ext_route *r, struct gw_str rest)
+{
     const struct gw_ext_spec *spec = r->spec;
-    r->refs++;
-    gw_arena_defer(req->arena, on_route_left, r);
+
     req->decision.extension = r->name;
     req->identity = (enum gw_identity)spec->identity;
-    if (!spec->enabled) {
+    if (!spec->enabled && !spec->audience.restricted) {
         req->err = GW_ERR_EXTENSION_DISABLED;
         return GW_FAIL;
     }
@@ -200,11 +198,89 @@ find(struct gw_req *req, const void *conf)
     return GW_NEXT;
 }
 
+static void
+keep_route(struct gw_req *req, struct gw_ext_route *r)
+{
+    r->refs++;
+    gw_arena_defer(req->arena, on_route_left, r);
+}
+
+/* `explain` is asked by somebody who may not know of it, either. */
+static bool
+is_unknown_to_asker(const struct gw_req *req, struct gw_str name)
+{
+    struct gw_viewer v;
+
+    if (req->asker == NULL) {
+        return false;
+    }
+    gw_viewer_init(&v, req->asker);
+    return !gw_viewer_sees(&v, name);
+}
+
+/* Not everybody may know of it: it is entered when it is known who asks (visibility.h).  As long as
+ * there are such, names that are not there go the same way. */
+static enum gw_verdict
+stop_at_door(struct gw_req *req, struct gw_ext_route *r, struct gw_str name, struct gw_str rest)
+{
+    if (r != NULL && is_unknown_to_asker(req, name)) {
+        r = NULL;
+    }
+    if (r == NULL && (req->dry || !gw_ext_index_has_restricted(req->world))) {
+        return gw_ext_router_refuse(req);
+    }
+    struct gw_ext_door *door = gw_arena_alloc(req->arena, sizeof(*door));
+
+    *door = (struct gw_ext_door){.route = r, .name = name, .rest = rest};
+    req->slot[GW_SLOT_ext_router] = door;
+    if (r != NULL) {
+        keep_route(req, r);
+    }
+    return GW_NEXT;
+}
+
+struct gw_ext_door *
+gw_ext_router_door(const struct gw_req *req)
+{
+    return req->slot[GW_SLOT_ext_router];
+}
+
+enum gw_verdict
+gw_ext_router_enter(struct gw_req *req, const struct gw_ext_door *door)
+{
+    return enter(req, door->route, door->rest);
+}
+
+static enum gw_verdict
+find(struct gw_req *req, const void *conf)
+{
+    struct gw_ext_route *r = NULL;
+    struct gw_str name = GW_STR_NONE;
+    struct gw_str rest = GW_STR_NONE;
+
+    (void)conf;
+    if (split(req->target.path, &name, &rest)) {
+        name = gw_str_find(name, '%') == name.n ? name : gw_path_decode(req->arena, name);
+        r = gw_ext_index_find(req->world, name);
+    }
+    if (r == NULL || r->spec->audience.restricted) {
+        return stop_at_door(req, r, name, rest);
+    }
+    keep_route(req, r);
+    return enter(req, r, rest);
+}
+
 /* After access: who may not come is not told how the extension does. */
 static enum gw_verdict
 check_endpoints(struct gw_req *req, const void *conf)
 {
+    const struct gw_ext_door *door = gw_ext_router_door(req);
+
     (void)conf;
+    if (door != NULL && !door->route->spec->enabled) {
+        req->err = GW_ERR_EXTENSION_DISABLED;
+        return GW_FAIL;
+    }
     if (req->to.n_endpoints == 0) {
         req->err = GW_ERR_NO_ENDPOINT;
         return GW_FAIL;
@@ -216,6 +292,6 @@ const struct gw_module gw_mod_ext_router = {
     .name = "ext_router",
     .about = "Finds the extension below /extensions/, its backends, and its tenants' resources.",
     .routes = GW_ON(GW_ROUTE_EXTENSIONS),
-    .views = (const struct gw_view *const[]){&gw_ext_view, NULL},
+    .views = (const struct gw_view *const[]){&gw_ext_view, &gw_subscriptions_view, NULL},
     .on = {[GW_FIND] = find, [GW_REWRITE] = check_endpoints},
 };

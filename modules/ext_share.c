@@ -54,6 +54,10 @@ sizes_of(const struct gw_ext_spec *s)
         n.texts += strlen(s->check->path) + 1;
         n.texts += s->check->host == NULL ? 0 : strlen(s->check->host) + 1;
     }
+    n.structs += s->audience.n_workspaces * sizeof(*s->audience.workspaces);
+    for (unsigned i = 0; i < s->audience.n_workspaces; i++) {
+        n.texts += s->audience.workspaces[i].n;
+    }
     for (size_t i = 0; i < s->permissions.n; i++) {
         n.structs += sizeof(*p) + p[i].n_segments * sizeof(*p->segments);
         n.texts += strlen(p[i].path) + strlen(p[i].group) + strlen(p[i].resource) + 3;
@@ -83,6 +87,17 @@ copy_permissions(struct gw_list *list, char **structs, char **texts)
 }
 
 static void
+copy_workspaces(struct gw_ext_audience *a, char **structs, char **texts)
+{
+    struct gw_str *list = put(structs, a->workspaces, a->n_workspaces * sizeof(*list));
+
+    for (unsigned i = 0; i < a->n_workspaces; i++) {
+        list[i].p = put(texts, list[i].p, list[i].n);
+    }
+    a->workspaces = list;
+}
+
+static void
 copy_check(struct gw_ext_spec *spec, char **structs, char **texts)
 {
     if (spec->check == NULL) {
@@ -106,6 +121,7 @@ copy(const struct gw_ext_spec *spec, struct gw_str json)
 
     s->spec = *spec;
     copy_permissions(&s->spec.permissions, &structs, &texts);
+    copy_workspaces(&s->spec.audience, &structs, &texts);
     copy_check(&s->spec, &structs, &texts);
     s->spec.prepend = put_text(&texts, spec->prepend);
     s->spec.balancer.hash_name.p =

@@ -17,6 +17,7 @@ struct filled {
     struct gw_ext_kube service;
     struct gw_ext_balance balance;
     struct gw_health_check check;
+    struct gw_ext_audience_rows audience;
     struct gw_ext_later later;
 };
 
@@ -119,8 +120,11 @@ const struct gw_setting gw_ext_service_rows[] = {
      .help = "What is tried again."},
     {.name = "versions", .set = gw_set_list, .at = LATER(versions), .rows = gw_ext_version_rows,
      .row_size = sizeof(struct gw_ext_version), .help = "Canary and blue-green."},
-    {.name = "workspaces", .set = gw_set_text_list, .at = LATER(workspaces), .initial = "[]",
-     .help = "Empty: all; else only these tenants see it."},
+    {.name = "visibility", .set = gw_set_word, .at = offsetof(struct filled, audience.visibility),
+     .words = gw_ext_visibility_words, .initial = "all",
+     .help = "Who sees it: all, or those of workspaces that have a Subscription."},
+    {.name = "workspaces", .set = gw_set_text_list, .at = offsetof(struct filled, audience.workspaces),
+     .initial = "[]", .help = "Empty: all; else only these tenants see it."},
     {.name = "permissions", .set = gw_set_list, .at = SPEC(permissions),
      .rows = gw_ext_permission_rows, .row_size = sizeof(struct gw_ext_permission),
      .help = "Paths that are resources of a tenant."},
@@ -307,6 +311,7 @@ compile_service(const json_t *json, struct gw_loader *l)
         gw_ext_permissions_compile(&f->spec.permissions, l, json_object_get(spec, "permissions")) &&
         good;
     good = compile_check(f, json_object_get(spec, "healthCheck"), l) && good;
+    good = gw_ext_audience_compile(&f->spec.audience, &f->audience, l, spec) && good;
     gw_ext_later_warn(spec, l->source, l->diag);
     if (f->spec.allow_paths != 0) {
         gw_diag_warn(l->diag, gw_yaml_key_place(l->source, json_object_get(spec, "path"), "allow"),

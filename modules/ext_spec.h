@@ -13,6 +13,7 @@
 #include "gateway/outlier.h"
 #include "gateway/req.h"
 #include "gateway/world.h"
+#include "modules/ext_audience.h"
 
 /* One of spec.endpoints, or spec.service. */
 struct gw_ext_static {
@@ -23,8 +24,9 @@ struct gw_ext_static {
 /* What of an ExtensionService's spec is in effect, but for its endpoints. */
 struct gw_ext_spec {
     bool enabled;
-    int access;                 /* enum gw_access */
-    int identity;               /* enum gw_identity */
+    int access;   /* enum gw_access */
+    int identity; /* enum gw_identity */
+    struct gw_ext_audience audience;
     struct gw_list permissions; /* of struct gw_ext_permission, sorted */
     bool strip_prefix;
     int allow_paths;     /* GW_PATH_*, as bits */

@@ -1,7 +1,9 @@
 /* rbac.c - asks whether whoever asks may do what is asked. */
+#include "modules/rbac.h"
 #include "base/clock.h"
 #include "gateway/module.h"
 #include "modules/rbac_say.h"
+#include "modules/visibility.h"
 
 enum mode {
     MODE_RBAC,
@@ -37,7 +39,7 @@ static const struct gw_setting settings[] = {
 };
 /* clang-format on */
 
-static const struct gw_view roles = {
+const struct gw_view gw_rbac_view = {
     .name = "rbac",
     .kinds = gw_rbac_piece_kinds,
     .compile = gw_rbac_piece_compile,
@@ -158,11 +160,19 @@ deny(struct gw_req *req, const struct gw_rbac_index *index)
     return GW_FAIL;
 }
 
+/* An extension that not everybody may know of is entered first: it says what is asked for. */
+static enum gw_verdict
+enter_extension(struct gw_req *req, const struct conf *c)
+{
+    return gw_visibility_enter(req, gw_world_index(req->world, &gw_rbac_view),
+                               req->subject.trusted || c->mode == MODE_ALLOW_ALL);
+}
+
 static enum gw_verdict
 ask(struct gw_req *req, const void *conf)
 {
     struct gw_decision *d = &req->decision;
-    const struct gw_rbac_index *index = gw_world_index(req->world, &roles);
+    const struct gw_rbac_index *index = gw_world_index(req->world, &gw_rbac_view);
 
     d->rule = -2;
     if (d->route == GW_ROUTE_CORE) { /* an extension's level is its object's */
@@ -194,7 +204,9 @@ ask(struct gw_req *req, const void *conf)
 static enum gw_verdict
 decide(struct gw_req *req, const void *conf)
 {
-    enum gw_verdict v = ask(req, conf);
+    enum gw_verdict v = gw_ext_router_door(req) == NULL ? GW_NEXT : enter_extension(req, conf);
+
+    v = v == GW_NEXT ? ask(req, conf) : v;
 
     if (v != GW_NEXT && !req->dry) { /* else forward notes it */
         req->decision.decided_us = gw_clock_mono_us() - req->decision.start_us;
@@ -202,7 +214,7 @@ decide(struct gw_req *req, const void *conf)
     return v;
 }
 
-static const struct gw_view *const views[] = {&roles, NULL};
+static const struct gw_view *const views[] = {&gw_rbac_view, NULL};
 
 const struct gw_module gw_mod_rbac = {
     .name = "rbac",

@@ -83,6 +83,7 @@ make_request(struct gw_conf *c, struct gw_world *w, const struct gw_question *q)
     gw_arena_defer(a, release_conf, c);
     req->plan = &c->plans[GW_ROUTE_CORE];
     req->dry = true;
+    req->asker = q->asker;
     req->host = q->host;
     req->client_ip = q->remote_addr;
     req->peer_trusted = true;
@@ -102,6 +103,13 @@ is_routing(enum gw_err err)
 {
     return err == GW_ERR_NO_EXTENSION || err == GW_ERR_EXTENSION_DISABLED ||
            err == GW_ERR_NO_ENDPOINT;
+}
+
+/* It is there, but not for whoever the question is about: that is the decision. */
+static bool
+is_hidden(const struct gw_req *req, enum gw_verdict v)
+{
+    return v == GW_FAIL && req->decision.allowed == GW_DENIED;
 }
 
 static enum gw_verdict
@@ -131,7 +139,7 @@ walk(struct gw_req *req)
     for (; req->step < req->plan->forward; req->step++) {
         enum gw_verdict v = run_step(req);
 
-        if (v == GW_REPLY || (v == GW_FAIL && !is_routing(req->err))) {
+        if (v == GW_REPLY || (v == GW_FAIL && !is_routing(req->err)) || is_hidden(req, v)) {
             break;
         }
         if (v == GW_FAIL && routing == GW_ERR_OK) { /* the first is what the client is told */

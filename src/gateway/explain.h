@@ -17,6 +17,8 @@ struct gw_question {
     const struct gw_header *headers;
     unsigned n_headers;
     struct gw_str remote_addr; /* "9.9.9.9:1234", or none */
+    /* Whoever asks, who is told of no more than they may know; NULL: of all. */
+    const struct gw_req *asker;
 };
 
 /* Walks all steps before the request would be sent.  The request borrows the question's texts

@@ -161,6 +161,7 @@ struct gw_req {
     struct gw_own_reply reply;      /* when we answer ourselves */
     unsigned retry_after_s;         /* told with a 503; 0: a second */
     const struct gw_head *response; /* the head that goes to the client; arena */
+    const struct gw_req *asker;     /* of a dry one: the request that asks about it, or NULL */
     struct gw_exchange *exchange;   /* forward's own; NULL when not forwarded */
     void *slot[16];                 /* one pointer per module (modules/slots.h), for its own use */
 };

@@ -25,6 +25,8 @@ decide(struct gw_admin_call *call, struct gw_question *q, json_t *id)
     struct gw_req *asked;
     json_t *answer;
 
+    q->asker = call->req;
+
     asked = gw_explain_run(call->req->snapshot, call->req->world, q);
     answer = gw_explain_json(asked, q);
     gw_arena_free(asked->arena);
