@@ -8,7 +8,7 @@
 --       absent, revision (only if the stored resourceVersion is REVISION) or present.
 --       LEASE_MS 0: it stays; else it is gone when not put or renewed again in time.
 --       The same JSON again makes no new revision.
---   delete FIELD WHEN REVISION
+--   delete FIELD WHEN REVISION             WHEN may also be text: only if REVISION is all that stands there
 --   renew FIELD LEASE_MS                   no new revision
 --       Each answers {RESULT, revision, lease end (ms of Redis' clock, 0: none), epoch}.
 --       RESULT is ok, conflict, exists or not_found.
@@ -159,6 +159,10 @@ end
 function ops.delete(field, when, revision)
   local _, metadata = stored(field)
   if redis.call('HEXISTS', OBJECTS, field) == 0 then return answer('not_found') end
+  if when == 'text' then
+    if redis.call('HGET', OBJECTS, field) ~= revision then return answer('conflict') end
+    when = 'any'
+  end
   local no = refusal(metadata or {}, when, revision)
   if no then return answer(no, metadata and metadata.resourceVersion) end
   return answer('ok', delete(field))

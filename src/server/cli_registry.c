@@ -4,6 +4,7 @@
 
 struct options {
     struct gw_registry_copy_options copy;
+    struct gw_registry_check_options check;
 };
 
 /* clang-format off */
@@ -26,24 +27,37 @@ static const struct gw_option options[] = {
      "copy: objects that are not in the source are deleted."},
     {0, "dry-run", NULL, GW_OPTION_SWITCH, offsetof(struct options, copy.dry_run),
      "copy: says what would be done, and changes nothing."},
+    {0, "password-file", "FILE", GW_OPTION_TEXT, offsetof(struct options, check.password_file),
+     "check: a file that holds the password of the Redis."},
+    {0, "prefix", "PREFIX", GW_OPTION_TEXT, offsetof(struct options, check.prefix),
+     "check: what its keys begin with (registry.redis.prefix)."},
+    {0, "repair", NULL, GW_OPTION_SWITCH, offsetof(struct options, check.repair),
+     "check: mends what can be mended."},
+    {0, "save", "FILE", GW_OPTION_TEXT, offsetof(struct options, check.save),
+     "check: where entries that can't be read are written before they are removed (registry-removed.jsonl)."},
     {0},
 };
 /* clang-format on */
 
 static const struct gw_usage usage = {
-    .arguments = "copy|script",
+    .arguments = "check STORE|copy|script",
     .options = options,
     .min = 1,
-    .max = 1,
+    .max = 2,
     .more = "`registry copy` copies all objects of one store into another, from a SQLite file to "
             "Redis or back; gateways\nmay run on both.  Uids and times of creation stay, leases "
             "begin anew.  If the other store has an object\nthat differs, nothing is written "
             "unless --replace is given.\n\n"
+            "`registry check` reads all that a store holds, beside gateways that run on it, and "
+            "says what is not in order:\nentries that can't be read, leases of nothing, endpoints "
+            "without a lease, a revision that is too low, a damaged\nfile.  The exit code is 1 "
+            "when there is any.  --repair mends what can be mended.\n\n"
             "`registry script` prints the Lua script by which all writes to a Redis registry are "
             "made.\nServices that write it themselves load this script; docs/reference/ describes "
             "its arguments.",
     .examples = "ksgate registry copy --from sqlite:/var/lib/ksgate/registry.db --to "
                 "redis://ksgate@redis:6379/0 --dry-run\n"
+                "ksgate registry check sqlite:/var/lib/ksgate/registry.db\n"
                 "ksgate registry script | redis-cli -x script load",
 };
 
@@ -56,23 +70,26 @@ script(const struct gw_cli *c)
     return gw_cli_print(c, &out);
 }
 
-int
-gw_cli_registry(const struct gw_cli *c)
+static int
+run(const struct gw_cli *c, struct options *o, const char *what, const char *store)
 {
-    static const char *const known[] = {"copy", "script", NULL};
-    struct options o = {0};
-    struct gw_words args;
-    int code = gw_cli_parse(c, &usage, &o, &args);
+    static const char *const known[] = {"check", "copy", "script", NULL};
 
-    if (code != GW_CLI_GO) {
-        return code;
+    if (strcmp(what, "check") == 0) {
+        if (store == NULL) {
+            return gw_cli_misuse(c, "check needs a STORE: sqlite:PATH, redis://HOST or unix:PATH");
+        }
+        o->check.store = store;
+        o->check.save = o->check.save == NULL ? "registry-removed.jsonl" : o->check.save;
+        return gw_cli_registry_check(c, &o->check);
     }
-    const char *what = args.list[0];
-    gw_words_fini(&args);
-    if (strcmp(what, known[0]) == 0) {
-        return gw_cli_registry_copy(c, &o.copy);
+    if (store != NULL) {
+        return gw_cli_misuse(c, "too many arguments: %s", store);
     }
-    if (strcmp(what, known[1]) == 0) {
+    if (strcmp(what, "copy") == 0) {
+        return gw_cli_registry_copy(c, &o->copy);
+    }
+    if (strcmp(what, "script") == 0) {
         return script(c);
     }
     const char *near = gw_diag_nearest(gw_str_of(what), known);
@@ -80,4 +97,18 @@ gw_cli_registry(const struct gw_cli *c)
         return gw_cli_misuse(c, "there is no `registry %s`", what);
     }
     return gw_cli_misuse(c, "there is no `registry %s` (did you mean `registry %s`?)", what, near);
+}
+
+int
+gw_cli_registry(const struct gw_cli *c)
+{
+    struct options o = {0};
+    struct gw_words args;
+    int code = gw_cli_parse(c, &usage, &o, &args);
+
+    if (code == GW_CLI_GO) {
+        code = run(c, &o, args.list[0], args.n > 1 ? args.list[1] : NULL);
+        gw_words_fini(&args);
+    }
+    return code;
 }

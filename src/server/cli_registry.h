@@ -10,7 +10,15 @@ struct gw_registry_copy_options {
     bool replace, prune, dry_run;
 };
 
-/* An exit code. */
+struct gw_registry_check_options {
+    const char *store; /* as above */
+    const char *password_file, *prefix;
+    bool repair;
+    const char *save; /* a file for what is removed */
+};
+
+/* Exit codes. */
+int gw_cli_registry_check(const struct gw_cli *c, const struct gw_registry_check_options *o);
 int gw_cli_registry_copy(const struct gw_cli *c, const struct gw_registry_copy_options *o);
 
 #endif

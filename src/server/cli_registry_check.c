@@ -1,0 +1,162 @@
+/* cli_registry_check.c - ksgate registry check: is what the store holds in order? */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "registry/audit_store.h"
+#include "server/cli_registry.h"
+
+/* What is there both times is no change that was seen half. */
+struct looks {
+    struct gw_audit_store store, again;
+    struct gw_audit first, found;
+};
+
+static bool
+is_in(const struct gw_audit *a, const struct gw_audit_finding *f)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        const struct gw_audit_finding *g = &a->list[i];
+
+        if (g->repair == f->repair && (g->key == NULL) == (f->key == NULL) &&
+            (g->key == NULL ? strcmp(g->text, f->text) == 0 || f->repair != GW_AUDIT_BY_HAND
+                            : strcmp(g->key, f->key) == 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+keep_common(struct gw_audit *found, const struct gw_audit *first)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < found->n; i++) {
+        if (is_in(first, &found->list[i])) {
+            found->list[n++] = found->list[i];
+        } else {
+            free(found->list[i].key);
+        }
+    }
+    found->n = n;
+}
+
+static bool
+look(struct looks *l, const struct gw_place_of_store *place, struct gw_diag *diag)
+{
+    if (!gw_audit_load(place, &l->store, &l->first, diag)) {
+        return false;
+    }
+    gw_audit_run(&l->first, &l->store);
+    if (!gw_audit_load(place, &l->again, &l->found, diag)) {
+        return false;
+    }
+    gw_audit_run(&l->found, &l->again);
+    keep_common(&l->found, &l->first);
+    return true;
+}
+
+static void
+looks_fini(struct looks *l)
+{
+    gw_audit_fini(&l->first);
+    gw_audit_fini(&l->found);
+    gw_audit_store_fini(&l->store);
+    gw_audit_store_fini(&l->again);
+}
+
+/* Nothing is removed that is not written down before, a line of JSON each. */
+static bool
+save(const struct gw_cli *c, const struct gw_audit *a, const char *file, size_t *saved)
+{
+    FILE *f = NULL;
+    bool ok = true;
+
+    for (size_t i = 0; ok && i < a->n; i++) {
+        const struct gw_audit_entry *e = a->list[i].entry;
+        struct gw_buf line = {0};
+
+        if (e == NULL) {
+            continue;
+        }
+        f = f == NULL ? fopen(file, "ae") : f;
+        gw_buf_puts(&line, "{\"key\":");
+        gw_buf_json(&line, (struct gw_str){e->key, e->n_key});
+        gw_buf_puts(&line, ",\"value\":");
+        gw_buf_json(&line, (struct gw_str){e->text, e->n_text});
+        gw_buf_puts(&line, "}\n");
+        ok = f != NULL && fwrite(line.p, 1, line.n, f) == line.n;
+        *saved += ok ? 1 : 0;
+        gw_buf_fini(&line);
+    }
+    ok = (f == NULL || fclose(f) == 0) && ok;
+    if (!ok) {
+        (void)gw_cli_fail(c, "nothing was repaired: %s: %s", file, strerror(errno));
+    }
+    return ok;
+}
+
+static int
+repair(const struct gw_cli *c, const struct gw_place_of_store *place, const struct gw_audit *a,
+       const char *file)
+{
+    struct gw_diag diag = {0};
+    struct gw_buf out = {0};
+    size_t repaired = 0;
+    size_t saved = 0;
+
+    if (!save(c, a, file, &saved)) {
+        return GW_EXIT_FAILED;
+    }
+    bool ok = gw_audit_mend(place, a, &repaired, &diag);
+    gw_buf_printf(&out, "%zu of %zu repaired\n", repaired, a->n);
+    if (saved > 0) {
+        gw_buf_printf(&out, "what was removed stands in %s\n", file);
+    }
+    int code = gw_cli_print(c, &out);
+    (void)gw_cli_findings(&diag);
+    return ok && repaired == a->n ? code : GW_EXIT_FAILED;
+}
+
+static int
+say(const struct gw_cli *c, const struct gw_audit *a)
+{
+    struct gw_buf out = {0};
+
+    for (size_t i = 0; i < a->n; i++) {
+        gw_buf_printf(&out, "%s%s\n", a->list[i].text,
+                      a->list[i].repair == GW_AUDIT_BY_HAND ? "" : " (--repair mends it)");
+    }
+    gw_buf_printf(&out, "%zu object%s and %zu lease%s are in order, %zu finding%s\n", a->objects,
+                  a->objects == 1 ? "" : "s", a->leases, a->leases == 1 ? "" : "s", a->n,
+                  a->n == 1 ? "" : "s");
+    return gw_cli_print(c, &out);
+}
+
+int
+gw_cli_registry_check(const struct gw_cli *c, const struct gw_registry_check_options *o)
+{
+    struct gw_place_of_store place;
+    struct gw_diag diag = {0};
+    struct looks l = {0};
+    int code;
+
+    if (!gw_store_place_read(&place, o->store, o->password_file, o->prefix, &diag)) {
+        (void)gw_cli_misuse(c, "%s", gw_diag_first(&diag));
+        gw_diag_fini(&diag);
+        return GW_EXIT_USAGE;
+    }
+    if (!look(&l, &place, &diag)) {
+        code = gw_cli_findings(&diag);
+    } else {
+        code = say(c, &l.found);
+        if (l.found.n > 0) {
+            code = o->repair ? repair(c, &place, &l.found, o->save) : GW_EXIT_FAILED;
+        }
+    }
+    gw_diag_fini(&diag);
+    looks_fini(&l);
+    return code;
+}
