@@ -283,7 +283,8 @@ model_core(struct model_info *i, const char *method, char **parts, size_t n, con
 
         model_set(i->cluster, parts[1]);
         model_set(rest, i->path + 1 + strlen(i->prefix) + strlen("/clusters/") + strlen(parts[1]));
-        (void)snprintf(i->path, MODEL_TEXT, "/%s%.*s", i->prefix, MODEL_TEXT / 2, rest);
+        (void)snprintf(i->path, MODEL_TEXT, "/%.*s%.*s", MODEL_TEXT / 4, i->prefix, MODEL_TEXT / 2,
+                       rest);
         parts += 2;
         n -= 2;
     }
