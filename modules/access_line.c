@@ -273,6 +273,14 @@ put_policy(struct gw_buf *out, const struct gw_req *req)
     }
     if (d->allowed == GW_DENIED) {
         put_text(out, MEMBER("reason"), d->reason);
+    } else if (d->role.n > 0) {
+        put_text(out, MEMBER("binding_kind"), d->binding_kind);
+        put_text(out, MEMBER("binding"), d->binding);
+        put_text(out, MEMBER("role_kind"), d->role_kind);
+        put_text(out, MEMBER("role"), d->role);
+        if (d->rule >= 0) {
+            put_number(out, MEMBER("rule"), (uint64_t)d->rule);
+        }
     }
 }
 

@@ -148,6 +148,28 @@ why_not(const struct gw_req *req, const struct gw_rbac_index *index)
         GW_STR_ARG(near), GW_STR_ARG(extension)));
 }
 
+/* May the caller know why?  Whoever may ask `explain` may, and a workspace's or a namespace's role
+ * that says so counts there: what is told is of the caller's own bindings.  Where it is not known
+ * whose the namespace is, only who may ask everywhere is told that it is not known. */
+static bool
+may_know(const struct gw_req *req, const struct gw_rbac_index *index)
+{
+    struct gw_request_info what = req->info;
+
+    if (req->subject.anonymous) {
+        return false;
+    }
+    what.verb = GW_STR("list"); /* as GET /-/apis/ksgate.io/v1/explain is */
+    what.api_group = GW_STR("ksgate.io");
+    what.api_version = GW_STR("v1");
+    what.resource = GW_STR("explain");
+    what.subresource = what.name = GW_STR_NONE;
+    what.scope = what.is_resource ? what.scope : GW_STR("Cluster");
+    what.is_resource = true;
+    what.is_kubernetes = false;
+    return gw_rbac_decide(index, req->arena, &req->subject, &what, GW_STR_NONE).allowed;
+}
+
 static enum gw_verdict
 deny(struct gw_req *req, const struct gw_rbac_index *index)
 {
@@ -157,6 +179,9 @@ deny(struct gw_req *req, const struct gw_rbac_index *index)
     req->decision.reason = why_not(req, index);
     gw_req_fail(req, req->subject.anonymous ? GW_ERR_NO_TOKEN : GW_ERR_FORBIDDEN, "%s", "");
     req->detail = message.p;
+    if (!req->dry && may_know(req, index)) {
+        req->cause = req->decision.reason;
+    }
     return GW_FAIL;
 }
 

@@ -7,24 +7,50 @@
 #include "gateway/session.h"
 #include "http/write.h"
 
+static void
+add_member(struct gw_buf *out, const char *name, struct gw_str value)
+{
+    gw_buf_printf(out, "\"%s\":", name);
+    gw_buf_json(out, value);
+}
+
+static void
+add_details(struct gw_buf *out, const struct gw_status_details *d)
+{
+    const char *comma = "";
+
+    if (d->name.n + d->kind.n + d->group.n + d->cause.n == 0) {
+        return;
+    }
+    gw_buf_puts(out, ",\"details\":{");
+    if (d->name.n + d->kind.n + d->group.n > 0) {
+        add_member(out, "name", d->name);
+        gw_buf_puts(out, ",");
+        add_member(out, "group", d->group);
+        gw_buf_puts(out, ",");
+        add_member(out, "kind", d->kind);
+        comma = ",";
+    }
+    if (d->cause.n > 0) {
+        gw_buf_printf(out, "%s\"causes\":[{", comma);
+        add_member(out, "reason", d->cause_reason);
+        gw_buf_puts(out, ",");
+        add_member(out, "message", d->cause);
+        gw_buf_puts(out, "}]");
+    }
+    gw_buf_puts(out, "}");
+}
+
 void
 gw_status_json(struct gw_buf *out, int code, struct gw_str reason, struct gw_str message,
-               struct gw_str group, struct gw_str kind, struct gw_str name)
+               const struct gw_status_details *details)
 {
     gw_buf_puts(out, "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},"
-                     "\"status\":\"Failure\",\"message\":");
-    gw_buf_json(out, message);
-    gw_buf_puts(out, ",\"reason\":");
-    gw_buf_json(out, reason);
-    if (name.n > 0 || kind.n > 0 || group.n > 0) {
-        gw_buf_puts(out, ",\"details\":{\"name\":");
-        gw_buf_json(out, name);
-        gw_buf_puts(out, ",\"group\":");
-        gw_buf_json(out, group);
-        gw_buf_puts(out, ",\"kind\":");
-        gw_buf_json(out, kind);
-        gw_buf_puts(out, "}");
-    }
+                     "\"status\":\"Failure\",");
+    add_member(out, "message", message);
+    gw_buf_puts(out, ",");
+    add_member(out, "reason", reason);
+    add_details(out, details);
     gw_buf_printf(out, ",\"code\":%d}\n", code);
 }
 
@@ -57,11 +83,18 @@ gw_reply_error(struct gw_req *req)
 {
     struct gw_buf body = {0};
     int status = gw_err_status(req->err);
-    bool about = req->err == GW_ERR_FORBIDDEN && req->info.is_resource;
+    struct gw_status_details details = {0};
 
-    gw_status_json(&body, status, gw_str_of(gw_err_reason(req->err)), message_of(req),
-                   about ? req->info.api_group : GW_STR_NONE,
-                   about ? req->info.resource : GW_STR_NONE, about ? req->info.name : GW_STR_NONE);
+    if (req->err == GW_ERR_FORBIDDEN) {
+        details.cause_reason = GW_STR("NearestMiss");
+        details.cause = req->cause;
+        if (req->info.is_resource) {
+            details.group = req->info.api_group;
+            details.kind = req->info.resource;
+            details.name = req->info.name;
+        }
+    }
+    gw_status_json(&body, status, gw_str_of(gw_err_reason(req->err)), message_of(req), &details);
     req->reply = (struct gw_own_reply){.status = (unsigned)status,
                                        .content_type = GW_STR("application/json"),
                                        .body = gw_arena_str(req->arena, gw_buf_text(&body))};

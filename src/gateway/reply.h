@@ -8,12 +8,19 @@
 #include "gateway/req.h"
 
 /* Makes req->err (and req->detail) the reply: a Kubernetes Status as JSON, with
- * WWW-Authenticate on 401.  Kubernetes' message for FORBIDDEN is made by rbac in detail. */
+ * WWW-Authenticate on 401.  Kubernetes' message for FORBIDDEN is made by rbac in detail, and
+ * req->cause is its cause. */
 void gw_reply_error(struct gw_req *req);
 
-/* Appends a Status object.  name/kind/group may be none. */
+/* What a Status is about, and one cause in words; each may be none. */
+struct gw_status_details {
+    struct gw_str group, kind, name;
+    struct gw_str cause_reason, cause;
+};
+
+/* Appends a Status object. */
 void gw_status_json(struct gw_buf *out, int code, struct gw_str reason, struct gw_str message,
-                    struct gw_str group, struct gw_str kind, struct gw_str name);
+                    const struct gw_status_details *details);
 
 /* Builds the head of req->reply as req->response, with the edits of req->down applied. */
 void gw_reply_head(struct gw_req *req);

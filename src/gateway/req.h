@@ -125,6 +125,7 @@ struct gw_req {
     size_t step;                /* where we are in the plan */
     enum gw_err err;            /* OK, or why we failed */
     const char *detail;         /* more words for people, or NULL; arena; no secrets */
+    struct gw_str cause;        /* why it was denied, for a caller who may know; or none; arena */
     struct gw_pending pending;  /* how to stop what we wait for */
     bool waiting;
     bool dry; /* explain: decide, send nothing, change nothing */

@@ -53,10 +53,13 @@ status_of(struct gw_buf *out, const struct gw_admin_call *call, enum gw_err err,
           struct gw_str message)
 {
     const struct gw_kind *k = call->kind;
+    struct gw_status_details about = {
+        .group = k == NULL ? GW_STR_NONE : gw_str_of(k->group),
+        .kind = k == NULL ? GW_STR_NONE : gw_str_of(k->plural),
+        .name = call->name,
+    };
 
-    gw_status_json(out, gw_err_status(err), gw_str_of(gw_err_reason(err)), message,
-                   k == NULL ? GW_STR_NONE : gw_str_of(k->group),
-                   k == NULL ? GW_STR_NONE : gw_str_of(k->plural), call->name);
+    gw_status_json(out, gw_err_status(err), gw_str_of(gw_err_reason(err)), message, &about);
 }
 
 enum gw_verdict
