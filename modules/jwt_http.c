@@ -102,6 +102,12 @@ believe_only(CURL *e, const char *ca_file)
 {
     CURLcode folder = gw_curl()->easy_setopt(e, CURLOPT_CAPATH, NULL);
 
+#if LIBCURL_VERSION_NUM >= 0x075700
+    /* else what was read from a file of that name is believed for a day, whatever is in it now */
+    if (gw_curl()->easy_setopt(e, CURLOPT_CA_CACHE_TIMEOUT, 0L) != CURLE_OK) {
+        return false;
+    }
+#endif
     return (folder == CURLE_OK || folder == CURLE_NOT_BUILT_IN) &&
            gw_curl()->easy_setopt(e, CURLOPT_CAINFO, ca_file) == CURLE_OK;
 }

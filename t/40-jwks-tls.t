@@ -86,4 +86,14 @@ start_with(jwks_url => "https://localhost:$port/away", ca_file => "$dir/tls.crt"
 is ask(), 503, 'a redirect from https to http';
 is $plain->seen, 0, 'is not followed';
 
+# ---- Another CA -----------------------------------------------------------------------------------
+
+Gateway::Keys::openssl('', qw(req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost),
+    '-addext', 'subjectAltName=DNS:localhost', '-keyout', "$dir/other.key", '-out', "$dir/other.crt");
+spew("$dir/ca.crt", slurp("$dir/other.crt"));
+start_with(jwks_url => "https://localhost:$port/keys", ca_file => "$dir/ca.crt");
+is ask(), 503, 'a certificate of another CA';
+spew("$dir/ca.crt", slurp("$dir/tls.crt"));
+eventually { ask() == 200 } 'the file to be believed that is there now', 20;
+
 done_testing;

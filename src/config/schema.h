@@ -19,15 +19,17 @@
 #include "config/yaml.h"
 
 struct gw_setting;
+struct gw_named;
 
 /* What a row's parser gets beside the value. */
 struct gw_loader {
     struct gw_arena *arena;       /* owns what the settings point to */
     const struct gw_yaml *source; /* for places; NULL when there are none */
     struct gw_diag *diag;
-    struct gw_place here; /* kept by the schema: of the setting that is being read */
-    const char *state;    /* folder for what the gateway makes itself; NULL: there is none that
-                             every gateway of the same registry has */
+    struct gw_place here;    /* kept by the schema: of the setting that is being read */
+    const char *state;       /* folder for what the gateway makes itself; NULL: there is none that
+                                every gateway of the same registry has */
+    struct gw_named **named; /* named.h: where files are noted; NULL: nobody will follow them */
 };
 
 /* Fills the field, or adds to the diag and returns false.  path is "limits.head". */
@@ -62,6 +64,9 @@ gw_set_fn gw_set_duration;  /* long long ms: "10s", "500ms", "1h30m", "0" */
 gw_set_fn gw_set_percent;   /* long long 0..100: "50%" */
 gw_set_fn gw_set_text;      /* const char *, NUL-terminated */
 gw_set_fn gw_set_text_list; /* const char *const *, NULL-terminated; one text is a list of one */
+gw_set_fn gw_set_file;      /* const char *: as gw_set_text, and when the file changes, the
+                               configuration is loaded again */
+gw_set_fn gw_set_file_list; /* as gw_set_text_list, and the same */
 gw_set_fn gw_set_word;      /* int, the index in row->words */
 gw_set_fn gw_set_word_set;  /* int, a bit for each of row->words that is in the list */
 gw_set_fn gw_set_section;   /* a struct in place, read by row->rows */

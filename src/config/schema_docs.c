@@ -14,6 +14,8 @@ static const struct {
     {gw_set_percent,   "a percentage"},
     {gw_set_text,      "text"},
     {gw_set_text_list, "a list of texts"},
+    {gw_set_file,      "a file, watched"},
+    {gw_set_file_list, "a list of files, watched"},
     {gw_set_section,   "a section"},
     {gw_set_list,      "a list of sections"},
     {gw_set_json,      "any value"},

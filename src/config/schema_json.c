@@ -69,10 +69,10 @@ form_of(const struct gw_setting *row)
     if (row->set == gw_set_percent) {
         return text_like(PERCENT_PATTERN);
     }
-    if (row->set == gw_set_text) {
+    if (row->set == gw_set_text || row->set == gw_set_file) {
         return of_type("string");
     }
-    if (row->set == gw_set_text_list) {
+    if (row->set == gw_set_text_list || row->set == gw_set_file_list) {
         return json_pack("{s:[o, {s:s, s:o}]}", "anyOf", of_type("string"), "type", "array",
                          "items", of_type("string"));
     }

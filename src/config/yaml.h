@@ -33,6 +33,9 @@ bool gw_yaml_read_each(struct gw_yaml *y, const char *file, struct gw_str text,
 /* Reads a whole file ("-": standard input), 64 MiB at most, then as above. */
 bool gw_yaml_read_file(struct gw_yaml *y, const char *file, struct gw_diag *diag);
 
+/* Its text alone.  False: see diag. */
+bool gw_yaml_file_text(struct gw_buf *text, const char *file, struct gw_diag *diag);
+
 /* The same, but one document after the other: each() gets them by themselves, and they are gone
  * after it, so that a file of many thousands is never in memory as a whole. */
 bool gw_yaml_each(const char *file, gw_yaml_each_fn *each, void *arg, struct gw_diag *diag);

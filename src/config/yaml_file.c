@@ -29,32 +29,44 @@ read_all(int fd, struct gw_buf *text)
     }
 }
 
-static bool
-read_file(struct gw_yaml *y, const char *file, gw_yaml_each_fn *each, void *arg,
-          struct gw_diag *diag)
+static const char *
+name_of(const char *file)
+{
+    return strcmp(file, "-") == 0 ? "standard input" : file;
+}
+
+bool
+gw_yaml_file_text(struct gw_buf *text, const char *file, struct gw_diag *diag)
 {
     bool from_stdin = strcmp(file, "-") == 0;
-    const char *name = from_stdin ? "standard input" : file;
-    struct gw_place at = {.file = name};
-    struct gw_buf text = {0};
-    bool good = false;
-
-    *y = (struct gw_yaml){0};
+    struct gw_place at = {.file = name_of(file)};
     int fd = from_stdin ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
+
     if (fd < 0) {
         gw_diag_error(diag, at, "can't open it: %s", strerror(errno));
         return false;
     }
-    if (read_all(fd, &text)) {
-        good = gw_yaml_read_each(y, name, gw_buf_text(&text), each, arg, diag);
-    } else if (errno == EFBIG) {
+    bool good = read_all(fd, text);
+    if (!good && errno == EFBIG) {
         gw_diag_error(diag, at, "it is larger than %zu MiB", LARGEST >> 20);
-    } else {
+    } else if (!good) {
         gw_diag_error(diag, at, "can't read it: %s", strerror(errno));
     }
     if (!from_stdin) {
         (void)close(fd);
     }
+    return good;
+}
+
+static bool
+read_file(struct gw_yaml *y, const char *file, gw_yaml_each_fn *each, void *arg,
+          struct gw_diag *diag)
+{
+    struct gw_buf text = {0};
+
+    *y = (struct gw_yaml){0};
+    bool good = gw_yaml_file_text(&text, file, diag) &&
+                gw_yaml_read_each(y, name_of(file), gw_buf_text(&text), each, arg, diag);
     gw_buf_fini(&text);
     return good;
 }

@@ -131,7 +131,8 @@ state_folder(const struct gw_conf *c)
 static void
 load(struct gw_conf *c, struct gw_yaml *source, struct gw_diag *diag, bool open)
 {
-    struct gw_loader l = {.arena = c->arena, .source = source, .diag = diag};
+    struct gw_loader l = {
+        .arena = c->arena, .source = source, .diag = diag, .named = open ? &c->named : NULL};
     const json_t *root = source->n_docs > 0 ? source->docs[0] : NULL;
 
     json_t *empty = c->file != NULL && root == NULL ? json_object() : NULL;
@@ -150,8 +151,9 @@ load(struct gw_conf *c, struct gw_yaml *source, struct gw_diag *diag, bool open)
     json_decref(empty);
 }
 
+/* text: of the file, which may be NULL. */
 static struct gw_conf *
-conf_new(const char *file, struct gw_diag *diag, bool open)
+conf_new(const char *file, struct gw_str text, struct gw_diag *diag, bool open)
 {
     struct gw_arena *a = gw_arena_new_lasting();
     struct gw_conf *c = gw_arena_alloc(a, sizeof(*c));
@@ -162,7 +164,9 @@ conf_new(const char *file, struct gw_diag *diag, bool open)
     c->arena = a;
     if (file != NULL) {
         c->file = gw_arena_strndup(a, file, strlen(file));
-        if (gw_yaml_read_file(&source, file, diag)) {
+        c->text = gw_arena_str(a, text);
+        if (gw_yaml_read(&source, strcmp(file, "-") == 0 ? "standard input" : c->file, c->text,
+                         diag)) {
             gw_yaml_expand_env(&source, diag);
         }
     }
@@ -178,16 +182,35 @@ conf_new(const char *file, struct gw_diag *diag, bool open)
     return c;
 }
 
+static struct gw_conf *
+conf_of_file(const char *file, struct gw_diag *diag, bool open)
+{
+    struct gw_buf text = {0};
+    struct gw_conf *c = NULL;
+
+    if (file == NULL || gw_yaml_file_text(&text, file, diag)) {
+        c = conf_new(file, gw_buf_text(&text), diag, open);
+    }
+    gw_buf_fini(&text);
+    return c;
+}
+
 struct gw_conf *
 gw_conf_load(const char *file, struct gw_diag *diag)
 {
-    return conf_new(file, diag, true);
+    return conf_of_file(file, diag, true);
+}
+
+struct gw_conf *
+gw_conf_load_again(const struct gw_conf *c, struct gw_diag *diag)
+{
+    return conf_new(c->file, c->text, diag, true);
 }
 
 struct gw_conf *
 gw_conf_read(const char *file, struct gw_diag *diag)
 {
-    return conf_new(file, diag, false);
+    return conf_of_file(file, diag, false);
 }
 
 void

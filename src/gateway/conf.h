@@ -13,7 +13,9 @@
 struct gw_conf {
     atomic_uint refs;
     struct gw_arena *arena; /* owns all that follows */
-    char *file;
+    char *file;             /* NULL: none, all defaults */
+    struct gw_str text;     /* what was in it */
+    struct gw_named *named; /* the files that it names and that are followed (config/named.h) */
     struct gw_settings settings;
     struct gw_module_use *uses; /* all built-in modules, in order */
     size_t n_uses;
@@ -23,6 +25,9 @@ struct gw_conf {
 /* Reads, checks and opens everything.  NULL: the diag holds all errors.  Warnings are there in
  * either case.  file NULL: all defaults (offline explain without a config). */
 struct gw_conf *gw_conf_load(const char *file, struct gw_diag *diag);
+
+/* The same text once more, whatever is in its file by now: the files that it names have changed. */
+struct gw_conf *gw_conf_load_again(const struct gw_conf *c, struct gw_diag *diag);
 
 /* Lets the modules make what is not there yet; once, before a process serves by it. */
 void gw_conf_serve(struct gw_conf *c);

@@ -7,7 +7,11 @@
 /* "starting", "stale", "empty" (known, and nothing is registered) or "fresh". */
 const char *gw_admin_registry_state(const struct gw_sync_status *status);
 
-/* Counts a reload, for ksgate_config_reloads_total.  Control thread; from gw_control_reload(). */
-void gw_admin_reloaded(bool ok);
+/* A reload: why it has failed, or NULL.  Control thread; from gw_control_take(). */
+void gw_admin_reloaded(const char *why);
+
+/* Any thread: has the last one failed?  *why: the callee's copy, to be freed; NULL when not asked.
+ */
+bool gw_admin_is_outdated(char **why);
 
 #endif

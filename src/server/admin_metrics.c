@@ -1,8 +1,10 @@
 /* admin_metrics.c - /-/metrics: what the modules count, and what the server knows of itself. */
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "gateway/admin.h"
 #include "gateway/targets.h"
 #include "server/admin_errand.h"
@@ -10,6 +12,8 @@
 
 static uint64_t started_ms; /* wall clock */
 static atomic_ullong reloads_ok, reloads_failed;
+static char *outdated; /* why the last reload has failed; NULL: it has not */
+static pthread_mutex_t outdated_lock = PTHREAD_MUTEX_INITIALIZER;
 
 void
 gw_admin_init(void)
@@ -19,9 +23,26 @@ gw_admin_init(void)
 }
 
 void
-gw_admin_reloaded(bool ok)
+gw_admin_reloaded(const char *why)
 {
-    (void)atomic_fetch_add_explicit(ok ? &reloads_ok : &reloads_failed, 1, memory_order_relaxed);
+    (void)atomic_fetch_add_explicit(why == NULL ? &reloads_ok : &reloads_failed, 1,
+                                    memory_order_relaxed);
+    pthread_mutex_lock(&outdated_lock);
+    free(outdated);
+    outdated = gw_mem_strdup(why);
+    pthread_mutex_unlock(&outdated_lock);
+}
+
+bool
+gw_admin_is_outdated(char **why)
+{
+    pthread_mutex_lock(&outdated_lock);
+    bool is = outdated != NULL;
+    if (why != NULL) {
+        *why = gw_mem_strdup(outdated);
+    }
+    pthread_mutex_unlock(&outdated_lock);
+    return is;
 }
 
 static void
@@ -65,10 +86,15 @@ server_metrics(struct gw_buf *out)
                   "# HELP ksgate_config_reloads_total Reloads of the configuration.\n"
                   "# TYPE ksgate_config_reloads_total counter\n"
                   "ksgate_config_reloads_total{result=\"ok\"} %llu\n"
-                  "ksgate_config_reloads_total{result=\"failed\"} %llu\n",
+                  "ksgate_config_reloads_total{result=\"failed\"} %llu\n"
+                  "# HELP ksgate_config_outdated 1 while the last reload has failed, and what was "
+                  "loaded before it is in force.\n"
+                  "# TYPE ksgate_config_outdated gauge\n"
+                  "ksgate_config_outdated %d\n",
                   PACKAGE_VERSION, (double)started_ms / 1000,
                   atomic_load_explicit(&reloads_ok, memory_order_relaxed),
-                  atomic_load_explicit(&reloads_failed, memory_order_relaxed));
+                  atomic_load_explicit(&reloads_failed, memory_order_relaxed),
+                  gw_admin_is_outdated(NULL));
 }
 
 enum gw_verdict

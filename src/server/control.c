@@ -226,6 +226,7 @@ static void
 close_all(struct gw_control *c)
 {
     end_threads(c);
+    gw_follow_free(c->follow);
     gw_mailbox_run(c->mailbox, c); /* late errands still find the registry open */
     gw_sync_close(c->sync);
     gw_gathered_free(c->gathered);
@@ -262,6 +263,7 @@ gw_control_run(const struct gw_server_args *args)
         end_threads(&c); /* those that fetch would use libraries that the process's end closes */
         return 1;
     }
+    gw_control_follow_files(&c);
     on_status(-1, 0, &c); /* what is on disk is known by now: then listening needn't wait */
     event_base_dispatch(c.base);
     close_all(&c);

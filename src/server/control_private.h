@@ -2,7 +2,8 @@
  * control_private.h - the control thread's state, for control.c and its neighbours.
  *
  * control.c starts and ends it; control_live.c tells the workers of changes, control_reload.c of a
- * new configuration, control_stop.c to come to an end.  All on the control thread.
+ * new configuration, which control_files.c asks for as well, control_stop.c to come to an end.  All
+ * on the control thread.
  */
 #ifndef GW_SERVER_CONTROL_PRIVATE_H
 #define GW_SERVER_CONTROL_PRIVATE_H
@@ -11,6 +12,7 @@
 
 #include "server/control.h"
 #include "server/ebb.h"
+#include "server/follow.h"
 #include "server/worker.h"
 
 struct gw_live_waiter;
@@ -25,6 +27,7 @@ struct gw_control {
     struct gw_conf *conf;
     struct gw_sync *sync;
     struct gw_gathered *gathered;
+    struct gw_follow *follow; /* the files that conf names */
     struct gw_worker *workers;
     struct gw_world **worlds;
     uint64_t *live; /* the revision that each worker has applied */
@@ -40,6 +43,11 @@ void gw_control_on_batch(void *owner, const struct gw_change *changes, size_t n,
                          bool reset);
 /* Those who wait for a revision are answered although it will never be live. */
 void gw_control_dismiss_waiters(struct gw_control *c);
+
+/* Another configuration is in force from now on (its reference is c's), and the files that it names
+ * are followed; or NULL, when it could not be loaded: then all stays, and false. */
+bool gw_control_take(struct gw_control *c, struct gw_conf *next, struct gw_diag *diag);
+void gw_control_follow_files(struct gw_control *c);
 
 /* What was found in a file, a line of the log for each; about: "reload", "registry". */
 void gw_control_log_findings(const char *about, const struct gw_diag *diag);

@@ -79,11 +79,9 @@ warn_of_restart(const struct gw_settings *now, const struct gw_settings *next, s
 }
 
 bool
-gw_control_reload(struct gw_control *c, struct gw_diag *diag)
+gw_control_take(struct gw_control *c, struct gw_conf *next, struct gw_diag *diag)
 {
-    struct gw_conf *next = gw_conf_load(c->args->config_file, diag);
-
-    gw_admin_reloaded(next != NULL);
+    gw_admin_reloaded(next != NULL ? NULL : gw_diag_first(diag));
     if (next == NULL) {
         return false;
     }
@@ -99,7 +97,14 @@ gw_control_reload(struct gw_control *c, struct gw_diag *diag)
     gw_conf_unref(c->conf);
     c->conf = next;
     gw_checker_use(next);
+    gw_control_follow_files(c);
     return true;
+}
+
+bool
+gw_control_reload(struct gw_control *c, struct gw_diag *diag)
+{
+    return gw_control_take(c, gw_conf_load(c->args->config_file, diag), diag);
 }
 
 void
