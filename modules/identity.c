@@ -279,34 +279,29 @@ close_conf(void *conf)
     gw_identity_settings_close(conf);
 }
 
+#define AT(field) offsetof(struct counts, field)
+
+/* clang-format off */
+static const struct gw_counted counted[] = {
+    {.name = "ksgate_assertions_total", .type = "counter",
+     .help = "Assertions that backends were to be sent.",
+     .label = "result=\"cached\"", .at = AT(sent_again)},
+    {.label = "result=\"signed\"", .at = AT(made)},
+    {.label = "result=\"failed\"", .at = AT(failed)},
+    {.name = "ksgate_assertion_cache_entries", .type = "gauge",
+     .help = "Assertions that may be sent again.", .at = AT(kept)},
+    {.name = "ksgate_assertion_cache_bytes", .type = "gauge", .help = "Memory of those.",
+     .at = AT(bytes)},
+    {0},
+};
+/* clang-format on */
+
 static void
 write_metrics(struct gw_buf *out, struct gw_world *const *worlds, size_t n)
 {
     char kid[GW_IDENTITY_KID + 1];
-    unsigned long long sum[5] = {0};
 
-    for (size_t i = 0; i < n; i++) {
-        const struct counts *c = gw_world_state(worlds[i], gw_identity_rows, sizeof(*c));
-
-        sum[0] += gw_counter_read(&c->sent_again);
-        sum[1] += gw_counter_read(&c->made);
-        sum[2] += gw_counter_read(&c->failed);
-        sum[3] += gw_counter_read(&c->kept);
-        sum[4] += gw_counter_read(&c->bytes);
-    }
-    gw_buf_printf(out,
-                  "# HELP ksgate_assertions_total Assertions that backends were to be sent.\n"
-                  "# TYPE ksgate_assertions_total counter\n"
-                  "ksgate_assertions_total{result=\"cached\"} %llu\n"
-                  "ksgate_assertions_total{result=\"signed\"} %llu\n"
-                  "ksgate_assertions_total{result=\"failed\"} %llu\n"
-                  "# HELP ksgate_assertion_cache_entries Assertions that may be sent again.\n"
-                  "# TYPE ksgate_assertion_cache_entries gauge\n"
-                  "ksgate_assertion_cache_entries %llu\n"
-                  "# HELP ksgate_assertion_cache_bytes Memory of those.\n"
-                  "# TYPE ksgate_assertion_cache_bytes gauge\n"
-                  "ksgate_assertion_cache_bytes %llu\n",
-                  sum[0], sum[1], sum[2], sum[3], sum[4]);
+    gw_counted_write(out, counted, worlds, n, gw_identity_rows, sizeof(struct counts));
     gw_identity_settings_kid(kid);
     if (kid[0] != '\0') {
         gw_buf_printf(out,

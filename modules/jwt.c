@@ -407,44 +407,32 @@ state_file(const void *conf)
     return gw_jwt_issuers_file(conf);
 }
 
+#define AT(field) offsetof(struct counts, field)
+
+/* clang-format off */
+static const struct gw_counted counted[] = {
+    {.name = "ksgate_tokens_total", .type = "counter", .help = "Tokens by how they were judged.",
+     .label = "result=\"cached\"", .at = AT(cached)},
+    {.label = "result=\"verified\"", .at = AT(verified)},
+    {.label = "result=\"refused\"", .at = AT(refused)},
+    {.label = "result=\"revoked\"", .at = AT(revoked)},
+    {.name = "ksgate_token_cache_entries", .type = "gauge",
+     .help = "Verified tokens that are remembered.", .at = AT(passes)},
+    {.name = "ksgate_token_cache_bytes", .type = "gauge",
+     .help = "Memory of the remembered tokens.", .at = AT(bytes)},
+    {.name = "ksgate_revocations", .type = "gauge", .help = "Revocations that are known.",
+     .at = AT(revocations), .shared = true},
+    {.name = "ksgate_revocation_bytes", .type = "gauge",
+     .help = "Memory of the known revocations, of all workers together.",
+     .at = AT(revoked_bytes), .shared = true},
+    {0},
+};
+/* clang-format on */
+
 static void
 write_metrics(struct gw_buf *out, struct gw_world *const *worlds, size_t n)
 {
-    unsigned long long sum[8] = {0};
-
-    for (size_t i = 0; i < n; i++) {
-        const struct counts *c = gw_world_state(worlds[i], &gw_jwt_rows, sizeof(*c));
-
-        sum[0] += gw_counter_read(&c->cached);
-        sum[1] += gw_counter_read(&c->verified);
-        sum[2] += gw_counter_read(&c->refused);
-        sum[3] += gw_counter_read(&c->passes);
-        sum[4] += gw_counter_read(&c->bytes);
-        sum[5] += gw_counter_read(&c->revoked);
-        sum[6] = gw_counter_read(&c->revocations);
-        sum[7] = gw_counter_read(&c->revoked_bytes);
-    }
-    gw_buf_printf(out,
-                  "# HELP ksgate_tokens_total Tokens by how they were judged.\n"
-                  "# TYPE ksgate_tokens_total counter\n"
-                  "ksgate_tokens_total{result=\"cached\"} %llu\n"
-                  "ksgate_tokens_total{result=\"verified\"} %llu\n"
-                  "ksgate_tokens_total{result=\"refused\"} %llu\n"
-                  "ksgate_tokens_total{result=\"revoked\"} %llu\n"
-                  "# HELP ksgate_token_cache_entries Verified tokens that are remembered.\n"
-                  "# TYPE ksgate_token_cache_entries gauge\n"
-                  "ksgate_token_cache_entries %llu\n"
-                  "# HELP ksgate_token_cache_bytes Memory of the remembered tokens.\n"
-                  "# TYPE ksgate_token_cache_bytes gauge\n"
-                  "ksgate_token_cache_bytes %llu\n"
-                  "# HELP ksgate_revocations Revocations that are known.\n"
-                  "# TYPE ksgate_revocations gauge\n"
-                  "ksgate_revocations %llu\n"
-                  "# HELP ksgate_revocation_bytes Memory of the known revocations, of all workers "
-                  "together.\n"
-                  "# TYPE ksgate_revocation_bytes gauge\n"
-                  "ksgate_revocation_bytes %llu\n",
-                  sum[0], sum[1], sum[2], sum[5], sum[3], sum[4], sum[6], sum[7]);
+    gw_counted_write(out, counted, worlds, n, &gw_jwt_rows, sizeof(struct counts));
     gw_jwt_presence_metrics(out, worlds, n);
     gw_jwt_status_metrics(out);
 }

@@ -439,24 +439,19 @@ gw_jwt_presence_open(struct gw_jwt_presence_settings *s, struct gw_loader *l)
     return good && (!is_given(s->password_file) || read_password(s, l));
 }
 
+/* clang-format off */
+static const struct gw_counted counted[] = {
+    {.name = "ksgate_kubesphere_token_lookups_total", .type = "counter",
+     .help = "Questions to KubeSphere's token cache, by their answers.",
+     .label = "result=\"present\"", .at = offsetof(struct state, present)},
+    {.label = "result=\"absent\"", .at = offsetof(struct state, absent)},
+    {.label = "result=\"failed\"", .at = offsetof(struct state, failed)},
+    {0},
+};
+/* clang-format on */
+
 void
 gw_jwt_presence_metrics(struct gw_buf *out, struct gw_world *const *worlds, size_t n)
 {
-    unsigned long long sum[3] = {0};
-
-    for (size_t i = 0; i < n; i++) {
-        const struct state *s = state_of(worlds[i]);
-
-        sum[0] += gw_counter_read(&s->present);
-        sum[1] += gw_counter_read(&s->absent);
-        sum[2] += gw_counter_read(&s->failed);
-    }
-    gw_buf_printf(out,
-                  "# HELP ksgate_kubesphere_token_lookups_total Questions to KubeSphere's token "
-                  "cache, by their answers.\n"
-                  "# TYPE ksgate_kubesphere_token_lookups_total counter\n"
-                  "ksgate_kubesphere_token_lookups_total{result=\"present\"} %llu\n"
-                  "ksgate_kubesphere_token_lookups_total{result=\"absent\"} %llu\n"
-                  "ksgate_kubesphere_token_lookups_total{result=\"failed\"} %llu\n",
-                  sum[0], sum[1], sum[2]);
+    gw_counted_write(out, counted, worlds, n, gw_jwt_presence_rows, sizeof(struct state));
 }
