@@ -287,6 +287,10 @@ write_workers(struct gw_buf *out, struct gw_world *const *worlds, size_t n)
         {STAT(pending_total), "ksgate_backend_pending_total", "Requests that had to wait."},
         {STAT(lookups), "ksgate_dns_lookups_total", "Names of backends looked up."},
         {STAT(lookup_failures), "ksgate_dns_failures_total", "Of these, without an address."},
+        {STAT(watch_events), "ksgate_watch_events_total",
+         "Events sent to those who watch registered objects."},
+        {STAT(watches_too_slow), "ksgate_watches_too_slow_total",
+         "Watches of registered objects ended by limits.watch_backlog."},
     };
     static const struct {
         size_t at;
@@ -301,6 +305,7 @@ write_workers(struct gw_buf *out, struct gw_world *const *worlds, size_t n)
         {STAT(ejected), "ksgate_endpoints_ejected",
          "Endpoints left alone because their requests failed, counted for each worker."},
         {STAT(pending), "ksgate_backend_pending", "Requests that wait for a backend connection."},
+        {STAT(watches), "ksgate_watches", "Watches of registered objects now."},
     };
 #undef STAT
     family(out, "ksgate_workers", "gauge", "Worker threads.");

@@ -48,7 +48,7 @@ subtest 'paths and methods' => sub {
     refused('a namespace is missing', [404, 'NotFound', qr/needs namespaces/], GET => '/-/api/v1/configmaps/x');
     refused('a namespace too many', [404, 'NotFound', qr/belong to no namespace/],
         GET => "$api/namespaces/a/extensionservices");
-    refused('watch', [501, 'NotImplemented', qr/list again/], GET => "$es?watch=true");
+    refused('watch of one object', [400, 'BadRequest', qr/fieldSelector=metadata.name=a/], GET => "$es/a?watch=true");
     is_deeply [map { $_->{name} } @{$gw->admin(GET => '/-/api/v1')->{json}{resources}}],
         [qw(namespaces configmaps secrets)], 'discovery';
     is $gw->admin(GET => '/-/apis')->{json}{kind}, 'APIGroupList', 'of groups, too';
@@ -120,9 +120,10 @@ subtest 'lists' => sub {
     my $names = sub { join '', map { $_->{metadata}{name} } @{$gw->admin(GET => "$es?$_[0]")->{json}{items}} };
     is $names->(''), 'abcde', 'in the order of names';
     is $names->('labelSelector=tier%3Dfront'), 'ab', 'by label';
+    is $names->('labelSelector=tier+in+(front,middle)'), 'ab', 'by one of several';
     is $names->('fieldSelector=metadata.name!%3Da'), 'bcde', 'by name';
     refused('a selector that is not known', [400, 'BadRequest', qr/not understood/],
-        GET => "$es?labelSelector=tier+in+(front)");
+        GET => "$es?labelSelector=tier+within+(front)");
     my ($all, $after) = ('', '');
     do {
         my $page = $gw->admin(GET => "$es?limit=2&continue=$after")->{json};

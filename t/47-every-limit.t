@@ -229,6 +229,42 @@ my %case = (
             return;
         },
     },
+    'limits.watch_backlog' => {
+        config => {limits => {watch_backlog => '64KiB'}},
+        do => sub {
+            my ($gw) = @_;
+            my $maps = '/-/api/v1/namespaces/x/configmaps';
+            my $c = Gateway::Client->new(to => $gw->admin_socket);
+            $c->send_request(GET => "$maps?watch=true");
+            eventually { # it takes nothing
+                $gw->admin(PUT => "$maps/m", {data => {n => '' . rand, text => 'x' x 60_000}});
+                metric($gw, 'ksgate_watches_too_slow_total') == 1;
+            } 'its end';
+            like $c->read_until(qr/"ERROR".*\n/), qr/limits\.watch_backlog/, 'an event says why';
+            return;
+        },
+    },
+    'timeouts.watch' => {
+        config => {timeouts => {watch => '1s'}},
+        do => sub {
+            my ($gw) = @_;
+            my $path = path_of(undef, 'watch=true&timeoutSeconds=100');
+            is $gw->admin(GET => $path)->{status}, 200, 'it ends';
+            my ($line) = $gw->access_log(1, sub { ($_->{end} // '') eq 'watch_over' });
+            ok $line, 'the log says why';
+            return;
+        },
+    },
+    'timeouts.watch_bookmark' => {
+        config => {timeouts => {watch_bookmark => '100ms'}},
+        do => sub {
+            my ($gw) = @_;
+            my $c = Gateway::Client->new(to => $gw->admin_socket);
+            $c->send_request(GET => path_of(undef, 'watch=true&allowWatchBookmarks=true'));
+            ok $c->read_until(qr/"BOOKMARK".*\n/), "bookmark $_" for 1, 2;
+            return;
+        },
+    },
     'timeouts.drain' => {
         holds => 1,
         config => {timeouts => {drain => '200ms', first_byte => '60s'}},

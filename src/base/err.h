@@ -50,6 +50,7 @@
     X(CONFLICT,             409, "Conflict",            "the object was changed meanwhile")                 \
     X(EXISTS,               409, "AlreadyExists",       "the object exists already")                        \
     X(TOO_OLD,              410, "Expired",             "the resource version is too old")                  \
+    X(WATCH_TOO_SLOW,       410, "Expired",             "the watch's events are not taken as fast as they come (limits.watch_backlog)") \
     X(BODY_TOO_LARGE,       413, "RequestEntityTooLarge", "the body is larger than limits.body allows")     \
     X(OBJECT_TOO_LARGE,     413, "RequestEntityTooLarge", "the object is larger than limits.object allows") \
     X(TARGET_TOO_LONG,      414, "RequestURITooLong",   "the request target is longer than limits.target allows") \

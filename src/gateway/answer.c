@@ -9,6 +9,7 @@
 #include "gateway/exchange.h"
 #include "gateway/forward.h"
 #include "gateway/reply.h"
+#include "gateway/stream.h"
 
 /* -- the body ---------------------------------------------------------------------------------- */
 
@@ -300,6 +301,9 @@ send_own(struct gw_req *req)
 
     if (!gw_session_body_done(req->session)) {
         gw_session_body_stop(req->session); /* also: Connection: close */
+    }
+    if (req->reply.stream != NULL) {
+        return gw_stream_send(req);
     }
     gw_reply_head(req);
     iov[n++] = (struct iovec){(void *)(uintptr_t)req->response->raw.p, req->response->raw.n};

@@ -150,7 +150,10 @@ gw_reply_head(struct gw_req *req)
     for (unsigned i = 0; i < req->down.n_add; i++) {
         gw_out_header(&out, req->down.add[i].name, req->down.add[i].value);
     }
-    if (req->reply.status != 204 && req->reply.status != 304) {
+    if (req->reply.stream != NULL) {
+        gw_out_str(&out,
+                   req->head->minor > 0 ? GW_STR("Transfer-Encoding: chunked\r\n") : GW_STR(""));
+    } else if (req->reply.status != 204 && req->reply.status != 304) {
         gw_out_str(&out, GW_STR("Content-Length: "));
         gw_out_u64(&out, req->reply.body.n);
         gw_out_str(&out, GW_STR("\r\n"));

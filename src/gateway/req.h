@@ -21,6 +21,7 @@ struct gw_world;
 struct gw_session;
 struct gw_exchange;
 struct gw_endpoint;
+struct gw_stream;
 
 enum gw_verdict {
     GW_NEXT,  /* go on with the next step */
@@ -113,7 +114,8 @@ struct gw_destination {
 struct gw_own_reply {
     unsigned status;
     struct gw_str content_type;
-    struct gw_str body; /* in the arena or static */
+    struct gw_str body;       /* in the arena or static */
+    struct gw_stream *stream; /* in place of a body: it goes on after the head (stream.h) */
 };
 
 struct gw_req {

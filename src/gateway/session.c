@@ -156,6 +156,7 @@ begin_message(struct gw_session *s)
     m->start_us = s->conn.loop->now_us;
     m->leave_err = GW_ERR_OK;
     m->drained = NULL;
+    m->stream = NULL;
     gw_parser_start(&m->parser, GW_PARSE_REQUEST, &m->conf->settings.parse);
     s->message = m;
     gw_session_deadline(s, m->conf->settings.timeouts.head);
@@ -401,6 +402,9 @@ on_readable(struct gw_conn *c)
             gw_session_read_body(s);
         } else if (s->conn.failed || gw_conn_may_read(c)) {
             look_at_client(s);
+        }
+        if (s->state == GW_SESSION_BUSY && s->message->stream != NULL) {
+            gw_session_run_stream(s);
         }
         break;
     case GW_SESSION_REST:

@@ -84,6 +84,10 @@ struct gw_tunnel_events {
 /* Hands over what has come already, and the reading of all that comes. */
 void gw_session_tunnel(struct gw_session *s, const struct gw_tunnel_events *events, void *arg);
 
+/* The running request's answer goes on for as long as its owner likes (stream.h): the session tells
+ * it what comes.  NULL: no longer. */
+void gw_session_stream(struct gw_session *s, struct gw_stream *stream);
+
 /* May the client's connection be used for another request, as far as is known now?  Steps that
  * build the response head ask this for `Connection: close`. */
 bool gw_session_keep_alive(const struct gw_session *s);

@@ -34,6 +34,7 @@ struct gw_message {
     uint64_t leave_ms;        /* when it may be no longer; of */
     enum gw_err leave_err;    /* why; OK: it may */
     struct gw_body_sink sink; /* valid while sink_on */
+    struct gw_stream *stream; /* an answer that goes on; or NULL */
     void (*drained)(void *arg);
     void *drained_arg;
     struct gw_parser parser;
@@ -122,6 +123,11 @@ void gw_session_leave_now(struct gw_session *s);
 
 /* session_tunnel.c.  Each tunnel is told when to close. */
 void gw_session_drain_tunnels(struct gw_sessions *all);
+
+/* session_stream.c.  The stream's turn has come. */
+void gw_session_run_stream(struct gw_session *s);
+/* Each stream is told to end. */
+void gw_session_drain_streams(struct gw_sessions *all);
 
 /* Keeps bytes that nobody can use yet. */
 void gw_session_put_aside(struct gw_session *s, const char *p, size_t n);

@@ -2,11 +2,13 @@
  * session_review.c - requests that were let in by what is no longer so.
  *
  * Nothing is kept for it while nothing changes: when something does, all open requests of the
- * worker are gone through.  A tunnel is closed at once.  Another request may go on for
- * timeouts.revoked: it may be the very one that has made the change, and waits for its answer.
+ * worker are gone through.  A tunnel is closed at once, and an answer without an end is ended.
+ * Another request may go on for timeouts.revoked: it may be the very one that has made the change,
+ * and waits for its answer.
  */
 #include "gateway/conf.h"
 #include "gateway/session_private.h"
+#include "gateway/stream.h"
 #include "gateway/worlds.h"
 
 static enum gw_err
@@ -79,6 +81,8 @@ show_out(struct gw_session *s, enum gw_err err, uint64_t leave_ms)
 {
     if (s->tunneling) {
         s->tunnel->forbid(s->tunnel_arg, err);
+    } else if (s->message->stream != NULL) {
+        s->message->stream->events->forbid(s->message->stream->arg, err);
     } else if (s->message->leave_err == GW_ERR_OK) {
         s->message->leave_err = err;
         s->message->leave_ms = leave_ms;

@@ -80,6 +80,7 @@ gw_sessions_drain(struct gw_sessions *all)
 {
     all->draining = true;
     gw_session_drain_tunnels(all);
+    gw_session_drain_streams(all);
     for (struct gw_session *s = all->all; s != NULL; s = s->next) {
         s->keep_alive = false;
         if (s->state != GW_SESSION_IDLE) {

@@ -91,6 +91,8 @@ static const struct gw_setting limit_rows[] = {
      .help = "Most connections to one backend, of which each worker has its share; 0: no limit.  Further requests wait for one."},
     {.name = "backend_pending", .set = gw_set_int, .at = AT(limits.backend_pending), .min = 0, .max = 1000000, .initial = "128",
      .help = "Most requests that wait for a connection to one backend, of which each worker has its share; 0: none waits.  More answers 503."},
+    {.name = "watch_backlog", .set = gw_set_size, .at = AT(limits.watch_backlog), .min = 4 * KIB, .max = 1024 * MIB, .initial = "4MiB",
+     .help = "How much of the changes that it has not taken yet a watch of registered objects may have waiting.  A slower one is ended, and its client lists again."},
     {0},
 };
 
@@ -123,6 +125,10 @@ static const struct gw_setting timeout_rows[] = {
      .help = "How long a tunnel may be silent of which one side has ended (`kubectl attach` with its input at an end)."},
     {.name = "drain", .set = gw_set_duration, .at = AT(timeouts.drain), .min = 0, .max = 24 * HOUR, .initial = "30s",
      .help = "How long a stopping server waits for running requests and tunnels."},
+    {.name = "watch", .set = gw_set_duration, .at = AT(timeouts.watch), .min = SECOND, .max = 24 * HOUR, .initial = "1h",
+     .help = "Longest watch of registered objects (`timeoutSeconds` may ask for less); it is ended between three quarters of this and all of it, and its client begins another where it was."},
+    {.name = "watch_bookmark", .set = gw_set_duration, .at = AT(timeouts.watch_bookmark), .min = 100, .max = HOUR, .initial = "1m",
+     .help = "How often a watch that allows bookmarks gets one (`allowWatchBookmarks`): a revision from which it can go on."},
     {0},
 };
 

@@ -50,13 +50,15 @@ struct gw_settings {
         long long pool;                /* idle connections kept per backend and worker */
         long long backend_connections; /* per backend; 0: no limit */
         long long backend_pending;     /* requests that wait for one, per backend */
+        long long watch_backlog;       /* bytes of changes that a watch may be behind */
     } limits;
     struct gw_timeouts {
         long long head, idle, body_idle, half_closed; /* ms; the client's side */
         long long linger, revoked;
         long long connect, pending, first_byte, backend_idle, pool_idle, tunnel_idle,
-            tunnel_half_closed; /* the backend's */
-        long long drain;        /* how long a stopping server waits for requests */
+            tunnel_half_closed;          /* the backend's */
+        long long drain;                 /* how long a stopping server waits for requests */
+        long long watch, watch_bookmark; /* of what is registered */
     } timeouts;
     struct {
         long long ping;       /* ms between pings of the gateway's own; 0: none */

@@ -111,6 +111,8 @@ struct gw_world_stats {
     atomic_ullong ejections, breaker_opens; /* times */
     atomic_ullong retries_refused;          /* by a destination's budget */
     atomic_ullong lookups, lookup_failures; /* of backends' names */
+    atomic_llong watches;                   /* of what is registered, now */
+    atomic_ullong watch_events, watches_too_slow;
 };
 struct gw_world_stats *gw_world_stats(struct gw_world *w);
 

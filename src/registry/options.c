@@ -42,6 +42,9 @@ const struct gw_setting gw_registry_rows[] = {
     {.name = "snapshot", .set = gw_set_text, .at = offsetof(struct gw_registry_settings, snapshot),
      .example = "/var/lib/ksgate/registry.snapshot", .flags = GW_RESTART,
      .help = "Where the last good state is kept, to start and serve while the store is away.  Left out: beside the SQLite file (`.snapshot` added to its name), with Redis `/var/lib/ksgate/registry.snapshot`."},
+    {.name = "history", .set = gw_set_size, .at = offsetof(struct gw_registry_settings, history),
+     .min = 0, .max = 1LL << 30, .initial = "16MiB", .flags = GW_RESTART,
+     .help = "How much memory the last changes may keep, from which a watch goes on where it was (`resourceVersion`).  Older ones answer 410, and the client lists again."},
     {0},
 };
 /* clang-format on */

@@ -25,10 +25,12 @@ struct gw_sync {
     struct gw_settle *settle;
     gw_sync_batch_fn *batch;
     void *owner;
-    bool given;      /* the owner got its first batch */
-    bool listed;     /* by the store, in this life */
-    size_t shadowed; /* objects of the store that a file has, too */
-    bool counted;    /* they were since the last change */
+    struct gw_history *history;
+    struct gw_news *news; /* of the batch that is being given; NULL: none */
+    bool given;           /* the owner got its first batch */
+    bool listed;          /* by the store, in this life */
+    size_t shadowed;      /* objects of the store that a file has, too */
+    bool counted;         /* they were since the last change */
     struct gw_sync_status status;
 };
 
@@ -106,9 +108,30 @@ hide_shadowed(struct gw_sync *s, struct gw_changes *changes)
     changes->n = n;
 }
 
+/* Gives the owner a batch, and those who watch the news. */
+static void
+tell(struct gw_sync *s, const struct gw_changes *changes, enum gw_news_how how)
+{
+    uint64_t revision = gw_known_revision(s->known);
+    bool reset = !s->given;
+
+    if (reset) {
+        gw_history_start(s->history, revision);
+    } else {
+        s->news = gw_news_new(changes->items, changes->n, revision, how);
+        if (how != GW_NEWS_BROKEN) {
+            gw_history_add(s->history, s->news);
+        }
+    }
+    s->given = true;
+    s->batch(s->owner, changes->items, changes->n, revision, reset);
+    gw_news_unref(s->news);
+    s->news = NULL;
+}
+
 /* Gives the owner the changes of the store, and frees them. */
 static void
-give(struct gw_sync *s, struct gw_changes *changes)
+give(struct gw_sync *s, struct gw_changes *changes, enum gw_news_how how)
 {
     if (changes->n > 0) {
         mark_dirty(s);
@@ -123,10 +146,8 @@ give(struct gw_sync *s, struct gw_changes *changes)
             gw_changes_add(changes, o->key, o, NULL, o->revision);
         }
     }
-    if (changes->n > 0 || !s->given) {
-        bool reset = !s->given;
-        s->given = true;
-        s->batch(s->owner, changes->items, changes->n, gw_known_revision(s->known), reset);
+    if (changes->n > 0 || !s->given || how == GW_NEWS_BROKEN) {
+        tell(s, changes, how);
     }
     gw_changes_fini(changes);
 }
@@ -138,7 +159,7 @@ on_gone(void *owner, struct gw_changes *changes)
     struct gw_sync *s = owner;
 
     set_reached(s);
-    give(s, changes);
+    give(s, changes, GW_NEWS_LOOSE);
 }
 
 static void
@@ -148,7 +169,10 @@ on_listed(void *owner, struct gw_object *const *objects, size_t n, uint64_t revi
     struct gw_sync *s = owner;
     struct gw_changes changes = {0};
     bool known = gw_known_count(s->known) > 0;
-    bool replaced = gw_known_list(s->known, objects, n, revision, epoch, &changes) && known;
+    uint64_t was = gw_known_revision(s->known);
+    bool other = gw_known_list(s->known, objects, n, revision, epoch, &changes);
+    bool broken = other && (known || was > 0); /* else there was nothing to continue */
+    bool replaced = other && known;
 
     s->listed = true;
     if (!replaced && reason != NULL) {
@@ -158,7 +182,10 @@ on_listed(void *owner, struct gw_object *const *objects, size_t n, uint64_t revi
     gw_settle_listed(s->settle, objects, n, replaced, reason);
     set_reached(s);
     mark_dirty(s); /* the epoch or the revision is new, if nothing else */
-    give(s, &changes);
+    if (broken) {
+        gw_history_break(s->history, was, revision);
+    }
+    give(s, &changes, broken ? GW_NEWS_BROKEN : GW_NEWS_NUMBERED);
 }
 
 static void
@@ -170,7 +197,7 @@ on_changed(void *owner, const struct gw_change *changes, size_t n, uint64_t revi
     gw_known_change(s->known, changes, n, revision, &out);
     gw_settle_changed(s->settle, changes, n);
     set_reached(s);
-    give(s, &out);
+    give(s, &out, GW_NEWS_NUMBERED);
 }
 
 static void
@@ -207,7 +234,7 @@ on_files(void *owner, const struct gw_change *changes, size_t n)
         gw_changes_add(&out, changes[i].key, o, before, gw_known_revision(s->known));
     }
     if (s->given) {
-        s->batch(s->owner, out.items, out.n, gw_known_revision(s->known), false);
+        tell(s, &out, GW_NEWS_LOOSE);
     }
     gw_changes_fini(&out);
 }
@@ -230,7 +257,7 @@ load(struct gw_sync *s, const char *path)
                        when.p);
         set_state(s, GW_SYNC_STALE, text);
         gw_log_info("registry: %zu objects from %s, saved %s", snapshot.objects.n, path, when.p);
-        give(s, &changes);
+        give(s, &changes, GW_NEWS_NUMBERED);
         s->dirty = false; /* that is where it comes from */
         break;
     case GW_SNAPSHOT_NONE:
@@ -251,6 +278,7 @@ free_sync(struct gw_sync *s)
     gw_watch_close(s->watch);
     event_free(s->save);
     gw_settle_free(s->settle);
+    gw_history_free(s->history);
     gw_known_free(s->known);
     free(s);
 }
@@ -269,6 +297,7 @@ gw_sync_open(const struct gw_registry_settings *settings, struct event_base *bas
     s->batch = batch;
     s->owner = owner;
     s->known = gw_known_new();
+    s->history = gw_history_new((size_t)settings->history);
     s->save = event_new(base, -1, 0, on_save, s);
     s->settle = gw_settle_new(base, s->known, on_gone, s);
     assert(s->save != NULL);
@@ -288,7 +317,7 @@ gw_sync_open(const struct gw_registry_settings *settings, struct event_base *bas
     }
     if (!s->given && gw_watch_count(s->watch) > 0) {
         struct gw_changes none = {0};
-        give(s, &none);
+        give(s, &none, GW_NEWS_LOOSE);
     }
     return s;
 }
@@ -339,6 +368,19 @@ gw_sync_status(struct gw_sync *s, struct gw_sync_status *out)
     *out = s->status;
     out->revision = gw_known_revision(s->known);
     out->objects = gw_known_count(s->known) + gw_watch_count(s->watch) - s->shadowed;
+}
+
+struct gw_news *
+gw_sync_news(const struct gw_sync *s)
+{
+    return s->news;
+}
+
+enum gw_store_result
+gw_sync_since(const struct gw_sync *s, uint64_t revision, const struct gw_kind *kind,
+              struct gw_str ns, struct gw_news **out)
+{
+    return gw_history_since(s->history, revision, gw_known_revision(s->known), kind, ns, out);
 }
 
 struct gw_object *
@@ -445,7 +487,7 @@ gw_sync_remove(struct gw_sync *s, const char *key, enum gw_store_when when, uint
         (void)gw_known_drop(s->known, key, &changes);
         set_reached(s);
         mark_dirty(s);
-        give(s, &changes);
+        give(s, &changes, GW_NEWS_LOOSE);
         done(arg, &answer);
         return;
     }

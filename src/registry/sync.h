@@ -11,7 +11,7 @@
 #define GW_REGISTRY_SYNC_H
 
 #include "config/schema.h"
-#include "registry/store.h"
+#include "registry/history.h"
 
 struct gw_registry_settings {
     int driver; /* 0 sqlite, 1 redis */
@@ -19,6 +19,7 @@ struct gw_registry_settings {
     struct gw_registry_redis redis;
     const char *const *files; /* files and folders of objects: read-only, win over the store */
     const char *snapshot;     /* path of the last good state */
+    long long history;        /* bytes that the last changes may keep alive */
 };
 
 extern const struct gw_setting gw_registry_rows[]; /* the `registry:` section */
@@ -54,6 +55,15 @@ void gw_sync_status(struct gw_sync *s, struct gw_sync_status *out);
 struct gw_object *gw_sync_get(struct gw_sync *s, const char *key);
 void gw_sync_list(struct gw_sync *s, const struct gw_kind *kind, struct gw_str ns,
                   void (*each)(void *arg, struct gw_object *o), void *arg);
+
+/* The same changes as the batch that is being given, for those who watch; borrowed, only within
+ * `batch`.  NULL: it is the first, before which nobody can have watched. */
+struct gw_news *gw_sync_news(const struct gw_sync *s);
+
+/* What came after a revision (history.h). */
+enum gw_store_result gw_sync_since(const struct gw_sync *s, uint64_t revision,
+                                   const struct gw_kind *kind, struct gw_str ns,
+                                   struct gw_news **out);
 
 /* Writes go to the store; done is called once the store has answered AND the change has been
  * given to `batch` (so that whoever gets the answer sees it live). */

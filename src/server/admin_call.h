@@ -28,6 +28,7 @@ struct gw_admin_call {
     const struct gw_kind *kind;
     struct gw_str ns, name; /* none when the path has none */
     bool dry_run;
+    struct watch *watch; /* admin_watch.c's */
     /* private to gw_admin_body() */
     gw_admin_body_fn *then;
     bool inside, came;
@@ -85,6 +86,8 @@ gw_admin_fn gw_admin_core, gw_admin_groups, gw_admin_group, gw_admin_resources;
 /* admin_objects.c, admin_write.c, admin_patch.c */
 gw_admin_fn gw_admin_list, gw_admin_get_object;
 gw_admin_fn gw_admin_create, gw_admin_replace, gw_admin_patch, gw_admin_delete;
+/* admin_watch.c: of a collection that was located */
+gw_admin_fn gw_admin_watch;
 /* admin_decisions.c */
 gw_admin_fn gw_admin_decision, gw_admin_decisions;
 /* admin_review.c */

@@ -70,9 +70,9 @@ resource_json(const struct gw_kind *k)
     json_t *json;
 
     gw_kind_singular(&singular, k);
-    json = json_pack("{s:s, s:s, s:b, s:s, s:[s,s,s,s,s,s]}", "name", k->plural, "singularName",
+    json = json_pack("{s:s, s:s, s:b, s:s, s:[s,s,s,s,s,s,s]}", "name", k->plural, "singularName",
                      singular.p, "namespaced", k->namespaced, "kind", k->kind, "verbs", "create",
-                     "delete", "get", "list", "patch", "update");
+                     "delete", "get", "list", "patch", "update", "watch");
     if (letters != NULL) {
         (void)json_object_set_new(json, "shortNames", json_pack("[s]", letters));
     }

@@ -8,7 +8,7 @@
 #ifndef GW_SERVER_ADMIN_ERRAND_H
 #define GW_SERVER_ADMIN_ERRAND_H
 
-#include "registry/store.h"
+#include "registry/history.h"
 #include "server/admin_call.h"
 #include "server/control.h"
 
@@ -29,6 +29,7 @@ struct gw_errand {
     enum gw_store_when when;
     uint64_t revision;
     bool dry_run, when_live;
+    unsigned from; /* admin_watch.c's */
     unsigned tries;
     /* out */
     enum gw_store_result result;
@@ -37,6 +38,7 @@ struct gw_errand {
     char *text;                 /* owned; for people */
     struct gw_object **objects; /* owned, a reference each */
     size_t n_objects, size_objects;
+    struct gw_news *news; /* a reference, or NULL */
 };
 
 /* An errand for this call, with `there` and `back`. */

@@ -1,5 +1,6 @@
 /* admin_objects.c - reading objects: get and list; and what all object requests begin with. */
 #include "base/mem.h"
+#include "modules/request_select.h"
 #include "server/admin_errand.h"
 #include "server/admin_select.h"
 #include "server/endpoint_status.h"
@@ -41,14 +42,6 @@ no_kind(struct gw_admin_call *call, struct gw_str group, struct gw_str version,
                            near == NULL ? "" : near, near == NULL ? "" : "?)");
 }
 
-static bool
-wants(const struct gw_admin_call *call, const char *parameter)
-{
-    struct gw_str value = gw_admin_query(call, parameter);
-
-    return gw_str_eq(value, GW_STR("true")) || gw_str_eq(value, GW_STR("1"));
-}
-
 enum gw_verdict
 gw_admin_locate(struct gw_admin_call *call)
 {
@@ -77,10 +70,11 @@ gw_admin_locate(struct gw_admin_call *call)
                                GW_STR_ARG(dry));
     }
     call->dry_run = dry.n > 0;
-    if (wants(call, "watch")) {
-        return gw_admin_refuse(call, GW_ERR_NOT_IMPLEMENTED,
-                               "watch is not implemented yet: list again, and compare "
-                               "metadata.resourceVersion");
+    if (call->name.n > 0 && gw_request_select_watch(call->req->arena, call->req->target.query)) {
+        return gw_admin_refuse(call, GW_ERR_BAD_REQUEST,
+                               "collections are watched: ask for %s?watch=true&"
+                               "fieldSelector=metadata.name=%.*s",
+                               call->kind->plural, GW_STR_ARG(call->name));
     }
     return GW_NEXT;
 }
@@ -163,6 +157,9 @@ gw_admin_list(struct gw_admin_call *call)
     struct gw_errand *e;
     enum gw_verdict v = gw_admin_locate(call);
 
+    if (v == GW_NEXT && gw_request_select_watch(call->req->arena, call->req->target.query)) {
+        return gw_admin_watch(call); /* as RBAC has read it */
+    }
     if (v == GW_NEXT) {
         v = gw_selection_read(&s, call); /* a wrong one is refused before the errand */
     }

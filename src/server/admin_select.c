@@ -24,6 +24,19 @@ label_of(json_t *object, struct gw_str name)
     return GW_STR_NONE;
 }
 
+/* Is it one of "a,b"? */
+static bool
+is_among(struct gw_str list, struct gw_str is)
+{
+    for (bool more = true; more;) {
+        more = gw_str_find(list, ',') < list.n; /* an empty value behind a comma is one, too */
+        if (gw_str_eq(gw_str_trim(gw_str_cut(&list, ',')), is)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool
 says(const struct gw_select_term *t, struct gw_str is)
 {
@@ -36,32 +49,71 @@ says(const struct gw_select_term *t, struct gw_str is)
         return is.p != NULL;
     case GW_SELECT_NOT_THERE:
         return is.p == NULL;
+    case GW_SELECT_IN:
+        return is.p != NULL && is_among(t->value, is);
+    case GW_SELECT_NOT_IN:
+        return is.p == NULL || !is_among(t->value, is);
     }
     return false;
 }
 
-static bool
-holds(const struct gw_select_term *t, const struct gw_object *o)
+bool
+gw_selection_matches(const struct gw_selection *s, const struct gw_object *o)
 {
-    if (t->field) {
-        return says(t, field_of(o, t->name));
-    }
-    json_t *json = gw_object_json(o);
-    bool yes = says(t, label_of(json, t->name));
+    json_t *json = NULL; /* made once, and only when labels are asked for */
+    bool all = true;
 
+    for (unsigned i = 0; all && i < s->n_terms; i++) {
+        const struct gw_select_term *t = &s->terms[i];
+
+        if (!t->field && json == NULL) {
+            json = gw_object_json(o);
+        }
+        all = says(t, t->field ? field_of(o, t->name) : label_of(json, t->name));
+    }
     json_decref(json);
-    return yes;
+    return all;
 }
 
-/* "a=b", "a==b", "a!=b", "a", "!a"; false for anything else ("a in (b)"). */
+static bool
+is_name(struct gw_str s)
+{
+    return s.n > 0 && gw_str_find(s, ' ') == s.n && gw_str_find(s, '(') == s.n &&
+           gw_str_find(s, ')') == s.n;
+}
+
+/* "a in (b,c)", "a notin (b)". */
+static bool
+read_set(struct gw_select_term *t, struct gw_str text, size_t open)
+{
+    struct gw_str before = gw_str_trim((struct gw_str){text.p, open});
+    size_t word = before.n;
+
+    while (word > 0 && before.p[word - 1] != ' ') {
+        word--;
+    }
+    struct gw_str how = gw_str_skip(before, word);
+    t->how = gw_str_eq(how, GW_STR("in")) ? GW_SELECT_IN : GW_SELECT_NOT_IN;
+    t->name = gw_str_trim((struct gw_str){before.p, word});
+    t->value = (struct gw_str){text.p + open + 1, text.n - open - 2};
+    return text.p[text.n - 1] == ')' && text.n >= open + 2 && is_name(t->name) &&
+           (t->how == GW_SELECT_IN || gw_str_eq(how, GW_STR("notin"))) &&
+           gw_str_find(t->value, '(') == t->value.n && gw_str_find(t->value, ')') == t->value.n;
+}
+
+/* "a=b", "a==b", "a!=b", "a", "!a", "a in (b,c)", "a notin (b)"; false for anything else. */
 static bool
 read_term(struct gw_select_term *t, struct gw_str text)
 {
     size_t at;
 
     text = gw_str_trim(text);
-    if (text.n == 0 || gw_str_find(text, '(') < text.n) {
+    if (text.n == 0) {
         return false;
+    }
+    at = gw_str_find(text, '(');
+    if (at < text.n) {
+        return read_set(t, text, at);
     }
     at = gw_str_find(text, '=');
     if (at == text.n) {
@@ -75,7 +127,21 @@ read_term(struct gw_select_term *t, struct gw_str text)
         t->name = gw_str_trim((struct gw_str){text.p, not_is ? at - 1 : at});
         t->value = gw_str_trim(gw_str_skip(text, begin));
     }
-    return t->name.n > 0 && gw_str_find(t->name, ' ') == t->name.n;
+    return is_name(t->name);
+}
+
+/* Up to the next comma that is not within parentheses. */
+static struct gw_str
+cut_term(struct gw_str *rest)
+{
+    size_t n = 0;
+
+    for (int depth = 0; n < rest->n && (depth > 0 || rest->p[n] != ','); n++) {
+        depth += rest->p[n] == '(' ? 1 : rest->p[n] == ')' && depth > 0 ? -1 : 0;
+    }
+    struct gw_str term = {rest->p, n};
+    *rest = gw_str_skip(*rest, n < rest->n ? n + 1 : n);
+    return term;
 }
 
 static bool
@@ -92,7 +158,7 @@ read_terms(struct gw_selection *s, struct gw_admin_call *call, const char *param
     struct gw_str rest = gw_admin_query(call, parameter);
 
     while (rest.n > 0) {
-        struct gw_str text = gw_str_cut(&rest, ',');
+        struct gw_str text = cut_term(&rest);
         struct gw_select_term t = {.field = field};
 
         if (s->n_terms == GW_SELECT_TERMS) {
@@ -105,7 +171,8 @@ read_terms(struct gw_selection *s, struct gw_admin_call *call, const char *param
                                    field
                                        ? "only metadata.name and metadata.namespace with = and != "
                                          "are"
-                                       : "only name=value, name!=value, name and !name are");
+                                       : "name=value, name!=value, name, !name, name in (a,b) and "
+                                         "name notin (a,b) are");
         }
         s->terms[s->n_terms++] = t;
     }
@@ -138,10 +205,8 @@ gw_selection_takes(struct gw_selection *s, const struct gw_object *o)
     if (s->after.n > 0 && gw_str_cmp(gw_str_of(o->key), s->after) <= 0) {
         return false;
     }
-    for (unsigned i = 0; i < s->n_terms; i++) {
-        if (!holds(&s->terms[i], o)) {
-            return false;
-        }
+    if (!gw_selection_matches(s, o)) {
+        return false;
     }
     if (s->limit > 0 && s->taken == s->limit) {
         s->left++;

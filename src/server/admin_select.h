@@ -18,7 +18,9 @@ struct gw_selection {
             GW_SELECT_IS,
             GW_SELECT_IS_NOT,
             GW_SELECT_THERE,
-            GW_SELECT_NOT_THERE
+            GW_SELECT_NOT_THERE,
+            GW_SELECT_IN, /* value: "a,b" */
+            GW_SELECT_NOT_IN
         } how;
     } terms[GW_SELECT_TERMS];
     unsigned n_terms;
@@ -31,6 +33,9 @@ struct gw_selection {
 /* Reads the query.  GW_NEXT, or the refusal of what is not understood: a selector that is
  * ignored would answer with objects that nobody asked for. */
 enum gw_verdict gw_selection_read(struct gw_selection *s, struct gw_admin_call *call);
+
+/* Do all of its selectors hold for the object? */
+bool gw_selection_matches(const struct gw_selection *s, const struct gw_object *o);
 
 /* Is the object part of the answer?  Asked in the order of keys. */
 bool gw_selection_takes(struct gw_selection *s, const struct gw_object *o);

@@ -48,6 +48,25 @@ gw_endpoint_status_object(const struct gw_object *o)
     return json;
 }
 
+static int
+add_bytes(const char *bytes, size_t n, void *out)
+{
+    gw_buf_add(out, bytes, n);
+    return 0;
+}
+
+void
+gw_endpoint_status_write(const struct gw_object *o, struct gw_buf *out)
+{
+    if (!is_endpoint(o->kind)) {
+        gw_object_write(o, out); /* as it is kept: no tree is made of it */
+        return;
+    }
+    json_t *json = gw_endpoint_status_object(o);
+    (void)json_dump_callback(json, add_bytes, out, JSON_COMPACT);
+    json_decref(json);
+}
+
 void
 gw_endpoint_status_strip(const struct gw_kind *kind, json_t *object)
 {

@@ -1,0 +1,25 @@
+/*
+ * watch_text.h - the events of a watch as Kubernetes has them, a line of JSON each.
+ */
+#ifndef GW_SERVER_WATCH_TEXT_H
+#define GW_SERVER_WATCH_TEXT_H
+
+#include "base/err.h"
+#include "registry/object.h"
+
+/* Each appends a line. */
+
+/* {"type":"ADDED","object":{...}} */
+void gw_watch_text_event(struct gw_buf *out, const char *type, const struct gw_object *o);
+
+/* The object as it was last, at the revision at which it was gone, or no longer selected. */
+void gw_watch_text_deleted(struct gw_buf *out, const struct gw_object *before, uint64_t revision);
+
+/* All up to this revision has been told.  initial_end: for the first time. */
+void gw_watch_text_bookmark(struct gw_buf *out, const struct gw_kind *kind, uint64_t revision,
+                            bool initial_end);
+
+/* A Status, after which nothing comes. */
+void gw_watch_text_error(struct gw_buf *out, enum gw_err err);
+
+#endif
