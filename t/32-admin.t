@@ -52,6 +52,16 @@ subtest 'paths and methods' => sub {
     is_deeply [map { $_->{name} } @{$gw->admin(GET => '/-/api/v1')->{json}{resources}}],
         [qw(namespaces configmaps secrets)], 'discovery';
     is $gw->admin(GET => '/-/apis')->{json}{kind}, 'APIGroupList', 'of groups, too';
+    my $open = $gw->admin(GET => '/-/openapi/v3')->{json}{paths};
+    for my $path (sort keys %$open) {
+        my $doc = $gw->admin(GET => $open->{$path}{serverRelativeURL})->{json};
+        ok keys %{$doc->{paths}}, "OpenAPI of $path";
+        is_deeply [sort map { $_->{name} } @{$gw->admin(GET => "/-/$path")->{json}{resources}}],
+            [sort map { m{/(\w+)\z} ? $1 : () } keys %{$doc->{paths}}], 'has all of its kinds';
+    }
+    refused('OpenAPI of another group', [404, 'NotFound', qr/keeps nothing of apps\/v1/], GET => '/-/openapi/v3/apis/apps/v1');
+    is $gw->admin(GET => '/-/openapi/v2', undef, Accept => 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf')->{body},
+        "\n\x032.0\x12\x0f\n\x06ksgate\x12\x050.1.0", 'v2 as protobuf';
 };
 
 subtest 'bodies' => sub {
@@ -67,6 +77,8 @@ subtest 'bodies' => sub {
         'Content-Type' => 'application/x-www-form-urlencoded');
     refused('a JSON patch', [415, 'UnsupportedMediaType', qr/merge-patch/], PATCH => "$es/x", '[]',
         'Content-Type' => 'application/json-patch+json');
+    refused('a strategic patch that is more', [415, 'UnsupportedMediaType', qr/members that begin with "\$"/],
+        PATCH => "$es/x", '{"spec":{"endpoints":[{"$patch":"delete"}]}}', 'Content-Type' => 'application/strategic-merge-patch+json');
     refused('another name', [400, 'BadRequest', qr/\(b\) is not that of the path \(a\)/],
         PUT => "$es/a", {metadata => {name => 'b'}});
     my $r = refused('all mistakes at once', [422, 'Invalid', qr/spec\.access.*/], PUT => "$es/a",
@@ -90,6 +102,8 @@ subtest 'writing' => sub {
     is $r->{status}, 200, 'patched';
     is_deeply $r->{json}{spec}, {%{$spec{spec}}, enabled => JSON::PP::false}, 'what the patch leaves out stays';
     is $r->{json}{metadata}{uid}, $first->{json}{metadata}{uid}, 'it is the same object';
+    $r = $gw->admin(PATCH => "$es/a", '{"metadata":{"labels":{"x":"z"}}}', 'Content-Type' => 'application/strategic-merge-patch+json');
+    is_deeply [$r->{status}, $r->{json}{metadata}{labels}], [200, {x => 'z'}], "a strategic patch without what is strategic is a patch";
     my @stale = ({metadata => {resourceVersion => $old}, %spec});
     refused('a stale PUT', [409, 'Conflict', qr/has been modified/], PUT => "$es/a", @stale);
     refused('a stale PATCH', [409, 'Conflict', qr/has been modified/],

@@ -2,6 +2,33 @@
 #include "http/headers.h"
 #include "server/admin_call.h"
 
+#define STRATEGIC "application/strategic-merge-patch+json"
+
+/* What a strategic merge patch (Kubernetes) has that a merge patch (RFC 7396) has not: members that
+ * say how, "$patch" and the like.  Without them the two mean the same but for lists, which both
+ * replace where the kind names no key for them; no kind of ours does. */
+static bool
+has_directive(const json_t *value)
+{
+    const char *key;
+    size_t i;
+    json_t *inner;
+
+    json_array_foreach(value, i, inner)
+    {
+        if (has_directive(inner)) {
+            return true;
+        }
+    }
+    json_object_foreach((json_t *)(uintptr_t)value, key, inner)
+    {
+        if (key[0] == '$' || has_directive(inner)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The media type without its parameters. */
 static struct gw_str
 media_type(const struct gw_req *req)
@@ -59,14 +86,16 @@ parse_yaml(struct gw_admin_call *call, struct gw_str body, json_t **out)
 enum gw_verdict
 gw_admin_parse_any(struct gw_admin_call *call, struct gw_str body, json_t **out)
 {
-    static const char *const json[] = {"application/json", "application/merge-patch+json", NULL};
+    static const char *const json[] = {"application/json", "application/merge-patch+json",
+                                       STRATEGIC, NULL};
+    static const char *const patches[] = {"application/merge-patch+json", STRATEGIC, NULL};
     static const char *const yaml[] = {"application/yaml", "application/x-yaml", "text/yaml", NULL};
     struct gw_str type = media_type(call->req);
     bool is_patch = gw_str_eq(call->req->head->method, GW_STR("PATCH"));
     enum gw_verdict v;
 
     *out = NULL;
-    if (is_patch && !gw_str_eq_nocase(type, GW_STR("application/merge-patch+json"))) {
+    if (is_patch && !is_one_of(type, patches)) {
         return gw_admin_refuse(call, GW_ERR_BAD_MEDIA_TYPE,
                                "\"%.*s\": a PATCH is understood as application/merge-patch+json "
                                "(RFC 7396) only; with kubectl: patch --type=merge",
@@ -81,6 +110,14 @@ gw_admin_parse_any(struct gw_admin_call *call, struct gw_str body, json_t **out)
                                "\"%.*s\" is not understood: say Content-Type: application/json or "
                                "application/yaml",
                                GW_STR_ARG(type));
+    }
+    if (v == GW_NEXT && is_patch && gw_str_eq_nocase(type, GW_STR(STRATEGIC)) &&
+        has_directive(*out)) {
+        json_decref(*out);
+        *out = NULL;
+        return gw_admin_refuse(call, GW_ERR_BAD_MEDIA_TYPE,
+                               "members that begin with \"$\" are not understood in a strategic "
+                               "merge patch; with kubectl: patch --type=merge");
     }
     return v;
 }
