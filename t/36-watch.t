@@ -266,6 +266,16 @@ subtest 'reload, and the end of the server' => sub {
         'but not what came before it began';
 };
 
+subtest 'a reload that makes it stricter' => sub {
+    my $gw = gateway(config => {authorization => {mode => 'allow_all'}});
+    my $w = watching($gw, $es, {}, $gw->as('bob'));
+    put($gw, 'a');
+    is $w->words(1), 'ADDED a', 'all may do everything';
+    $gw->configure;
+    $gw->reload;
+    is $w->words(2), 'ERROR 403, end', 'and then not';
+};
+
 subtest 'a history that is too short' => sub {
     my $short = gateway(config => {registry => {history => '4KiB'}});
     my $rv = put($short, 'a');

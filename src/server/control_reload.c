@@ -9,6 +9,7 @@
 #include "server/admin_health.h"
 #include "server/checker.h"
 #include "server/control_private.h"
+#include "server/watchers.h"
 
 struct conf_mail {
     struct gw_mail mail;
@@ -22,6 +23,7 @@ run_conf(struct gw_mail *mail, void *receiver)
     struct gw_worker *w = receiver;
 
     gw_world_use(w->world, m->conf);
+    gw_watchers_review(w->world);
     gw_conf_unref(m->conf);
     free(m);
 }

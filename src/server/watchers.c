@@ -374,6 +374,7 @@ gw_watcher_begin(struct gw_watcher *w, const struct gw_watch_wish *wish, struct 
     w->end_ms = end_of(w, now_ms);
     w->bookmark_ms =
         wish->bookmarks ? now_ms + (uint64_t)settings_of(w)->timeouts.watch_bookmark : UINT64_MAX;
+    w->in_doubt = true; /* roles may have changed while control was asked */
     w->ahead = wish->after > now;
     w->ahead_ms = w->ahead ? now_ms + AHEAD_MS : UINT64_MAX;
     w->timer.fire = on_timer;
@@ -402,6 +403,20 @@ hear(struct gw_watcher *w, struct gw_news *news)
     w->latest = news->revision;
     if (w->stream->open) {
         go(w);
+    }
+}
+
+void
+gw_watchers_review(struct gw_world *world)
+{
+    struct gw_watcher *next;
+
+    for (struct gw_watcher *w = watchers_of(world)->all; w != NULL; w = next) {
+        next = w->next;
+        w->in_doubt = true;
+        if (w->stream->open) {
+            go(w);
+        }
     }
 }
 

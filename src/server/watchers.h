@@ -36,6 +36,9 @@ enum gw_verdict gw_watcher_begin(struct gw_watcher *w, const struct gw_watch_wis
 /* Any thread: does anybody watch in this world?  Whoever has sent mail to control is counted. */
 bool gw_watchers_are_there(struct gw_world *world);
 
+/* Worker: another configuration is in force.  May they still watch? */
+void gw_watchers_review(struct gw_world *world);
+
 /* Worker: after the batch that these news are of. */
 void gw_watchers_tell(struct gw_world *world, struct gw_news *news);
 
