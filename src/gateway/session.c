@@ -403,9 +403,6 @@ on_readable(struct gw_conn *c)
         } else if (s->conn.failed || gw_conn_may_read(c)) {
             look_at_client(s);
         }
-        if (s->state == GW_SESSION_BUSY && s->message->stream != NULL) {
-            gw_session_run_stream(s);
-        }
         break;
     case GW_SESSION_REST:
         gw_session_read_rest(s);

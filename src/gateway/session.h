@@ -87,6 +87,7 @@ void gw_session_tunnel(struct gw_session *s, const struct gw_tunnel_events *even
 /* The running request's answer goes on for as long as its owner likes (stream.h): the session tells
  * it what comes.  NULL: no longer. */
 void gw_session_stream(struct gw_session *s, struct gw_stream *stream);
+bool gw_session_drains(const struct gw_session *s); /* the server is about to stop */
 
 /* May the client's connection be used for another request, as far as is known now?  Steps that
  * build the response head ask this for `Connection: close`. */

@@ -124,9 +124,7 @@ void gw_session_leave_now(struct gw_session *s);
 /* session_tunnel.c.  Each tunnel is told when to close. */
 void gw_session_drain_tunnels(struct gw_sessions *all);
 
-/* session_stream.c.  The stream's turn has come. */
-void gw_session_run_stream(struct gw_session *s);
-/* Each stream is told to end. */
+/* session_stream.c.  Each stream is told to end. */
 void gw_session_drain_streams(struct gw_sessions *all);
 
 /* Keeps bytes that nobody can use yet. */

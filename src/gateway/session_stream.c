@@ -17,20 +17,10 @@ gw_session_stream(struct gw_session *s, struct gw_stream *stream)
     gw_session_on_drained(s, stream == NULL ? NULL : on_drained, stream);
 }
 
-void
-gw_session_run_stream(struct gw_session *s)
+bool
+gw_session_drains(const struct gw_session *s)
 {
-    struct gw_stream *stream = s->message->stream;
-
-    if (!stream->due) {
-        return;
-    }
-    stream->due = false;
-    if (s->all->draining) { /* it began when the others had been told */
-        stream->events->drain(stream->arg);
-    } else {
-        stream->events->go(stream->arg);
-    }
+    return s->all->draining;
 }
 
 void

@@ -7,6 +7,18 @@
 #include "gateway/worlds.h"
 #include "http/write.h"
 
+static void
+on_later(struct gw_later *later)
+{
+    struct gw_stream *s = (struct gw_stream *)((char *)later - offsetof(struct gw_stream, later));
+
+    if (gw_session_drains(s->req->session)) { /* it began when the others had been told */
+        s->events->drain(s->arg);
+    } else {
+        s->events->go(s->arg);
+    }
+}
+
 enum gw_verdict
 gw_stream_reply(struct gw_req *req, struct gw_str content_type,
                 const struct gw_stream_events *events, void *arg, struct gw_stream **out)
@@ -16,6 +28,7 @@ gw_stream_reply(struct gw_req *req, struct gw_str content_type,
     s->req = req;
     s->events = events;
     s->arg = arg;
+    s->later.run = on_later;
     *out = s;
     (void)gw_req_reply(req, 200, content_type, GW_STR_NONE);
     req->reply.stream = s;
@@ -64,10 +77,7 @@ gw_stream_write(struct gw_stream *s, struct gw_str bytes)
 void
 gw_stream_later(struct gw_stream *s)
 {
-    if (s->open && !s->due) {
-        s->due = true;
-        gw_conn_call_later(gw_session_conn(s->req->session));
-    }
+    gw_loop_later(gw_world_loop(s->req->world), &s->later);
 }
 
 static void
@@ -76,6 +86,7 @@ note_end(struct gw_stream *s, const char *end)
     struct gw_decision *d = &s->req->decision;
 
     s->open = false;
+    gw_loop_later_cancel(&s->later);
     gw_session_stream(s->req->session, NULL);
     d->end_us = gw_world_loop(s->req->world)->now_us - d->start_us;
     if (d->end == NULL) {

@@ -12,6 +12,7 @@
 #define GW_GATEWAY_STREAM_H
 
 #include "gateway/req.h"
+#include "net/loop.h"
 
 /* From the loop, never from within a step.  In each the owner may end the stream. */
 struct gw_stream_events {
@@ -26,9 +27,9 @@ struct gw_stream {
     struct gw_req *req;
     const struct gw_stream_events *events;
     void *arg;
+    struct gw_later later;
     bool chunked; /* HTTP/1.1; else the connection's end is the answer's */
     bool open;    /* the head is out, and the end is not */
-    bool due;     /* go() is called from the loop */
 };
 
 /* Answers 200, and goes on.  Returns GW_REPLY; *out is the stream, which is not open yet. */
@@ -42,7 +43,7 @@ bool gw_stream_has_room(const struct gw_stream *s);
 /* Sends the bytes, in a chunk of their own.  The stream is open. */
 void gw_stream_write(struct gw_stream *s, struct gw_str bytes);
 
-/* go() is called in the loop's next turn, after what others have to do. */
+/* go() is called in the loop's next turn, behind what others have to do. */
 void gw_stream_later(struct gw_stream *s);
 
 /* The answer is over; `end` is the decision's, and err why, or OK.  The request, and the stream

@@ -28,10 +28,19 @@ struct gw_loop_room {
     void *owner;
 };
 
+/* Work that is done bit by bit.  Start with {0} and run. */
+struct gw_later {
+    struct gw_later *next, **prev; /* prev: NULL when not waiting */
+    struct gw_loop *loop;
+    void (*run)(struct gw_later *l);
+};
+
 struct gw_loop {
     struct event_base *base;
     struct gw_dns *dns; /* dns.c's; NULL until the first name is asked for */
     struct event *tick;
+    struct event *turn;                   /* for later */
+    struct gw_later *later, **later_last; /* the next one first; NULL: none */
     struct gw_wheel wheel;
     struct gw_loop_room room;
     struct gw_doubts doubts; /* doubt.c's */
@@ -47,6 +56,11 @@ void gw_loop_free(struct gw_loop *l);
 
 /* Reads the clock; the first thing that a callback of the loop does. */
 void gw_loop_turn(struct gw_loop *l);
+
+/* Calls later->run() once, after the sockets were looked at again and whoever had something to do
+ * was served: an event that is made active anew from within its own callback would come first. */
+void gw_loop_later(struct gw_loop *l, struct gw_later *later);
+void gw_loop_later_cancel(struct gw_later *later); /* fine when it does not wait */
 
 /* After a call that failed with this errno: is it worth another try?  Leaves errno alone. */
 bool gw_loop_made_room(const struct gw_loop *l, int error);

@@ -12,7 +12,7 @@
 #include "server/watch_text.h"
 
 /* Looked at, and sent, for one watcher at a time; then it is the others' turn. */
-#define TURN_ITEMS 256
+#define TURN_ITEMS 64
 #define TURN_BYTES ((size_t)32 * 1024)
 /* Another gateway may know a revision a moment before we do (Kubernetes waits as long). */
 #define AHEAD_MS 3000

@@ -360,10 +360,65 @@ what_comes_in_the_same_turn_is_no_quiet(void **state)
     close(to_second);
 }
 
+struct worker {
+    struct gw_later later; /* first */
+    unsigned turns, most;
+};
+
+static struct end *beside;
+
+static void
+work(struct gw_later *later)
+{
+    struct worker *w = (struct worker *)later;
+
+    /* until the others have had their turn */
+    if (++w->turns < w->most && beside->readable == 0) {
+        gw_loop_later(later->loop, later);
+    }
+}
+
+static void
+what_is_done_later_does_not_come_first(void **state)
+{
+    struct end e;
+    int other = pair(&e);
+    struct worker busy = {.later = {.run = work}, .most = 100000000};
+    struct worker gone = {.later = {.run = work}, .most = 1};
+    struct worker last = {.later = {.run = work}, .most = 1};
+
+    (void)state;
+    beside = &e;
+    gw_loop_later(loop, &busy.later);
+    gw_loop_later(loop, &gone.later);
+    gw_loop_later(loop, &last.later);
+    gw_loop_later(loop, &last.later); /* once is enough */
+    gw_loop_later_cancel(&gone.later);
+    gw_loop_later_cancel(&gone.later);
+    assert_int_equal(send(other, "x", 1, 0), 1);
+    while (busy.turns == 0 || busy.later.prev != NULL) {
+        event_base_loop(loop->base, EVLOOP_ONCE);
+    }
+    assert_int_equal(e.readable, 1);
+    assert_true(busy.turns < busy.most);
+    assert_int_equal(gone.turns, 0);
+    assert_int_equal(last.turns, 1);
+    gw_loop_later(loop, &last.later); /* the last of the list leaves it */
+    gw_loop_later(loop, &gone.later);
+    gw_loop_later_cancel(&gone.later);
+    gw_loop_later(loop, &busy.later);
+    event_base_loop(loop->base, EVLOOP_ONCE);
+    assert_int_equal(last.turns, 2);
+    assert_int_equal(gone.turns, 0);
+    gw_conn_close(&e.conn, false);
+    close(other);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_done_later_does_not_come_first),
         cmocka_unit_test(a_write_goes_out_at_once),
         cmocka_unit_test(corked_bytes_go_with_the_next),
         cmocka_unit_test(reads_say_when_to_stop),
