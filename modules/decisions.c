@@ -113,12 +113,36 @@ static const struct gw_view view = {
 
 /* ---- keeping ------------------------------------------------------------------------------- */
 
+/* Which extension it is about, also one of the interface below /-/ ("devops.pod-1" is an Endpoint
+ * of devops). */
+static struct gw_str
+extension_of(const struct gw_req *req)
+{
+    const struct gw_request_info *info = &req->info;
+    struct gw_str name = info->name;
+    size_t dot = name.n;
+
+    if (req->decision.extension.n > 0 || !gw_str_eq(info->api_group, GW_STR("ksgate.io"))) {
+        return req->decision.extension;
+    }
+    if (gw_str_eq(info->resource, GW_STR("extensionservices"))) {
+        return name;
+    }
+    if (!gw_str_eq(info->resource, GW_STR("endpoints"))) {
+        return GW_STR_NONE;
+    }
+    while (dot > 0 && name.p[dot - 1] != '.') {
+        dot--;
+    }
+    return (struct gw_str){name.p, dot > 0 ? dot - 1 : 0};
+}
+
 static struct gw_kept *
 kept_new(const struct gw_req *req, struct gw_buf *text)
 {
     struct gw_str id = req->request_id;
     struct gw_str user = req->subject.name;
-    struct gw_str extension = req->decision.extension;
+    struct gw_str extension = extension_of(req);
 
     gw_buf_reset(text);
     gw_decisions_json(text, req);

@@ -122,15 +122,8 @@ gw_ext_permissions_compile(struct gw_list *list, struct gw_loader *l, const json
     return good;
 }
 
-/* As the most lenient server reads it: some don't mind case, and some cut "pipelines;x=1" to
- * "pipelines".  What such a server takes for a resource must not pass for a plain path. */
-static bool
-literal_fits(struct gw_str text, struct gw_str segment)
-{
-    segment.n = gw_str_find(segment, ';');
-    return gw_str_eq_nocase(text, segment);
-}
-
+/* As the most lenient server reads it: what such a server takes for a resource must not pass for a
+ * plain path. */
 static bool
 row_fits(const struct gw_ext_permission *p, const struct gw_str *segments, unsigned n)
 {
@@ -139,7 +132,7 @@ row_fits(const struct gw_ext_permission *p, const struct gw_str *segments, unsig
     }
     for (unsigned i = 0; i < p->n_segments; i++) {
         if (p->segments[i].kind == GW_EXT_LITERAL &&
-            !literal_fits(p->segments[i].text, segments[i])) {
+            !gw_path_segment_sounds(segments[i], p->segments[i].text)) {
             return false;
         }
     }
@@ -205,7 +198,8 @@ gw_ext_permissions_match(const struct gw_list *list, struct gw_str path,
     }
     while (path.n > 0 && n < SEGMENTS_MAX) {
         segments[n] = gw_str_cut(&path, '/');
-        n += segments[n].n > 0; /* the first slash, and one at the end */
+        /* the first slash, and one at the end; "/;x/" is "//" to who cuts parameters off */
+        n += segments[n].n > 0 && segments[n].p[0] != ';';
     }
     for (size_t i = 0; i < list->n; i++) {
         if (row_fits(&rows[i], segments, n)) {

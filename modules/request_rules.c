@@ -48,6 +48,13 @@ is_global(const struct gw_request_info *info)
     return false;
 }
 
+/* In the name of a resource. */
+static bool
+is_usual(char c)
+{
+    return (c >= 'a' && c <= 'z') || c == '-' || (c >= '0' && c <= '9');
+}
+
 static struct gw_str
 verb_of(struct gw_str method)
 {
@@ -155,6 +162,35 @@ take_workspace(struct walk *w)
     }
 }
 
+/* In a tenant's place, what others take for one of the words that say where an object is, or for no
+ * segment at all: they would find it in another place than policy did. */
+static bool
+is_misspelt(const struct gw_request_info *info)
+{
+    struct gw_str resource = info->resource;
+    static const struct gw_str words[] = {TEXT("namespaces"),
+                                          TEXT("workspaces"),
+                                          TEXT("workspacetemplates"),
+                                          TEXT("clusters"),
+                                          TEXT("watch"),
+                                          TEXT("proxy"),
+                                          TEXT("")};
+    size_t i = 0;
+
+    if (info->workspace.n == 0 && info->ns.n == 0) {
+        return false;
+    }
+    while (i < resource.n && is_usual(resource.p[i])) {
+        i++;
+    }
+    for (size_t k = 0; i < resource.n && k < sizeof(words) / sizeof(words[0]); k++) {
+        if (gw_path_segment_sounds(resource, words[k])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 take_object(struct walk *w)
 {
@@ -255,6 +291,10 @@ take_resource(struct walk *w)
     }
     take_namespace(w);
     take_object(w);
+    if (is_misspelt(info)) {
+        return gw_arena_printf(w->arena, "\"%.*s\" can be read in two ways",
+                               GW_STR_ARG(info->resource));
+    }
     info->scope = gw_request_rules_scope(info);
     return look_at_query(w);
 }

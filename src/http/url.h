@@ -77,6 +77,10 @@ bool gw_url_parse(struct gw_str text, struct gw_url *out, const char **why);
 /* Is the encoded segment the plain text, decoded? */
 bool gw_path_segment_is(struct gw_str segment, struct gw_str plain);
 
+/* Does a segment that is decoded sound like the word to the most lenient server: whatever the case,
+ * without parameters and blanks, decoded once more?  "": to it there is none. */
+bool gw_path_segment_sounds(struct gw_str segment, struct gw_str word);
+
 /* Where `prefix` ends in path when it is a prefix by whole segments ("/a" of "/a/b" and "/a",
  * not of "/ab"); prefix "/" fits all.  False when not. */
 bool gw_path_under(struct gw_str path, struct gw_str prefix);

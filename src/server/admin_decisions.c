@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "modules/decisions.h"
-#include "server/admin_call.h"
+#include "server/admin_sight.h"
 
 #define LIMIT     100
 #define LIMIT_MAX 100000
@@ -29,15 +29,24 @@ answer(struct gw_admin_call *call, struct gw_buf *out)
     return gw_req_reply(call->req, 200, GW_STR("application/json"), gw_buf_text(out));
 }
 
+/* Is it about an extension that the caller may know of, or about none? */
+static bool
+may_be_told(struct gw_viewer *v, const struct gw_kept *k)
+{
+    return k->extension.n == 0 || gw_viewer_sees(v, k->extension);
+}
+
 enum gw_verdict
 gw_admin_decision(struct gw_admin_call *call)
 {
     struct gw_str id = call->part[call->n_parts - 1];
     struct gw_kept_list all = take_all(call);
     struct gw_buf out = {0};
+    struct gw_viewer viewer;
 
+    gw_viewer_init(&viewer, call->req);
     for (size_t i = 0; i < all.n && out.n == 0; i++) {
-        if (gw_str_eq(all.list[i]->request_id, id)) {
+        if (gw_str_eq(all.list[i]->request_id, id) && may_be_told(&viewer, all.list[i])) {
             gw_buf_str(&out, all.list[i]->json);
         }
     }
@@ -85,6 +94,7 @@ gw_admin_decisions(struct gw_admin_call *call)
     struct gw_str extension = gw_admin_query(call, "extension");
     struct gw_str decision = gw_admin_query(call, "decision");
     struct gw_buf out = {0};
+    struct gw_viewer viewer;
     size_t limit;
     size_t n = 0;
 
@@ -99,8 +109,9 @@ gw_admin_decisions(struct gw_admin_call *call)
     struct gw_kept_list all = take_all(call);
     gw_buf_puts(&out, "{\"kind\":\"DecisionList\",\"apiVersion\":\"ksgate.io/v1\",\"metadata\":{},"
                       "\"items\":[");
+    gw_viewer_init(&viewer, call->req);
     for (size_t i = 0; i < all.n && n < limit; i++) {
-        if (fits(all.list[i], user, extension, decision)) {
+        if (fits(all.list[i], user, extension, decision) && may_be_told(&viewer, all.list[i])) {
             gw_buf_puts(&out, n++ == 0 ? "" : ",");
             gw_buf_str(&out, all.list[i]->json);
         }

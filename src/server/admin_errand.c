@@ -32,7 +32,7 @@ gw_errand_free(struct gw_errand *e)
     forget_objects(e);
     free(e->objects);
     gw_object_unref(e->object);
-    gw_news_unref(e->news);
+    gw_object_unref(e->next_object);
     json_decref(e->patch);
     free(e->key);
     free(e->ns);

@@ -26,6 +26,10 @@ struct gw_errand {
     const struct gw_kind *kind;
     struct gw_object *object; /* a reference; also out: as it is stored now */
     json_t *patch;            /* a reference */
+    /* gw_admin_send_seen()'s, meanwhile */
+    struct gw_object *next_object; /* a reference */
+    void (*next_there)(struct gw_errand *e);
+    enum gw_verdict (*next_back)(struct gw_errand *e, struct gw_admin_call *call);
     enum gw_store_when when;
     uint64_t revision;
     bool dry_run, when_live;

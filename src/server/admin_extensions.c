@@ -2,6 +2,7 @@
 #include "modules/ext_kube.h"
 #include "server/admin_errand.h"
 #include "server/admin_select.h"
+#include "server/admin_sight.h"
 #include "server/endpoint_status.h"
 
 static const struct gw_kind *
@@ -109,6 +110,7 @@ static enum gw_verdict
 answer(struct gw_errand *e, struct gw_admin_call *call)
 {
     struct gw_selection s = {0};
+    struct gw_viewer viewer;
     enum gw_verdict v;
     json_t *by_name;
     json_t *items;
@@ -123,12 +125,13 @@ answer(struct gw_errand *e, struct gw_admin_call *call)
     if (v != GW_NEXT) {
         return v;
     }
+    gw_viewer_init(&viewer, call->req);
     by_name = json_object();
     items = json_array();
     for (size_t i = 0; i < e->n_objects; i++) { /* all services come before all endpoints */
         if (e->objects[i]->kind != kind_of("ExtensionService")) {
             add_endpoint(by_name, e->objects[i]);
-        } else if (gw_selection_takes(&s, e->objects[i])) {
+        } else if (gw_admin_sees(&viewer, e->objects[i]) && gw_selection_takes(&s, e->objects[i])) {
             (void)json_object_set_new(by_name, e->objects[i]->name, extension_json(e->objects[i]));
         }
     }

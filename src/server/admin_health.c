@@ -1,12 +1,10 @@
 /* admin_health.c - alive, ready, version, reload. */
 #include "server/admin_health.h"
-
-#include <stdlib.h>
-
 #include "base/clock.h"
 #include "gateway/conf.h"
 #include "modules/jwt_status.h"
 #include "server/admin_errand.h"
+#include "server/admin_sight.h"
 
 enum gw_verdict
 gw_admin_healthz(struct gw_admin_call *call)
@@ -29,38 +27,23 @@ gw_admin_registry_state(const struct gw_sync_status *status)
     return "starting";
 }
 
-/* Why it is stale may name hosts, which is nobody's business who has not said who they are. */
+/* Why it is stale may name hosts, and how much there is tells one tenant of the others. */
 static json_t *
-registry_json(const struct gw_sync_status *status, bool known_caller)
+registry_json(const struct gw_sync_status *status, bool is_operator)
 {
     struct gw_buf since = {0};
     json_t *json;
 
     gw_clock_rfc3339(&since, status->since_ms);
-    json = json_pack("{s:s, s:s, s:I, s:I}", "state", gw_admin_registry_state(status), "since",
-                     since.p, "revision", (json_int_t)status->revision, "objects",
-                     (json_int_t)status->objects);
-    if (known_caller && status->text[0] != '\0') {
+    json = json_pack("{s:s, s:s}", "state", gw_admin_registry_state(status), "since", since.p);
+    if (is_operator) {
+        (void)json_object_set_new(json, "revision", json_integer((json_int_t)status->revision));
+        (void)json_object_set_new(json, "objects", json_integer((json_int_t)status->objects));
+    }
+    if (is_operator && status->text[0] != '\0') {
         (void)json_object_set_new(json, "reason", json_string(status->text));
     }
     gw_buf_fini(&since);
-    return json;
-}
-
-/* What is in the files now can't be used: it is served by what was there before. */
-static json_t *
-config_json(const struct gw_conf *conf, bool known_caller)
-{
-    char *why = NULL;
-    json_t *json = json_pack("{s:s}", "state", gw_admin_is_outdated(&why) ? "outdated" : "loaded");
-
-    if (known_caller && conf != NULL && conf->file != NULL) {
-        (void)json_object_set_new(json, "file", json_string(conf->file));
-    }
-    if (known_caller && why != NULL) {
-        (void)json_object_set_new(json, "reason", json_string(why));
-    }
-    free(why);
     return json;
 }
 
@@ -72,15 +55,19 @@ gw_admin_readyz(struct gw_admin_call *call)
     struct gw_sync_status status;
     size_t workers = 0;
     bool ready;
-    bool known_caller = !call->req->subject.anonymous;
+    bool is_operator = gw_admin_is_operator(call);
+    json_t *config;
 
     gw_control_registry_status(&status);
     (void)gw_world_all(call->req->world, &workers);
     ready = status.state != GW_SYNC_STARTING;
-    json_t *json =
-        json_pack("{s:b, s:o, s:o, s:I}", "ready", ready, "config", config_json(conf, known_caller),
-                  "registry", registry_json(&status, known_caller), "workers", (json_int_t)workers);
-    json_t *keys = gw_jwt_status_json(known_caller);
+    config = json_pack("{s:s}", "state", "loaded");
+    if (is_operator && conf != NULL && conf->file != NULL) {
+        (void)json_object_set_new(config, "file", json_string(conf->file));
+    }
+    json_t *json = json_pack("{s:b, s:o, s:o, s:I}", "ready", ready, "config", config, "registry",
+                             registry_json(&status, is_operator), "workers", (json_int_t)workers);
+    json_t *keys = gw_jwt_status_json(is_operator);
     if (keys != NULL) { /* an issuer without keys is told, but others' tokens can be judged */
         (void)json_object_set_new(json, "keys", keys);
     }

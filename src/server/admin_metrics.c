@@ -9,6 +9,7 @@
 #include "gateway/targets.h"
 #include "server/admin_errand.h"
 #include "server/admin_health.h"
+#include "server/admin_sight.h"
 
 static uint64_t started_ms; /* wall clock */
 static atomic_ullong reloads_ok, reloads_failed;
@@ -112,6 +113,7 @@ gw_admin_metrics(struct gw_admin_call *call)
             (*m)->metrics(&out, worlds, n);
         }
     }
+    gw_admin_sight_metrics(call, &out);
     gw_arena_defer(call->req->arena, free, out.p);
     return gw_req_reply(call->req, 200, GW_STR("text/plain; version=0.0.4; charset=utf-8"),
                         gw_buf_text(&out));

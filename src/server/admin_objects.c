@@ -3,6 +3,7 @@
 #include "modules/request_select.h"
 #include "server/admin_errand.h"
 #include "server/admin_select.h"
+#include "server/admin_sight.h"
 #include "server/endpoint_status.h"
 
 /* group, version, [namespaces, ns,] plural, [name]: what stands behind "apis/" or "api/". */
@@ -92,6 +93,12 @@ fetch(struct gw_errand *e)
 static enum gw_verdict
 answer_object(struct gw_errand *e, struct gw_admin_call *call)
 {
+    struct gw_viewer viewer;
+
+    gw_viewer_init(&viewer, call->req);
+    if (e->result == GW_STORE_OK && !gw_admin_sees(&viewer, e->object)) {
+        e->result = GW_STORE_NOT_FOUND;
+    }
     if (e->result != GW_STORE_OK) {
         return gw_errand_refuse(e, call);
     }
@@ -131,6 +138,7 @@ static enum gw_verdict
 answer_list(struct gw_errand *e, struct gw_admin_call *call)
 {
     struct gw_selection s = {0};
+    struct gw_viewer viewer;
     enum gw_verdict v;
     json_t *items;
 
@@ -141,9 +149,10 @@ answer_list(struct gw_errand *e, struct gw_admin_call *call)
     if (v != GW_NEXT) {
         return v;
     }
+    gw_viewer_init(&viewer, call->req);
     items = json_array();
     for (size_t i = 0; i < e->n_objects; i++) {
-        if (gw_selection_takes(&s, e->objects[i])) {
+        if (gw_admin_sees(&viewer, e->objects[i]) && gw_selection_takes(&s, e->objects[i])) {
             (void)json_array_append_new(items, gw_endpoint_status_object(e->objects[i]));
         }
     }

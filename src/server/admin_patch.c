@@ -5,6 +5,7 @@
  * that names no resourceVersion is tried again when somebody else was faster.
  */
 #include "base/clock.h"
+#include "server/admin_sight.h"
 #include "server/admin_write.h"
 
 #define TRIES    10
@@ -118,6 +119,9 @@ merge_and_write(struct gw_errand *e, struct gw_admin_call *call)
     json_t *json;
     enum gw_verdict v;
 
+    if (e->result == GW_STORE_OK && !gw_admin_may_touch(call, e->object)) {
+        e->result = GW_STORE_NOT_FOUND;
+    }
     if (e->result != GW_STORE_OK) {
         return gw_errand_refuse(e, call);
     }
@@ -127,7 +131,11 @@ merge_and_write(struct gw_errand *e, struct gw_admin_call *call)
     json_decref(now);
     v = gw_admin_object(call, json, &patched);
     json_decref(json);
+    if (v == GW_NEXT) {
+        v = gw_admin_may_write(call, patched);
+    }
     if (v != GW_NEXT) {
+        gw_object_unref(patched);
         return v;
     }
     e->revision = names_revision(e) ? patched->revision : e->object->revision;

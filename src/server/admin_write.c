@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "registry/lease.h"
+#include "server/admin_sight.h"
 #include "server/endpoint_status.h"
 
 /* Puts what the path says into a body that leaves it out, and refuses one that says otherwise. */
@@ -191,6 +192,21 @@ gw_admin_put_errand(struct gw_admin_call *call, struct gw_object *object)
     return e;
 }
 
+/* As gw_admin_object(), of what the caller may write. */
+static enum gw_verdict
+permitted_object(struct gw_admin_call *call, json_t *json, struct gw_object **out)
+{
+    enum gw_verdict v = gw_admin_object(call, json, out);
+
+    if (v == GW_NEXT) {
+        v = gw_admin_may_write(call, *out);
+        if (v != GW_NEXT) {
+            gw_object_unref(*out);
+        }
+    }
+    return v;
+}
+
 static enum gw_verdict
 create(struct gw_admin_call *call, struct gw_str body)
 {
@@ -200,7 +216,7 @@ create(struct gw_admin_call *call, struct gw_str body)
     enum gw_verdict v = gw_admin_parse(call, body, &json);
 
     if (v == GW_NEXT) {
-        v = gw_admin_object(call, json, &object);
+        v = permitted_object(call, json, &object);
         json_decref(json);
     }
     if (v != GW_NEXT) {
@@ -213,7 +229,7 @@ create(struct gw_admin_call *call, struct gw_str body)
     }
     e = gw_admin_put_errand(call, object);
     e->when = GW_WHEN_ABSENT;
-    return gw_errand_send(e);
+    return gw_errand_send(e); /* what is there is not touched */
 }
 
 enum gw_verdict
@@ -234,7 +250,7 @@ replace(struct gw_admin_call *call, struct gw_str body)
     enum gw_verdict v = gw_admin_parse(call, body, &json);
 
     if (v == GW_NEXT) {
-        v = gw_admin_object(call, json, &object);
+        v = permitted_object(call, json, &object);
         json_decref(json);
     }
     if (v != GW_NEXT) {
@@ -243,7 +259,7 @@ replace(struct gw_admin_call *call, struct gw_str body)
     e = gw_admin_put_errand(call, object);
     e->when = object->revision != 0 ? GW_WHEN_REVISION : GW_WHEN_ANY;
     e->revision = object->revision;
-    return gw_errand_send(e);
+    return gw_admin_send_seen(e);
 }
 
 enum gw_verdict
@@ -300,6 +316,7 @@ delete_object(struct gw_admin_call *call, struct gw_str body)
                             "preconditions.resourceVersion must be a number as text");
     }
     json_decref(options);
+    v = v == GW_NEXT ? gw_admin_may_write(call, NULL) : v;
     if (v != GW_NEXT) {
         return v;
     }
@@ -309,7 +326,7 @@ delete_object(struct gw_admin_call *call, struct gw_str body)
     e->revision = revision;
     e->dry_run = call->dry_run;
     e->when_live = gw_str_eq(gw_admin_query(call, "wait"), GW_STR("live"));
-    return gw_errand_send(e);
+    return gw_admin_send_seen(e);
 }
 
 enum gw_verdict

@@ -225,6 +225,8 @@ static const struct {
     {"GET", "/Workspaces/W/PIPELINES", "list pipelines/ - W - - Workspace"},
     {"GET", "/workspaces;a=b/w/pipelines;c", "list pipelines/ - w - - Workspace"},
     {"GET", "/workspaces/w;x/pipelines", "list pipelines/ - w;x - - Workspace"},
+    {"GET", "/;/workspaces/;a=b/w/pipelines", "list pipelines/ - w - - Workspace"},
+    {"GET", "/workspaces%20/w/%2570ipelines./x", "get pipelines/ x w - - Workspace"},
     /* no row */
     {"GET", "/", NULL},
     {"GET", "/other", NULL},

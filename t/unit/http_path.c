@@ -266,6 +266,50 @@ prefixes(void **state)
     }
 }
 
+static void
+words_as_the_most_lenient_server_has_them(void **state)
+{
+    static const struct {
+        const char *segment, *word;
+        bool sounds;
+    } rows[] = {
+        {"things", "things", true},
+        {"Things", "things", true},
+        {"things;", "things", true},
+        {"things;a=b", "things", true},
+        {" things ", "things", true},
+        {"things..", "things", true},
+        {"things .;x", "things", true},
+        {"%74hings", "things", true},
+        {"%2574hings", "things", true},
+        {"%74h%69ngs%3bx", "things", true},
+        {"things%20", "things", true},
+        {"things?x", "things", true},
+        {"things%3fx", "things", true},
+        {"things#", "things", true},
+        {"thing", "things", false},
+        {"thingss", "things", false},
+        {".things", "things", false},
+        {"things%", "things", false},
+        {"things%2", "things", false},
+        {"some things", "things", false},
+        {";things", "things", false},
+        {";things", "", true},
+        {";", "", true},
+        {" ", "", true},
+        {"", "", true},
+        {"a", "", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        print_message("# %s sounds like %s\n", rows[i].segment, rows[i].word);
+        assert_int_equal(
+            gw_path_segment_sounds(gw_str_of(rows[i].segment), gw_str_of(rows[i].word)),
+            rows[i].sounds);
+    }
+}
+
 int
 main(void)
 {
@@ -275,6 +319,7 @@ main(void)
         cmocka_unit_test(other_readings),
         cmocka_unit_test(decoding),
         cmocka_unit_test(prefixes),
+        cmocka_unit_test(words_as_the_most_lenient_server_has_them),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

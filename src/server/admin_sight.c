@@ -1,0 +1,265 @@
+#include "server/admin_sight.h"
+
+#include <string.h>
+
+#include "modules/rbac.h"
+#include "modules/rbac_say.h"
+
+#define REF_LABEL "kubesphere.io/extension-ref"
+
+/* ---- whose it is -------------------------------------------------------------------------- */
+
+static bool
+is_ours(const struct gw_kind *k, const char *kind)
+{
+    return strcmp(k->group, "ksgate.io") == 0 && strcmp(k->kind, kind) == 0;
+}
+
+static const char *
+text_at(const json_t *json, const char *a, const char *b)
+{
+    const char *text = json_string_value(json_object_get(json_object_get(json, a), b));
+
+    return text == NULL ? "" : text;
+}
+
+/* The extension of one of our own objects, which has one; its text is the object's, or json's. */
+static const char *
+extension_of(const struct gw_object *o, const json_t *json)
+{
+    return is_ours(o->kind, "ExtensionService") ? o->name : text_at(json, "spec", "extension");
+}
+
+/* That of KubeSphere's objects; "" when of none. */
+static const char *
+reference_of(const struct gw_object *o, const json_t *json)
+{
+    const json_t *labels = json_object_get(json_object_get(json, "metadata"), "labels");
+    const char *label = json_string_value(json_object_get(labels, REF_LABEL));
+    bool by_name =
+        strcmp(o->kind->group, "kubesphere.io") == 0 &&
+        (strcmp(o->kind->kind, "Extension") == 0 || strcmp(o->kind->kind, "InstallPlan") == 0);
+
+    return label != NULL ? label : by_name ? o->name : "";
+}
+
+static bool
+is_own_kind(const struct gw_kind *k)
+{
+    return is_ours(k, "ExtensionService") || is_ours(k, "Endpoint") || is_ours(k, "Subscription");
+}
+
+/* An extension of KubeSphere's that is none of ours is for everybody. */
+static bool
+sees_reference(struct gw_viewer *v, struct gw_str name)
+{
+    return name.n == 0 || gw_ext_index_find(v->world, name) == NULL || gw_viewer_sees(v, name);
+}
+
+bool
+gw_admin_sees(struct gw_viewer *v, const struct gw_object *o)
+{
+    if (v->all) {
+        return true;
+    }
+    json_t *json = gw_object_json(o);
+    bool sees = is_own_kind(o->kind) ? gw_viewer_sees(v, gw_str_of(extension_of(o, json)))
+                                     : sees_reference(v, gw_str_of(reference_of(o, json)));
+
+    json_decref(json);
+    return sees;
+}
+
+/* ---- rights that are asked for beside the request's own ------------------------------------- */
+
+static bool
+is_let_in_by_roles(const struct gw_req *req)
+{
+    const char *policy = req->decision.policy;
+
+    return !req->subject.trusted && (policy == NULL || strcmp(policy, "allow_all") != 0);
+}
+
+static bool
+may(const struct gw_req *req, const struct gw_request_info *info)
+{
+    return !is_let_in_by_roles(req) || gw_rbac_decide(gw_world_index(req->world, &gw_rbac_view),
+                                                      req->arena, &req->subject, info, GW_STR_NONE)
+                                           .allowed;
+}
+
+bool
+gw_admin_is_operator(const struct gw_admin_call *call)
+{
+    const struct gw_request_info info = {.verb = GW_STR("GET"), .path = GW_STR("/-/metrics")};
+
+    return may(call->req, &info);
+}
+
+/* The right to .../extensionservices/{extension}/endpoints/{id}; extension "": of all of them. */
+static struct gw_request_info
+registration(const struct gw_admin_call *call, struct gw_str extension)
+{
+    bool removal = gw_str_eq(call->req->head->method, GW_STR("DELETE"));
+
+    return (struct gw_request_info){
+        .verb = removal ? GW_STR("delete") : GW_STR("update"),
+        .api_group = GW_STR("ksgate.io"),
+        .api_version = GW_STR("v1"),
+        .resource = GW_STR("extensionservices"),
+        .subresource = GW_STR("endpoints"),
+        .name = extension,
+        .scope = GW_STR("Cluster"),
+        .is_resource = true,
+    };
+}
+
+static bool
+may_register(const struct gw_admin_call *call, struct gw_str extension)
+{
+    const struct gw_request_info info = registration(call, extension);
+
+    return may(call->req, &info);
+}
+
+static enum gw_verdict
+refuse_registration(struct gw_admin_call *call, struct gw_str extension)
+{
+    const struct gw_request_info info = registration(call, extension);
+    struct gw_str text = gw_rbac_say_forbidden(call->req->arena, &call->req->subject, &info);
+
+    return gw_admin_refuse(call, GW_ERR_FORBIDDEN, "%.*s", GW_STR_ARG(text));
+}
+
+/* "devops.pod-1" is an Endpoint of devops; the id has no dot (admin_endpoints.c). */
+static struct gw_str
+extension_of_endpoint(struct gw_str name)
+{
+    while (name.n > 0 && name.p[name.n - 1] != '.') {
+        name.n--;
+    }
+    return (struct gw_str){name.p, name.n > 0 ? name.n - 1 : 0};
+}
+
+/* Whoever may not register for all extensions stays within the names of those for which they may:
+ * or they would stand in another's way, or in its place. */
+static enum gw_verdict
+may_write_endpoint(struct gw_admin_call *call, const struct gw_object *o)
+{
+    struct gw_str by_name = extension_of_endpoint(call->name);
+    json_t *json = o == NULL ? NULL : gw_object_json(o);
+    struct gw_str wanted = gw_arena_str(
+        call->req->arena, o == NULL ? by_name : gw_str_of(text_at(json, "spec", "extension")));
+
+    json_decref(json);
+    if (may_register(call, GW_STR(""))) {
+        return GW_NEXT;
+    }
+    if (wanted.n == 0 || !may_register(call, wanted)) {
+        return refuse_registration(call, wanted);
+    }
+    if (!gw_str_eq(by_name, wanted)) {
+        return gw_admin_refuse(call, GW_ERR_FORBIDDEN,
+                               "an Endpoint of the extension \"%.*s\" has to be named %.*s.ID, "
+                               "with an ID that has no dot",
+                               GW_STR_ARG(wanted), GW_STR_ARG(wanted));
+    }
+    return GW_NEXT;
+}
+
+static enum gw_verdict
+may_subscribe(struct gw_admin_call *call, const struct gw_object *o)
+{
+    struct gw_viewer v;
+
+    gw_viewer_init(&v, call->req);
+    if (gw_admin_sees(&v, o)) {
+        return GW_NEXT;
+    }
+    json_t *json = gw_object_json(o);
+    enum gw_verdict verdict =
+        gw_admin_refuse(call, GW_ERR_NO_OBJECT, "extensionservices.ksgate.io \"%s\" not found",
+                        text_at(json, "spec", "extension"));
+    json_decref(json);
+    return verdict;
+}
+
+enum gw_verdict
+gw_admin_may_write(struct gw_admin_call *call, const struct gw_object *object)
+{
+    if (is_ours(call->kind, "Endpoint")) {
+        return may_write_endpoint(call, object);
+    }
+    if (is_ours(call->kind, "Subscription") && object != NULL) {
+        return may_subscribe(call, object);
+    }
+    return GW_NEXT;
+}
+
+/* ---- what stands there so far --------------------------------------------------------------- */
+
+bool
+gw_admin_may_touch(struct gw_admin_call *call, const struct gw_object *now)
+{
+    struct gw_viewer v;
+
+    if (is_ours(now->kind, "ExtensionService")) {
+        return true; /* by its name, which RBAC has been asked about */
+    }
+    if (!is_ours(now->kind, "Endpoint")) {
+        gw_viewer_init(&v, call->req);
+        return gw_admin_sees(&v, now);
+    }
+    json_t *json = gw_object_json(now);
+    bool yes = may_register(call, gw_str_of(text_at(json, "spec", "extension")));
+    json_decref(json);
+    return yes;
+}
+
+/* Control. */
+static void
+look(struct gw_errand *e)
+{
+    if (gw_errand_registry_known(e)) {
+        e->object = gw_sync_get(gw_control_sync(e->control), e->key);
+        e->result = GW_STORE_OK;
+    }
+    gw_errand_return(e);
+}
+
+static enum gw_verdict
+go_on(struct gw_errand *e, struct gw_admin_call *call)
+{
+    struct gw_object *now = e->object;
+    bool removal = e->next_object == NULL;
+    bool may_go = now == NULL || gw_admin_may_touch(call, now);
+
+    e->object = e->next_object;
+    e->next_object = NULL;
+    gw_object_unref(now);
+    if (e->result != GW_STORE_OK) {
+        return gw_errand_refuse(e, call);
+    }
+    if (!may_go) {
+        e->result = removal ? GW_STORE_NOT_FOUND : GW_STORE_EXISTS;
+        return gw_errand_refuse(e, call);
+    }
+    e->there = e->next_there;
+    e->back = e->next_back;
+    return gw_errand_send(e);
+}
+
+enum gw_verdict
+gw_admin_send_seen(struct gw_errand *e)
+{
+    if (!is_let_in_by_roles(e->call->req)) {
+        return gw_errand_send(e);
+    }
+    e->next_there = e->there;
+    e->next_back = e->back;
+    e->next_object = e->object;
+    e->object = NULL;
+    e->there = look;
+    e->back = go_on;
+    return gw_errand_send(e);
+}

@@ -1,0 +1,199 @@
+# Two tenants, each with an extension of its own, and with every right on the platform that is not the right
+# to see all extensions: neither finds, writes over, explains or measures anything of the other.
+use strict;
+use warnings;
+use JSON::PP ();
+use Test::More;
+use lib 't/lib';
+use Gateway;
+use Gateway::Objects;
+
+my $json = JSON::PP->new->canonical->utf8;
+my $ks = 'ksgate.io/v1';
+my $api = "/-/apis/$ks";
+my $ext = '/-/apis/extensions.kubesphere.io/v1alpha1';
+my $kube = '/-/apis/kubesphere.io/v1alpha1';
+my %up = map { my $name = $_; $name => upstream { [200, {}, "this is $name"] } } qw(kiwi plum evil);
+my $core = upstream { [200, {}, 'core'] };
+
+sub object { my ($version, $kind, $name, %more) = @_; return {apiVersion => $version, kind => $kind, metadata => {name => $name, %{$more{metadata} // {}}}, ($more{spec} ? (spec => $more{spec}) : ())} }
+sub labelled { my ($kind, $name, $of) = @_; return object('extensions.kubesphere.io/v1alpha1', $kind, lc $name, metadata => {labels => {'kubesphere.io/extension-ref' => $of}}, spec => {}) }
+
+# tom: ws1, proj1, kiwi.  ted: ws2, proj2, plum.
+my @everything = map { {verbs => ['*'], apiGroups => ['*'], resources => [$_]} } qw(*);
+my @rights = (
+    {verbs => ['list', 'create'], apiGroups => ['ksgate.io'], resources => ['extensionservices']},
+    {verbs => ['*'], apiGroups => ['ksgate.io'], resources => [qw(extensions endpoints subscriptions decisions explain)]},
+    {verbs => ['*'], apiGroups => ['extensions.kubesphere.io', 'kubesphere.io'], resources => ['*']},
+    {verbs => ['*'], nonResourceURLs => ['/-/metrics', '/-/version', '/-/apis', '/-/apis/*', '/-/api', '/-/api/*']},
+);
+my $gw = gateway(core => $core->url, workers => 2, config => {decisions => {sample => 0}}, objects => [
+    (map { my ($user, $n, $name) = @$_;
+        (object('v1', 'Namespace', "proj$n", metadata => {labels => {'kubesphere.io/workspace' => "ws$n"}}),
+        role(WorkspaceRole => "admin$n", \@everything, "ws$n"), binding(WorkspaceRole => $user, "admin$n", $user, "ws$n"),
+        extension($name, $up{$name}->url, access => 'authenticated', visibility => 'subscribed', healthCheck => {path => '/'},
+            permissions => [{path => '/workspaces/{workspace}/fruits/{name}', group => 'fruit.io', resource => 'fruits'}]),
+        object($ks, 'Subscription', "ws$n.$name", spec => {workspace => "ws$n", extension => $name}),
+        object($ks, 'Endpoint', "$name.pod", spec => {extension => $name, url => $up{$name}->url, leaseSeconds => 3000}),
+        (map { labelled($_, "$name-$_", $name) } qw(APIService ReverseProxy JSBundle ExtensionEntry)),
+        object('kubesphere.io/v1alpha1', 'Extension', $name, spec => {}), object('kubesphere.io/v1alpha1', 'InstallPlan', $name, spec => {}),
+        role(GlobalRole => "platform-$user", [@rights, {verbs => ['*'], apiGroups => ['ksgate.io'], resources => ['extensionservices/endpoints'], resourceNames => [$name]}]),
+        binding(GlobalRole => "platform-$user", "platform-$user", $user))
+    } ['tom', 1, 'kiwi'], ['ted', 2, 'plum']),
+    object($ks, 'Endpoint', 'plum.hand', spec => {extension => 'kiwi', url => $up{kiwi}->url, leaseSeconds => 3000}), # written by an administrator
+    extension('everyone', $up{evil}->url),
+    role(GlobalRole => 'root', [@everything, {verbs => ['*'], nonResourceURLs => ['*']}]), binding(GlobalRole => 'root', 'root', 'root'),
+]);
+my %as = map { $_ => [$gw->as($_)] } qw(tom ted root);
+
+sub ask {
+    my ($user, $method, $path, $body) = @_;
+    my @body = defined $body ? ('Content-Type' => $method eq 'PATCH' ? 'application/merge-patch+json' : 'application/json', body => ref $body ? $json->encode($body) : $body) : ();
+    return $gw->request($method => $path, @{$as{$user}}, @body);
+}
+
+# ---- What can be read -------------------------------------------------------------------------------
+
+# All that says something of an extension: its name, and where its backend is.
+sub traces { my ($name) = @_; my $port = $up{$name}->port; return qr/\b\Q$name\E\b(?!\.hand)|\b$port\b/ }
+
+# There is something to be found among decisions and metrics, too.
+for my $case ([tom => '/extensions/kiwi/x'], [tom => '/extensions/kiwi/workspaces/ws9/fruits/f'], [ted => '/extensions/kiwi/x'],
+    [ted => '/extensions/plum/x'], [ted => '/extensions/plum/workspaces/ws9/fruits/f'], [tom => '/extensions/plum/x'],
+    [tom => "$api/extensionservices/kiwi"], [ted => "$api/extensionservices/plum"], [tom => "$api/extensionservices/kiwi/endpoints/x"]) {
+    ask($case->[0], GET => $case->[1]);
+}
+eventually { my $all = $gw->admin(GET => "$api/decisions?limit=1000")->{body}; $all =~ /kiwi/ && $all =~ /plum/ } 'decisions';
+eventually { my $all = $gw->admin(GET => '/-/metrics')->{body}; $all =~ /kiwi/ && $all =~ /plum/ && $all =~ /healthy\{url/ } 'metrics';
+
+my @lists = ((map { "$api/$_" } qw(extensionservices extensions endpoints subscriptions decisions)), '/-/metrics',
+    (map { "$ext/$_" } qw(apiservices reverseproxies jsbundles extensionentries)), map { "$kube/$_" } qw(extensions installplans));
+my @selections = ('', '?limit=1', '?limit=1000', '?labelSelector=kubesphere.io/extension-ref=kiwi', '?labelSelector=kubesphere.io/extension-ref', '?fieldSelector=metadata.name=kiwi',
+    '?fieldSelector=metadata.name!=nothing', '?continue=a', '?extension=kiwi');
+for my $case ([tom => 'kiwi', 'plum'], [ted => 'plum', 'kiwi']) {
+    my ($user, $own, $others) = @$case;
+    my (@leaks, @blind);
+    for my $list (@lists) {
+        for my $selection (@selections) {
+            my $r = ask($user, GET => "$list$selection");
+            (my $body = $r->{body}) =~ s/labelSelector[^"]*//g;
+            push @leaks, "$list$selection: $body" if $body =~ traces($others);
+        }
+        my ($mine, $roots) = map { ask($_, GET => $list) } $user, 'root';
+        my $one = ask($user, GET => "$list?limit=1")->{json};
+        push @leaks, "$list: the first of " . (1 + $one->{metadata}{remainingItemCount}) if $one && $one->{metadata}{remainingItemCount} && $one->{metadata}{remainingItemCount} != @{$mine->{json}{items}} - 1;
+        push @blind, "$list: $mine->{status} $mine->{body}" if $mine->{status} != 200 || $mine->{body} !~ /\b\Q$own\E\b/;
+        push @blind, "$list of root: $roots->{body}" if $roots->{body} !~ /kiwi/ || $roots->{body} !~ /plum/;
+    }
+    is_deeply \@leaks, [], "$user finds nothing of $others in any list, whatever is selected";
+    is_deeply \@blind, [], '... but finds all of their own, and root both';
+}
+
+# One at a time: as one that is not there, whatever is asked.  NAME has four letters.
+sub same {
+    my ($user, $what, @request) = @_;
+    my ($is, $not) = map { my $name = $_; my $r = ask($user, map { ref $_ ? $json->decode($json->encode($_) =~ s/NAME/$name/gr) : s/NAME/$name/gr } @request);
+        "$r->{status} " . ($r->{body} =~ s/$name/NAME/gr) } 'kiwi', 'pear';
+    return is $is, $not, "$what: " . substr $is, 0, 3;
+}
+for (['the Endpoint', "$api/endpoints/NAME.pod"], ['the Subscription', "$api/subscriptions/ws1.NAME"], ['the ExtensionService', "$api/extensionservices/NAME"],
+    (map { ["the $_->[1]", "$ext/$_->[0]/NAME-" . lc $_->[1]] } ['apiservices', 'APIService'], ['reverseproxies', 'ReverseProxy'], ['jsbundles', 'JSBundle'], ['extensionentries', 'ExtensionEntry']),
+    ['the Extension', "$kube/extensions/NAME"], ['the InstallPlan', "$kube/installplans/NAME"]) {
+    my ($what, $path) = @$_;
+    same(ted => "$what, read", GET => $path);
+    same(ted => "$what, patched", PATCH => $path, {metadata => {labels => {a => 'b'}}});
+    same(ted => "$what, deleted", DELETE => $path);
+    same(ted => "$what, deleted for a trial", DELETE => "$path?dryRun=All");
+}
+same(ted => 'a decision', GET => "$api/decisions/NAME");
+same(ted => 'explained', GET => "$api/explain?path=/extensions/NAME/x&as=tom");
+same(ted => 'explained for ted', GET => "$api/explain?path=/extensions/NAME/workspaces/ws1/fruits/f&as=ted");
+same(ted => 'explained in a body', POST => "$api/explain", {method => 'GET', url => '/extensions/NAME/x', user => {name => 'root'}});
+same(ted => 'asked what ted may', POST => '/-/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', {spec => {nonResourceAttributes => {path => '/extensions/NAME/x', verb => 'get'}}});
+same(ted => 'asked what ted may with it', POST => '/-/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
+    {spec => {resourceAttributes => {group => 'ksgate.io', resource => 'extensionservices', name => 'NAME', verb => 'use'}}});
+for my $path ('/-/apis/authorization.k8s.io/v1/subjectaccessreviews', '/kapis/iam.kubesphere.io/v1beta1/subjectaccessreviews') {
+    is ask(ted => POST => $path, {spec => {user => 'tom', nonResourceAttributes => {path => '/x', verb => 'get'}}})->{status}, 403, "what tom may, ted may not ask at $path";
+}
+is ask(ted => GET => "$api/explain?path=/extensions/plum/x&as=ted")->{json}{extension}, 'plum', 'ted is told of plum';
+{
+    my $file = spew($gw->dir . '/ted.token', $gw->token('ted'));
+    my $r = ksgate('explain', '--server', $gw->url, '--token-file', $file, '-o', 'json', 'GET', '/extensions/kiwi/x', '--as', 'tom');
+    is $json->decode($r->{out})->{status}, 404, 'the command, with the token of ted, is told as little';
+    unlike $r->{out}, qr/"extension"|visibility|$up{kiwi}{port}/, '... and no more';
+}
+
+# ---- What can be written ----------------------------------------------------------------------------
+
+my $evil = $up{evil}->url;
+for (
+    # as ted: method, path, body, status
+    [PUT => "$api/extensionservices/kiwi/endpoints/pod", {url => $evil}, 403], [DELETE => "$api/extensionservices/kiwi/endpoints/pod", undef, 403],
+    [PUT => "$api/endpoints/kiwi.pod", {spec => {extension => 'kiwi', url => $evil}}, 403], [PUT => "$api/endpoints/kiwi.pod", {spec => {extension => 'plum', url => $evil}}, 403],
+    [PATCH => "$api/endpoints/kiwi.pod", {spec => {url => $evil}}, 404], [DELETE => "$api/endpoints/kiwi.pod", undef, 403],
+    [POST => "$api/endpoints", {metadata => {name => 'kiwi.two'}, spec => {extension => 'kiwi', url => $evil}}, 403],
+    [POST => "$api/endpoints", {metadata => {name => 'plum.two'}, spec => {extension => 'kiwi', url => $evil}}, 403],
+    [POST => "$api/endpoints", {metadata => {name => 'kiwi.two'}, spec => {extension => 'plum', url => $evil}}, 403],
+    [POST => "$api/endpoints", {metadata => {name => 'two'}, spec => {extension => 'plum', url => $evil}}, 403],
+    [PATCH => "$api/endpoints/plum.pod", {spec => {extension => 'kiwi'}}, 403],
+    # one of kiwi, by an administrator's hand, under a name that is ted's
+    [PUT => "$api/endpoints/plum.hand", {spec => {extension => 'plum', url => $evil}}, 409], [PATCH => "$api/endpoints/plum.hand", {spec => {url => $evil}}, 404],
+    [DELETE => "$api/endpoints/plum.hand", undef, 404], [PUT => "$api/extensionservices/plum/endpoints/hand", {url => $evil}, 409],
+    [DELETE => "$api/extensionservices/plum/endpoints/hand", undef, 404],
+    [PUT => "$api/extensionservices/plum/endpoints/a.b", {url => $evil}, 422], [PUT => "$api/extensionservices/plum/endpoints/..%2F..%2Fkiwi%2Fendpoints%2Fpod", {url => $evil}, 400],
+    [PUT => "$api/extensionservices/plum/../kiwi/endpoints/pod", {url => $evil}, 400], [PUT => "$api/extensionservices/plum%2Fendpoints%2Fx/endpoints/y", {url => $evil}, 400],
+    [PUT => "$api/extensionservices/kiwi/endpoints/%70od", {url => $evil}, 403], [PUT => "$api/extensionservices/%6biwi/endpoints/pod", {url => $evil}, 403],
+    [PUT => "$api/extensionservices/kiwi;/endpoints/pod", {url => $evil}, 403], [PUT => "$api/extensionservices/KIWI/endpoints/pod", {url => $evil}, 403],
+    # the extension itself
+    [POST => "$api/extensionservices", {metadata => {name => 'kiwi'}, spec => {endpoints => [{url => $evil}]}}, 409], [PUT => "$api/extensionservices/kiwi", {spec => {}}, 403],
+    # a way in
+    [POST => "$api/subscriptions", {metadata => {name => 'mine'}, spec => {workspace => 'ws2', extension => 'kiwi'}}, 404],
+    [PUT => "$api/subscriptions/ws1.kiwi", {spec => {workspace => 'ws2', extension => 'plum'}}, 409], [PATCH => "$api/subscriptions/ws2.plum", {spec => {extension => 'kiwi'}}, 404],
+    # what KubeSphere has of it
+    [PUT => "$ext/apiservices/kiwi-apiservice", {spec => {}}, 409], [POST => "$ext/jsbundles", {metadata => {name => 'kiwi-jsbundle'}, spec => {}}, 409],
+    [PUT => "$kube/installplans/kiwi", {spec => {enabled => JSON::PP::false}}, 409],
+    # what is of a namespace or a workspace of the other's
+    [POST => '/-/api/v1/namespaces/proj1/secrets', {metadata => {name => 's'}}, 403], [GET => '/-/api/v1/namespaces/proj1/secrets', undef, 403], [GET => '/-/api/v1/secrets', undef, 403],
+    [POST => '/-/apis/iam.kubesphere.io/v1beta1/namespaces/proj1/rolebindings', binding(Role => 'b', 'r', 'ted', 'proj1'), 403],
+    [POST => '/-/apis/iam.kubesphere.io/v1beta1/namespaces/proj2/rolebindings', binding(Role => 'b', 'r', 'ted', 'proj1'), 400],
+    [POST => '/-/apis/iam.kubesphere.io/v1beta1/workspacerolebindings', binding(WorkspaceRole => 'b', 'admin1', 'ted', 'ws1'), 403],
+    [PATCH => '/-/api/v1/namespaces/proj1', {metadata => {labels => {'kubesphere.io/workspace' => 'ws2'}}}, 403],
+    [PATCH => '/-/api/v1/namespaces/proj2', {metadata => {labels => {'kubesphere.io/workspace' => 'ws1'}}}, 403],
+    [PUT => '/-/apis/ksgate.io/v1/namespaces/proj2/extensionservices/kiwi', {spec => {}}, 404],
+) {
+    my ($method, $path, $body, $status) = @$_;
+    my $r = ask(ted => $method => $path, $body);
+    is $r->{status}, $status, "ted may not $method $path" . (ref $body ? ' ' . $json->encode($body->{spec} // $body) : '') or diag $r->{body};
+    unlike $r->{body}, qr/\bws1\b(?!\.)|$up{kiwi}{port}|tom/, '... and the answer says nothing of whose it is' if $path !~ /ws1|proj1|workspacerole|rolebinding/;
+}
+
+# With their own they may do all that.
+for ([PUT => "$api/extensionservices/plum/endpoints/one", {url => $up{plum}->url}, 201], [PUT => "$api/endpoints/plum.two", {spec => {extension => 'plum', url => $up{plum}->url}}, 201],
+    [PATCH => "$api/endpoints/plum.two", {spec => {weight => 2}}, 200], [DELETE => "$api/endpoints/plum.two", undef, 200], [DELETE => "$api/extensionservices/plum/endpoints/one", undef, 200],
+    [PUT => "$api/subscriptions/again", {spec => {workspace => 'ws2', extension => 'plum'}}, 201], [PATCH => "$api/subscriptions/again", {metadata => {labels => {a => 'b'}}}, 200],
+    [DELETE => "$api/subscriptions/again", undef, 200], [PATCH => "$ext/apiservices/plum-apiservice", {metadata => {labels => {a => 'b'}}}, 200],
+    [PUT => "$kube/installplans/plum", {spec => {enabled => JSON::PP::true}}, 200], [DELETE => "$ext/jsbundles/plum-jsbundle", undef, 200]) {
+    my ($method, $path, $body, $status) = @$_;
+    is ask(ted => $method => $path, $body)->{status}, $status, "ted may $method $path";
+}
+is ask(root => PUT => "$api/endpoints/free", {spec => {extension => 'kiwi', url => $up{kiwi}->url}})->{status}, 201, 'root may all, by any name';
+is ask(root => DELETE => "$api/endpoints/free")->{status}, 200, '... and back';
+
+# Nothing of it has come to anything.
+$up{evil}->forget;
+is ask(tom => GET => '/extensions/kiwi/x')->{body}, 'this is kiwi', 'kiwi is where it was' for 1 .. 10;
+is ask(ted => GET => '/extensions/kiwi/x')->{status}, 404, 'and not there for ted';
+is $up{evil}->seen, 0, 'nobody was led astray';
+
+# ---- Who is not even known ---------------------------------------------------------------------------
+
+{
+    my ($nobody, $ted, $root) = (map({ $_->{json} } $gw->request(GET => '/-/readyz'), map { ask($_, GET => '/-/readyz') } qw(ted root)));
+    is_deeply [sort keys %{$nobody->{registry}}], ['since', 'state'], 'readyz tells everybody that it is ready, and not how much there is';
+    ok $root->{registry}{objects} > 20 && $root->{config}{file}, '... an administrator is told that, too';
+    ok exists $ted->{registry}{objects}, '... and who may read the metrics';
+    my ($other) = map { $_->{json} } $gw->request(GET => '/-/readyz', $gw->as('somebody'));
+    is_deeply $other, $nobody, '... to have a name is not enough';
+}
+
+done_testing;
