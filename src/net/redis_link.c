@@ -1,50 +1,50 @@
 #include "net/redis_link.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
+#include "net/redis_name.h"
+#include "net/redis_wire.h"
 
 #define ELEMENT_BYTES (sizeof(redisReply) + sizeof(void *))
+#define READ_BYTES    16384
+#define READS         16 /* of one turn: others wait, too */
 
 struct gw_redis_link {
-    redisAsyncContext *ac; /* NULL: hiredis has freed it */
-    struct event *readable, *writable;
-    void (*down)(void *owner, const char *text);
-    void *owner;    /* NULL: given up */
-    unsigned depth; /* hiredis is on the stack */
-    size_t reply_bytes, reply_limit;
+    struct gw_redis_link_conf conf;
+    char *host, *path;
+    int port;
+    struct gw_redis_name *name; /* while it is being looked up */
+    struct gw_redis_wire wire;
+    struct event *start, *readable, *writable; /* the latter two NULL: not dialled yet */
+    redisReader *reader;
     const redisReplyObjectFunctions *make; /* hiredis' own */
-    char why[160];
+    size_t reply_bytes;                    /* of the reply that is being read */
+    struct gw_buf out;
+    size_t written; /* of out */
+    unsigned depth; /* calls into our owner that have not come back */
+    bool given_up;  /* gw_redis_link_free() was called from there */
+    char why[200];
 };
 
-/* hiredis aborts the process over a reply that nobody asked for, unless it is an error. */
-static bool
-is_unasked(const struct gw_redis_link *link, const redisReadTask *task)
-{
-    return task->parent == NULL && task->type != REDIS_REPLY_ERROR &&
-           link->ac->replies.head == NULL;
-}
-
-/* True when the reply may grow by so much.  Otherwise hiredis takes it for a lack of memory and
- * ends the connection. */
+/* True when the reply may grow by so much.  Otherwise hiredis takes it for a lack of memory. */
 static bool
 may_grow(const redisReadTask *task, size_t bytes)
 {
     struct gw_redis_link *link = task->privdata;
 
-    if (is_unasked(link, task)) {
-        (void)snprintf(link->why, sizeof(link->why), "a reply to nothing that was asked");
-        return false;
-    }
     link->reply_bytes += bytes + ELEMENT_BYTES;
-    if (link->reply_bytes <= link->reply_limit) {
+    if (link->reply_bytes <= link->conf.reply_bytes) {
         return true;
     }
     (void)snprintf(link->why, sizeof(link->why), "a reply is larger than %zu bytes",
-                   link->reply_limit);
+                   link->conf.reply_bytes);
     return false;
 }
 
@@ -92,97 +92,141 @@ static redisReplyObjectFunctions bounded = {
 };
 
 static void
-note_why(struct gw_redis_link *link, const char *text)
+destroy(struct gw_redis_link *link)
 {
+    gw_redis_name_free(link->name);
+    event_free(link->start);
+    if (link->readable != NULL) {
+        event_free(link->readable);
+        event_free(link->writable);
+    }
+    gw_redis_wire_close(&link->wire);
+    redisReaderFree(link->reader);
+    gw_buf_fini(&link->out);
+    free(link->host);
+    free(link->path);
+    free(link);
+}
+
+/* Every callback of the loop begins with this, and ends with leave(). */
+static void
+enter(struct gw_redis_link *link)
+{
+    link->depth++;
+}
+
+static void
+leave(struct gw_redis_link *link)
+{
+    if (--link->depth == 0 && link->given_up) {
+        destroy(link);
+    }
+}
+
+/* Our owner frees the link, from within or later: nothing more happens. */
+static void
+end(struct gw_redis_link *link, const char *text)
+{
+    if (link->given_up) {
+        return;
+    }
+    if (link->readable != NULL) {
+        (void)event_del(link->readable);
+        (void)event_del(link->writable);
+    }
     if (link->why[0] == '\0') {
-        (void)snprintf(link->why, sizeof(link->why), "%s",
-                       text != NULL && text[0] != '\0' ? text : "the connection was closed");
+        (void)snprintf(link->why, sizeof(link->why), "%s", text);
     }
+    link->conf.down(link->conf.owner, link->why);
 }
 
-static void
-on_connect(const redisAsyncContext *ac, int status)
+/* ---- bytes ---- */
+
+/* Gives our owner all replies that are whole.  False: it has ended. */
+static bool
+give_replies(struct gw_redis_link *link)
 {
-    if (status != REDIS_OK) {
-        note_why(ac->data, ac->c.errstr[0] != '\0' ? ac->c.errstr : "it can't be reached");
-    }
-}
+    void *reply = NULL;
 
-static void
-on_disconnect(const redisAsyncContext *ac, int status)
-{
-    note_why(ac->data, status == REDIS_OK ? NULL : ac->c.errstr);
-}
-
-/* The hooks by which hiredis says what it waits for. */
-static void
-add_read(void *arg)
-{
-    struct gw_redis_link *link = arg;
-
-    (void)event_add(link->readable, NULL);
-}
-
-static void
-del_read(void *arg)
-{
-    struct gw_redis_link *link = arg;
-
-    (void)event_del(link->readable);
-}
-
-static void
-add_write(void *arg)
-{
-    struct gw_redis_link *link = arg;
-
-    (void)event_add(link->writable, NULL);
-}
-
-static void
-del_write(void *arg)
-{
-    struct gw_redis_link *link = arg;
-
-    (void)event_del(link->writable);
-}
-
-/* The context is being freed. */
-static void
-cleanup(void *arg)
-{
-    struct gw_redis_link *link = arg;
-
-    event_free(link->readable);
-    event_free(link->writable);
-    link->ac = NULL;
-}
-
-/* hiredis has just returned to us. */
-static void
-after(struct gw_redis_link *link)
-{
-    if (link->depth > 0) {
-        return;
-    }
-    if (link->ac == NULL) {
-        if (link->owner != NULL) {
-            note_why(link, NULL);
-            /* the owner gives up the link from within */
-            link->down(link->owner, link->why);
-        } else {
-            free(link);
+    while (!link->given_up) {
+        if (redisReaderGetReply(link->reader, &reply) != REDIS_OK) {
+            end(link, link->reader->errstr);
+            return false;
         }
-        return;
+        if (reply == NULL) {
+            break;
+        }
+        link->reply_bytes = 0;
+        link->conf.reply(link->conf.owner, reply);
+        freeReplyObject(reply);
     }
-    if (link->owner == NULL) {
-        redisAsyncFree(link->ac);
-        free(link);
-    } else if (link->ac->c.reader->len > link->reply_limit) {
+    if (!link->given_up && link->reader->len > link->conf.reply_bytes) {
         (void)snprintf(link->why, sizeof(link->why), "a reply is larger than %zu bytes",
-                       link->reply_limit);
-        link->down(link->owner, link->why);
+                       link->conf.reply_bytes);
+        end(link, link->why);
+        return false;
     }
+    return !link->given_up;
+}
+
+/* What a read or write that moved nothing waits for.  False: it has ended. */
+static bool
+wait_for(struct gw_redis_link *link, long got, const char *text)
+{
+    if (got == GW_REDIS_WIRE_WAIT_WRITE) {
+        (void)event_add(link->writable, NULL);
+        return true;
+    }
+    if (got == GW_REDIS_WIRE_WAIT_READ) {
+        return true; /* readable is always waited for */
+    }
+    end(link, got == GW_REDIS_WIRE_END ? "the connection was closed" : text);
+    return false;
+}
+
+static bool
+read_some(struct gw_redis_link *link)
+{
+    char bytes[READ_BYTES];
+    char text[160] = "";
+
+    for (int i = 0; i < READS; i++) {
+        long n = gw_redis_wire_read(&link->wire, bytes, sizeof(bytes), text, sizeof(text));
+
+        if (n <= 0) {
+            return wait_for(link, n, text);
+        }
+        if (redisReaderFeed(link->reader, bytes, (size_t)n) != REDIS_OK) {
+            end(link, link->reader->errstr);
+            return false;
+        }
+        if (!give_replies(link)) {
+            return false;
+        }
+        if ((size_t)n < sizeof(bytes)) {
+            break; /* that was all, very likely: the event tells if not */
+        }
+    }
+    return true;
+}
+
+static bool
+write_some(struct gw_redis_link *link)
+{
+    char text[160] = "";
+
+    while (link->written < link->out.n) {
+        long n = gw_redis_wire_write(&link->wire, link->out.p + link->written,
+                                     link->out.n - link->written, text, sizeof(text));
+
+        if (n <= 0) {
+            return wait_for(link, n, text);
+        }
+        link->written += (size_t)n;
+    }
+    gw_buf_reset(&link->out);
+    link->written = 0;
+    return true;
 }
 
 static void
@@ -192,50 +236,117 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    link->depth++;
-    redisAsyncHandleRead(link->ac);
-    link->depth--;
-    after(link);
+    enter(link);
+    (void)read_some(link);
+    leave(link);
 }
 
 static void
 on_writable(evutil_socket_t fd, short what, void *arg)
 {
     struct gw_redis_link *link = arg;
+    char text[160] = "";
+    int arrived = 1;
 
     (void)fd;
     (void)what;
-    link->depth++;
-    redisAsyncHandleWrite(link->ac);
-    link->depth--;
-    after(link);
+    enter(link);
+    if (!link->wire.connected) {
+        arrived = gw_redis_wire_arrive(&link->wire, text, sizeof(text));
+        if (arrived > 0) {
+            (void)event_add(link->readable, NULL);
+        }
+    }
+    if (arrived <= 0) {
+        (void)wait_for(link, arrived, text);
+    } else {
+        (void)write_some(link);
+    }
+    leave(link);
+}
+
+/* ---- the beginning ---- */
+
+static void
+watch(struct gw_redis_link *link)
+{
+    link->readable =
+        event_new(link->conf.base, link->wire.fd, EV_READ | EV_PERSIST, on_readable, link);
+    link->writable = event_new(link->conf.base, link->wire.fd, EV_WRITE, on_writable, link);
+    assert(link->readable != NULL && link->writable != NULL);
+    (void)event_add(link->writable, NULL);
+}
+
+static void
+connect_to(struct gw_redis_link *link, const char *address)
+{
+    char text[160] = "";
+    bool ok = link->path != NULL
+                  ? gw_redis_wire_unix(&link->wire, link->path, text, sizeof(text))
+                  : gw_redis_wire_tcp(&link->wire, address, link->port, text, sizeof(text));
+
+    if (ok) {
+        watch(link);
+    } else {
+        end(link, text);
+    }
+}
+
+static void
+on_name(void *arg, const char *address, const char *error)
+{
+    struct gw_redis_link *link = arg;
+
+    enter(link);
+    if (address == NULL) {
+        end(link, error);
+    } else {
+        connect_to(link, address);
+    }
+    leave(link);
+}
+
+static bool
+is_numeric(const char *host)
+{
+    struct in6_addr any;
+
+    return inet_pton(AF_INET, host, &any) == 1 || inet_pton(AF_INET6, host, &any) == 1;
+}
+
+static void
+on_start(evutil_socket_t fd, short what, void *arg)
+{
+    struct gw_redis_link *link = arg;
+
+    (void)fd;
+    (void)what;
+    enter(link);
+    if (link->host == NULL || is_numeric(link->host)) {
+        connect_to(link, link->host);
+    } else {
+        link->name = gw_redis_name_ask(link->conf.base, link->host, on_name, link);
+    }
+    leave(link);
 }
 
 struct gw_redis_link *
-gw_redis_link_new(redisAsyncContext *ac, struct event_base *base, size_t reply_bytes,
-                  void (*down)(void *owner, const char *text), void *owner)
+gw_redis_link_dial(const struct gw_redis_link_conf *conf, const struct gw_redis_place *to)
 {
     struct gw_redis_link *link = gw_mem_alloc(sizeof(*link));
 
-    link->ac = ac;
-    link->down = down;
-    link->owner = owner;
-    link->reply_limit = reply_bytes;
-    link->make = ac->c.reader->fn;
-    ac->c.reader->fn = &bounded;
-    ac->c.reader->privdata = link;
-    link->readable = event_new(base, ac->c.fd, EV_READ, on_readable, link);
-    link->writable = event_new(base, ac->c.fd, EV_WRITE, on_writable, link);
-    assert(link->readable != NULL && link->writable != NULL);
-    ac->data = link;
-    ac->ev.data = link;
-    ac->ev.addRead = add_read;
-    ac->ev.delRead = del_read;
-    ac->ev.addWrite = add_write;
-    ac->ev.delWrite = del_write;
-    ac->ev.cleanup = cleanup;
-    (void)redisAsyncSetConnectCallback(ac, on_connect); /* waits for it to be writable */
-    (void)redisAsyncSetDisconnectCallback(ac, on_disconnect);
+    link->conf = *conf;
+    link->host = gw_mem_strdup(to->host);
+    link->path = gw_mem_strdup(to->path);
+    link->port = to->port;
+    link->wire.fd = -1;
+    link->reader = redisReaderCreate();
+    link->start = event_new(conf->base, -1, 0, on_start, link);
+    assert(link->reader != NULL && link->start != NULL);
+    link->make = link->reader->fn;
+    link->reader->fn = &bounded;
+    link->reader->privdata = link;
+    event_active(link->start, 0, 0);
     return link;
 }
 
@@ -245,31 +356,28 @@ gw_redis_link_free(struct gw_redis_link *link)
     if (link == NULL) {
         return;
     }
-    link->owner = NULL;
-    if (link->depth > 0) {
-        return; /* after() does it */
+    link->given_up = true;
+    if (link->depth == 0) {
+        destroy(link);
     }
-    if (link->ac != NULL) {
-        link->depth++; /* callbacks come from within */
-        redisAsyncFree(link->ac);
-    }
-    free(link);
-}
-
-redisAsyncContext *
-gw_redis_link_context(struct gw_redis_link *link)
-{
-    return link->ac;
-}
-
-void *
-gw_redis_link_owner(const struct gw_redis_link *link)
-{
-    return link->owner;
 }
 
 void
-gw_redis_link_begin_reply(struct gw_redis_link *link)
+gw_redis_link_write(struct gw_redis_link *link, const char *bytes, size_t n)
 {
-    link->reply_bytes = 0;
+    gw_buf_add(&link->out, bytes, n);
+    if (link->wire.connected) {
+        (void)event_add(link->writable, NULL);
+    }
+}
+
+void
+gw_redis_link_say(struct gw_redis_link *link, int argc, const char **argv)
+{
+    char *wire = NULL;
+    int n = (int)redisFormatCommandArgv(&wire, argc, argv, NULL);
+
+    assert(n > 0); /* fails only without memory */
+    gw_redis_link_write(link, wire, (size_t)n);
+    redisFreeCommand(wire);
 }

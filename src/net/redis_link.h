@@ -1,34 +1,45 @@
 /*
- * redis_link.h - hiredis' asynchronous context on libevent, without its traps; for redis.c.
+ * redis_link.h - one connection to a server that speaks Redis' protocol: bytes out, replies in.
  *
- * hiredis frees its context by itself when a connection breaks, calls back into us while it
- * does so, and must not be freed from its own callbacks.  So a link of ours stands between:
- * it is told to go at any time, and frees the context once hiredis is on no stack.
+ * hiredis reads the replies; the socket is ours.  (hiredis' own asynchronous context has no TLS
+ * in Debian 12, frees itself from within its callbacks and aborts over a reply that nobody asked
+ * for.)  A link lives once: it is dialled, it is up, it ends.
  */
 #ifndef GW_NET_REDIS_LINK_H
 #define GW_NET_REDIS_LINK_H
 
 #include <event2/event.h>
-#include <hiredis/async.h>
+#include <hiredis/hiredis.h>
 
 struct gw_redis_link;
 
-/* down is called once, from the event loop, when the connection has ended by itself (the
- * context is gone then, and the link with it); never after gw_redis_link_free(). */
-struct gw_redis_link *gw_redis_link_new(redisAsyncContext *ac, struct event_base *base,
-                                        size_t reply_bytes,
-                                        void (*down)(void *owner, const char *text), void *owner);
+/* Where to: a host (a name or an address) and its port, or the path of a unix socket. */
+struct gw_redis_place {
+    const char *host; /* NULL: a unix socket */
+    const char *path;
+    int port;
+};
 
-/* Callbacks of commands that wait are called without a reply, now or from the event loop.
- * NULL is fine. */
-void gw_redis_link_free(struct gw_redis_link *link);
+struct gw_redis_link_conf {
+    struct event_base *base;
+    size_t reply_bytes; /* of one reply at most: more ends the connection */
+    /* Each from the event loop only, and never after gw_redis_link_free(), which may be called
+     * from within.  The reply is borrowed. */
+    void (*reply)(void *owner, const redisReply *reply);
+    /* It has ended by itself; the last call. */
+    void (*down)(void *owner, const char *text);
+    void *owner;
+};
 
-redisAsyncContext *gw_redis_link_context(struct gw_redis_link *link);
+/* Begins to connect; the place is copied. */
+struct gw_redis_link *gw_redis_link_dial(const struct gw_redis_link_conf *conf,
+                                         const struct gw_redis_place *to);
+void gw_redis_link_free(struct gw_redis_link *link); /* NULL is fine */
 
-/* The owner; NULL after gw_redis_link_free(). */
-void *gw_redis_link_owner(const struct gw_redis_link *link);
+/* Goes out with the next turn of the event loop, and once it is connected. */
+void gw_redis_link_write(struct gw_redis_link *link, const char *bytes, size_t n);
 
-/* A whole reply is here: the bytes of the next one are counted anew. */
-void gw_redis_link_begin_reply(struct gw_redis_link *link);
+/* The same, of a command.  argvlen may be NULL: all are NUL-terminated. */
+void gw_redis_link_say(struct gw_redis_link *link, int argc, const char **argv);
 
 #endif
