@@ -429,7 +429,7 @@ gw_jwt_presence_open(struct gw_jwt_presence_settings *s, struct gw_loader *l)
     if (!s->used) {
         return true;
     }
-    bool good = is_given(s->url) && gw_redis_check_url(s->url, &diag);
+    bool good = is_given(s->url) && gw_redis_check_plain(s->url, &diag);
     if (!good) {
         gw_diag_error(l->diag, place_of(l, "url"), "authentication.token_cache_redis.url: %s",
                       is_given(s->url) ? gw_diag_first(&diag)

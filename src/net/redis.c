@@ -11,6 +11,7 @@
 #include "net/redis_link.h"
 #include "net/redis_login.h"
 #include "net/redis_queue.h"
+#include "net/redis_tls.h"
 #include "net/redis_url.h"
 
 #define FIRST_PAUSE_MS   100
@@ -26,6 +27,7 @@ enum state {
 struct gw_redis {
     struct gw_redis_url url;
     char *password_file, *password;
+    struct gw_redis_tls_conf tls;
     uint64_t timeout_ms;
     size_t reply_bytes;
     struct event_base *base;
@@ -66,6 +68,7 @@ leave(struct gw_redis *r)
     }
     gw_redis_queue_fini(&r->queue);
     gw_redis_url_fini(&r->url);
+    gw_redis_tls_fini(&r->tls);
     free(r->password_file);
     if (r->password != NULL) {
         explicit_bzero(r->password, strlen(r->password));
@@ -162,8 +165,8 @@ on_link_reply(void *owner, const redisReply *reply)
         return;
     }
     if (!gw_redis_queue_is_asked(&r->queue)) {
-        fail(r,
-             reply->type == REDIS_REPLY_ERROR ? reply->str : "a reply to nothing that was asked");
+        fail(r, reply->type == REDIS_REPLY_ERROR ? reply->str
+                                                 : "a reply to nothing that was asked");
         return;
     }
     enter(r);
@@ -185,10 +188,20 @@ connect_now(struct gw_redis *r)
                                    .password = r->password,
                                    .db = r->url.db};
     char text[200];
+    SSL_CTX *tls = NULL;
 
     r->state = CONNECTING;
     set_timer(r->timer, r->timeout_ms);
-    r->link = gw_redis_link_dial(&conf, &to);
+    if (r->url.tls) {
+        tls = gw_redis_tls_context(&r->tls, text, sizeof(text));
+        if (tls == NULL) {
+            fail(r, text);
+            return;
+        }
+    }
+    r->link = gw_redis_link_dial(&conf, &to, tls,
+                                 r->tls.server_name != NULL ? r->tls.server_name : to.host);
+    SSL_CTX_free(tls);
     if (!gw_redis_login_say(&login, r->link, &r->steps, text, sizeof(text))) {
         fail(r, text);
     }
@@ -199,7 +212,7 @@ static void
 on_timer(evutil_socket_t fd, short what, void *arg)
 {
     struct gw_redis *r = arg;
-    char text[64];
+    char text[160];
 
     (void)fd;
     (void)what;
@@ -207,8 +220,8 @@ on_timer(evutil_socket_t fd, short what, void *arg)
         connect_now(r); /* again, or for the first time */
         return;
     }
-    (void)snprintf(text, sizeof(text), "no connection within %llu ms",
-                   (unsigned long long)r->timeout_ms);
+    (void)snprintf(text, sizeof(text), "no connection within %llu ms (%s)",
+                   (unsigned long long)r->timeout_ms, gw_redis_link_doing(r->link));
     fail(r, text);
 }
 
@@ -225,13 +238,32 @@ on_late(void *owner)
 }
 
 bool
-gw_redis_check_url(const char *url, struct gw_diag *diag)
+gw_redis_check(const struct gw_redis_conf *conf, struct gw_diag *diag)
 {
     struct gw_redis_url parts;
-    bool good = gw_redis_url_read(&parts, url, diag);
 
-    if (good) {
-        gw_redis_url_fini(&parts);
+    if (!gw_redis_url_read(&parts, conf->url, diag)) {
+        return false;
+    }
+    bool good = gw_redis_tls_check(&conf->tls, parts.tls, diag);
+    gw_redis_url_fini(&parts);
+    return good;
+}
+
+bool
+gw_redis_check_plain(const char *url, struct gw_diag *diag)
+{
+    struct gw_redis_url parts;
+
+    if (!gw_redis_url_read(&parts, url, diag)) {
+        return false;
+    }
+    bool good = !parts.tls;
+    gw_redis_url_fini(&parts);
+    if (!good) {
+        gw_diag_error(diag, (struct gw_place){0},
+                      "rediss:// (TLS) is not spoken here; use a unix socket, a TLS tunnel such as "
+                      "stunnel, or a private network");
     }
     return good;
 }
@@ -242,13 +274,14 @@ gw_redis_open(const struct gw_redis_conf *conf, struct event_base *base,
 {
     struct gw_redis_url url;
 
-    if (!gw_redis_url_read(&url, conf->url, diag)) {
+    if (!gw_redis_check(conf, diag) || !gw_redis_url_read(&url, conf->url, diag)) {
         return NULL;
     }
     struct gw_redis *r = gw_mem_alloc(sizeof(*r));
     r->url = url;
     r->password_file = gw_mem_strdup(conf->password_file);
     r->password = gw_mem_strdup(conf->password);
+    gw_redis_tls_copy(&r->tls, &conf->tls);
     r->timeout_ms = conf->timeout_ms > 0 ? (uint64_t)conf->timeout_ms : 1;
     r->reply_bytes = conf->reply_bytes;
     r->base = base;

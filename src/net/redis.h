@@ -1,12 +1,11 @@
 /*
  * redis.h - one connection to a Redis, kept up.
  *
- * Wraps hiredis' asynchronous context: connects (names by evdns, never blocking), logs in,
- * selects the database, pings; when the connection breaks it comes back after a jittered pause
- * of 100 ms to 2 s.  Commands are answered in order, each exactly once, each with a deadline.
- * An answer that does not come in time ends the connection, because a server that is frozen
- * or cut off looks just like that.  All of it may be called from all of its callbacks,
- * gw_redis_close() too.  One event base, one thread.
+ * Connects (names by evdns, never blocking; TLS), logs in, selects the database, pings; when the
+ * connection breaks it comes back after a jittered pause of 100 ms to 2 s.  Commands are answered
+ * in order, each exactly once, each with a deadline. An answer that does not come in time ends the
+ * connection, because a server that is frozen or cut off looks just like that.  All of it may be
+ * called from all of its callbacks, gw_redis_close() too.  One event base, one thread.
  */
 #ifndef GW_NET_REDIS_H
 #define GW_NET_REDIS_H
@@ -15,15 +14,27 @@
 #include <hiredis/hiredis.h>
 
 #include "base/diag.h"
+#include "config/schema.h"
 
 struct gw_redis;
 
+/* TLS, when the URL is rediss://.  Each text may be NULL or "". */
+struct gw_redis_tls_conf {
+    const char *ca_file;                     /* else the system's */
+    const char *certificate_file, *key_file; /* ours, PEM; both or none */
+    const char *server_name;                 /* that its certificate is for; else the URL's host */
+    bool insecure_skip_verify;
+};
+
+extern const struct gw_setting gw_redis_tls_rows[]; /* a section `tls` of that */
+
 struct gw_redis_conf {
-    const char *url;           /* see redis_url.h; copied */
-    const char *password_file; /* or NULL; copied; read at each connect */
-    const char *password;      /* or NULL; copied: instead, for who may not read files */
-    long long timeout_ms;      /* to connect, and of a command */
-    size_t reply_bytes;        /* of one reply at most: more ends the connection */
+    const char *url;              /* see redis_url.h; copied */
+    const char *password_file;    /* or NULL; copied; read at each connect */
+    const char *password;         /* or NULL; copied: instead, for who may not read files */
+    struct gw_redis_tls_conf tls; /* copied; its files are read at each connect */
+    long long timeout_ms;         /* to connect, and of a command */
+    size_t reply_bytes;           /* of one reply at most: more ends the connection */
 };
 
 struct gw_redis_events {
@@ -36,7 +47,9 @@ struct gw_redis_events {
 typedef void gw_redis_done_fn(void *arg, const redisReply *reply, const char *error);
 
 /* Would it be opened?  False: see diag. */
-bool gw_redis_check_url(const char *url, struct gw_diag *diag);
+bool gw_redis_check(const struct gw_redis_conf *conf, struct gw_diag *diag);
+/* The same for who may read no files, and so has no TLS. */
+bool gw_redis_check_plain(const char *url, struct gw_diag *diag);
 
 /* NULL: see diag.  events may be NULL; they come from the event loop only. */
 struct gw_redis *gw_redis_open(const struct gw_redis_conf *conf, struct event_base *base,

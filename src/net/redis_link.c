@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/ssl.h>
+
 #include "base/buf.h"
 #include "base/mem.h"
 #include "net/redis_name.h"
@@ -20,6 +22,8 @@ struct gw_redis_link {
     struct gw_redis_link_conf conf;
     char *host, *path;
     int port;
+    SSL_CTX *tls; /* a reference, or NULL */
+    char *tls_name;
     struct gw_redis_name *name; /* while it is being looked up */
     struct gw_redis_wire wire;
     struct event *start, *readable, *writable; /* the latter two NULL: not dialled yet */
@@ -103,6 +107,8 @@ destroy(struct gw_redis_link *link)
     gw_redis_wire_close(&link->wire);
     redisReaderFree(link->reader);
     gw_buf_fini(&link->out);
+    SSL_CTX_free(link->tls);
+    free(link->tls_name);
     free(link->host);
     free(link->path);
     free(link);
@@ -203,9 +209,12 @@ read_some(struct gw_redis_link *link)
         if (!give_replies(link)) {
             return false;
         }
-        if ((size_t)n < sizeof(bytes)) {
-            break; /* that was all, very likely: the event tells if not */
+        if ((size_t)n < sizeof(bytes) && !gw_redis_wire_has_more(&link->wire)) {
+            return true; /* that was all, very likely: the event tells if not */
         }
+    }
+    if (gw_redis_wire_has_more(&link->wire)) {
+        event_active(link->readable, EV_READ, 0);
     }
     return true;
 }
@@ -237,7 +246,9 @@ on_readable(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     enter(link);
-    (void)read_some(link);
+    if (read_some(link) && link->out.n > 0) {
+        (void)write_some(link); /* TLS' handshake may have been waited for */
+    }
     leave(link);
 }
 
@@ -259,8 +270,8 @@ on_writable(evutil_socket_t fd, short what, void *arg)
     }
     if (arrived <= 0) {
         (void)wait_for(link, arrived, text);
-    } else {
-        (void)write_some(link);
+    } else if (write_some(link) && link->wire.tls != NULL) {
+        (void)read_some(link); /* which may have waited to write */
     }
     leave(link);
 }
@@ -285,6 +296,9 @@ connect_to(struct gw_redis_link *link, const char *address)
                   ? gw_redis_wire_unix(&link->wire, link->path, text, sizeof(text))
                   : gw_redis_wire_tcp(&link->wire, address, link->port, text, sizeof(text));
 
+    if (ok && link->tls != NULL) {
+        ok = gw_redis_wire_secure(&link->wire, link->tls, link->tls_name, text, sizeof(text));
+    }
     if (ok) {
         watch(link);
     } else {
@@ -331,7 +345,8 @@ on_start(evutil_socket_t fd, short what, void *arg)
 }
 
 struct gw_redis_link *
-gw_redis_link_dial(const struct gw_redis_link_conf *conf, const struct gw_redis_place *to)
+gw_redis_link_dial(const struct gw_redis_link_conf *conf, const struct gw_redis_place *to,
+                   SSL_CTX *tls, const char *name)
 {
     struct gw_redis_link *link = gw_mem_alloc(sizeof(*link));
 
@@ -339,6 +354,11 @@ gw_redis_link_dial(const struct gw_redis_link_conf *conf, const struct gw_redis_
     link->host = gw_mem_strdup(to->host);
     link->path = gw_mem_strdup(to->path);
     link->port = to->port;
+    if (tls != NULL) {
+        (void)SSL_CTX_up_ref(tls);
+        link->tls = tls;
+        link->tls_name = gw_mem_strdup(name);
+    }
     link->wire.fd = -1;
     link->reader = redisReaderCreate();
     link->start = event_new(conf->base, -1, 0, on_start, link);
@@ -360,6 +380,20 @@ gw_redis_link_free(struct gw_redis_link *link)
     if (link->depth == 0) {
         destroy(link);
     }
+}
+
+const char *
+gw_redis_link_doing(const struct gw_redis_link *link)
+{
+    if (link->readable == NULL) {
+        return "looking its name up";
+    }
+    if (!link->wire.connected) {
+        return "connecting";
+    }
+    return gw_redis_wire_is_greeting(&link->wire)
+               ? "in TLS' handshake; does it speak TLS on this port?"
+               : "logging in";
 }
 
 void

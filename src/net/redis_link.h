@@ -10,6 +10,7 @@
 
 #include <event2/event.h>
 #include <hiredis/hiredis.h>
+#include <openssl/types.h>
 
 struct gw_redis_link;
 
@@ -31,10 +32,15 @@ struct gw_redis_link_conf {
     void *owner;
 };
 
-/* Begins to connect; the place is copied. */
+/* Begins to connect; the place is copied.  With tls (a reference of the link's own), the server has
+ * to prove to be `name`. */
 struct gw_redis_link *gw_redis_link_dial(const struct gw_redis_link_conf *conf,
-                                         const struct gw_redis_place *to);
+                                         const struct gw_redis_place *to, SSL_CTX *tls,
+                                         const char *name);
 void gw_redis_link_free(struct gw_redis_link *link); /* NULL is fine */
+
+/* What it does while it is not up yet, for people: "connecting". */
+const char *gw_redis_link_doing(const struct gw_redis_link *link);
 
 /* Goes out with the next turn of the event loop, and once it is connected. */
 void gw_redis_link_write(struct gw_redis_link *link, const char *bytes, size_t n);

@@ -11,8 +11,8 @@ static bool
 fail(struct gw_redis_url *u, struct gw_diag *diag, const char *what)
 {
     gw_diag_error(diag, (struct gw_place){0},
-                  "the Redis URL is not usable: %s (redis://[user@]host[:port][/db], or "
-                  "unix:/path[?db=n])",
+                  "the Redis URL is not usable: %s (redis:// or rediss://[user@]host[:port][/db], "
+                  "or unix:/path[?db=n])",
                   what);
     gw_redis_url_fini(u);
     return false;
@@ -109,11 +109,10 @@ gw_redis_url_read(struct gw_redis_url *u, const char *text, struct gw_diag *diag
     } else if (gw_str_has_prefix(s, GW_STR("redis://"))) {
         ok = read_tcp(u, gw_str_skip(s, sizeof("redis://") - 1), diag);
     } else if (gw_str_has_prefix(s, GW_STR("rediss://"))) {
-        ok = fail(u, diag,
-                  "rediss:// (TLS) is not spoken yet; use a unix socket, a TLS tunnel such as "
-                  "stunnel, or a private network");
+        u->tls = true;
+        ok = read_tcp(u, gw_str_skip(s, sizeof("rediss://") - 1), diag);
     } else {
-        ok = fail(u, diag, "it must begin with redis:// or unix:");
+        ok = fail(u, diag, "it must begin with redis://, rediss:// or unix:");
     }
     if (!ok) {
         return false;
@@ -121,8 +120,8 @@ gw_redis_url_read(struct gw_redis_url *u, const char *text, struct gw_diag *diag
     if (u->path != NULL) {
         gw_buf_printf(&shown, "unix:%s", u->path);
     } else {
-        gw_buf_printf(&shown, strchr(u->host, ':') == NULL ? "redis://%s:%d" : "redis://[%s]:%d",
-                      u->host, u->port);
+        gw_buf_printf(&shown, strchr(u->host, ':') == NULL ? "%s://%s:%d" : "%s://[%s]:%d",
+                      u->tls ? "rediss" : "redis", u->host, u->port);
     }
     u->text = shown.p;
     return true;

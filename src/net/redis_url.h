@@ -1,4 +1,7 @@
-/* redis_url.h - where a Redis is: redis://[user@]host[:port][/db] or unix:/path[?db=n]. */
+/*
+ * redis_url.h - where a Redis is: redis://[user@]host[:port][/db], rediss:// (the same, by TLS) or
+ * unix:/path[?db=n].
+ */
 #ifndef GW_NET_REDIS_URL_H
 #define GW_NET_REDIS_URL_H
 
@@ -11,6 +14,7 @@ struct gw_redis_url {
     char *path; /* of the unix socket, or NULL */
     int port;
     int db;
+    bool tls;
     char *text; /* for people: no user, no password */
 };
 

@@ -9,6 +9,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <openssl/err.h>
+
+#include "net/redis_tls.h"
+
 static bool
 say_errno(int error, char *text, size_t size)
 {
@@ -68,9 +72,19 @@ gw_redis_wire_unix(struct gw_redis_wire *w, const char *path, char *text, size_t
     return begin(w, &un, sizeof(un), text, size);
 }
 
+bool
+gw_redis_wire_secure(struct gw_redis_wire *w, SSL_CTX *ctx, const char *name, char *text,
+                     size_t size)
+{
+    w->tls = gw_redis_tls_session(ctx, w->fd, name, text, size);
+    return w->tls != NULL;
+}
+
 void
 gw_redis_wire_close(struct gw_redis_wire *w)
 {
+    SSL_free(w->tls);
+    w->tls = NULL;
     if (w->fd >= 0) {
         (void)close(w->fd);
         w->fd = -1;
@@ -92,9 +106,72 @@ gw_redis_wire_arrive(struct gw_redis_wire *w, char *text, size_t size)
     return 1;
 }
 
+/* What became of a call that moved nothing.  The handshake is part of the first ones. */
+static long
+tls_got(struct gw_redis_wire *w, int result, char *text, size_t size)
+{
+    int error = errno;
+
+    switch (SSL_get_error(w->tls, result)) {
+    case SSL_ERROR_WANT_READ:
+        return GW_REDIS_WIRE_WAIT_READ;
+    case SSL_ERROR_WANT_WRITE:
+        return GW_REDIS_WIRE_WAIT_WRITE;
+    case SSL_ERROR_ZERO_RETURN:
+        return GW_REDIS_WIRE_END;
+    case SSL_ERROR_SYSCALL:
+        if (ERR_peek_error() == 0) {
+            (void)say_errno(error, text, size);
+            return error == 0 ? GW_REDIS_WIRE_END : GW_REDIS_WIRE_FAILED;
+        }
+        break;
+    default:
+        break;
+    }
+    gw_redis_tls_say(w->tls, text, size);
+    return GW_REDIS_WIRE_FAILED;
+}
+
+bool
+gw_redis_wire_is_greeting(const struct gw_redis_wire *w)
+{
+    return w->tls != NULL && SSL_is_init_finished(w->tls) == 0;
+}
+
+bool
+gw_redis_wire_has_more(const struct gw_redis_wire *w)
+{
+    return w->tls != NULL && SSL_pending(w->tls) > 0;
+}
+
+static long
+tls_read(struct gw_redis_wire *w, char *into, size_t n, char *text, size_t size)
+{
+    size_t got = 0;
+
+    ERR_clear_error();
+    errno = 0;
+    int ok = SSL_read_ex(w->tls, into, n, &got);
+    return ok == 1 ? (long)got : tls_got(w, ok, text, size);
+}
+
+static long
+tls_write(struct gw_redis_wire *w, const char *bytes, size_t n, char *text, size_t size)
+{
+    size_t put = 0;
+
+    ERR_clear_error();
+    errno = 0;
+    int ok = SSL_write_ex(w->tls, bytes, n, &put);
+    return ok == 1 ? (long)put : tls_got(w, ok, text, size);
+}
+
 long
 gw_redis_wire_read(struct gw_redis_wire *w, char *into, size_t n, char *text, size_t size)
 {
+    if (w->tls != NULL) {
+        return tls_read(w, into, n, text, size);
+    }
     ssize_t got = read(w->fd, into, n);
 
     if (got >= 0) {
@@ -110,6 +187,9 @@ gw_redis_wire_read(struct gw_redis_wire *w, char *into, size_t n, char *text, si
 long
 gw_redis_wire_write(struct gw_redis_wire *w, const char *bytes, size_t n, char *text, size_t size)
 {
+    if (w->tls != NULL) {
+        return tls_write(w, bytes, n, text, size);
+    }
     ssize_t put = write(w->fd, bytes, n);
 
     if (put > 0) {

@@ -21,10 +21,11 @@ gw_store_place_read(struct gw_place_of_store *p, const char *text, const char *p
         }
         return true;
     }
-    if (strncmp(text, "redis://", 8) != 0 && strncmp(text, "unix:", 5) != 0) {
+    if (strncmp(text, "redis://", 8) != 0 && strncmp(text, "rediss://", 9) != 0 &&
+        strncmp(text, "unix:", 5) != 0) {
         gw_diag_error(diag, (struct gw_place){0},
-                      "\"%s\" is no store: write sqlite:PATH, redis://[USER@]HOST[:PORT][/DB] or "
-                      "unix:PATH[?db=N]",
+                      "\"%s\" is no store: write sqlite:PATH, redis:// or "
+                      "rediss://[USER@]HOST[:PORT][/DB], or unix:PATH[?db=N]",
                       text);
         return false;
     }
@@ -33,5 +34,5 @@ gw_store_place_read(struct gw_place_of_store *p, const char *text, const char *p
                                                .password_file = password_file,
                                                .prefix = prefix == NULL ? "{ksgate}:" : prefix,
                                                .timeout_ms = TIMEOUT_MS};
-    return gw_redis_check_url(text, diag);
+    return gw_redis_check(&(struct gw_redis_conf){.url = text}, diag);
 }

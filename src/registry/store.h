@@ -10,6 +10,7 @@
 
 #include <event2/event.h>
 
+#include "net/redis.h"
 #include "registry/object.h"
 
 enum gw_store_result {
@@ -79,10 +80,11 @@ struct gw_registry_sqlite {
 };
 
 struct gw_registry_redis {
-    const char *url;           /* redis://[user@]host[:port][/db] or unix:/path[?db=n] */
+    const char *url;           /* see net/redis_url.h */
     const char *password_file; /* or NULL */
-    const char *prefix;        /* "{ksgate}:" */
-    long long timeout_ms;      /* of one command */
+    struct gw_redis_tls_conf tls;
+    const char *prefix;   /* "{ksgate}:" */
+    long long timeout_ms; /* of one command */
 };
 
 extern const struct gw_store_driver gw_store_sqlite, gw_store_redis;

@@ -327,6 +327,7 @@ open_store(const void *conf, struct event_base *base, const struct gw_store_even
     const struct gw_registry_redis *c = conf;
     struct gw_redis_conf redis = {.url = c->url,
                                   .password_file = c->password_file,
+                                  .tls = c->tls,
                                   .timeout_ms = c->timeout_ms,
                                   .reply_bytes = REPLY_BYTES};
     struct timeval second = {.tv_sec = TICK_MS / 1000, .tv_usec = TICK_MS % 1000 * 1000L};

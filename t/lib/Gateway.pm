@@ -147,6 +147,14 @@ sub admin_socket { return "$_[0]{dir}/admin.sock" }
 # Starts it and waits until it is ready.
 sub start {
     my ($self) = @_;
+    $self->begin;
+    $self->{process}->wait_until('ready', sub { $self->ready });
+    return $self;
+}
+
+# Starts it, ready or not.
+sub begin {
+    my ($self) = @_;
     $self->{process} = Gateway::Process->new(
         command => [
             $self->{files} ? ('sh', '-c', 'ulimit -n "$0" && exec "$@"', $self->{files}) : (),
@@ -157,7 +165,6 @@ sub start {
         env => $self->{env},
         crash_ok => $self->{crash_ok},
     );
-    $self->{process}->wait_until('ready', sub { $self->ready });
     return $self;
 }
 

@@ -7,15 +7,31 @@ use warnings;
 use Gateway::Client;
 use Gateway::Process qw(tempdir free_port);
 
-# new(config => [option...], password => its default user's)
+# new(config => [option...], password => its default user's,
+#     tls => {certificate =>, key =>, ca =>, clients => 'yes'|'no'})
+# With tls it has a second port for that.
 sub new {
     my ($class, %arg) = @_;
     my $self = bless {%arg, dir => tempdir(), port => free_port()}, $class;
+    $self->{tls_port} = free_port() if $self->{tls};
     return $self->start;
 }
 
 sub port { return $_[0]{port} }
+sub pid { return $_[0]{process}->pid }
 sub url { return "redis://127.0.0.1:$_[0]{port}/0" }
+sub tls_url { return "rediss://127.0.0.1:$_[0]{tls_port}/0" }
+
+sub options {
+    my ($self) = @_;
+    my $tls = $self->{tls};
+    return (
+        (map { split ' ' } @{$self->{config} || []}),
+        (defined $self->{password} ? ('--requirepass', $self->{password}) : ()),
+        ($tls ? ('--tls-port', $self->{tls_port}, '--tls-cert-file', $tls->{certificate}, '--tls-key-file', $tls->{key},
+            '--tls-ca-cert-file', $tls->{ca}, '--tls-auth-clients', $tls->{clients} // 'no') : ()),
+    );
+}
 
 # Its data survive a restart, even after a SIGKILL.
 sub start {
@@ -24,8 +40,7 @@ sub start {
         name => 'redis-server',
         log => "$self->{dir}/log",
         command => ['redis-server', '--bind', '127.0.0.1', '--port', $self->{port}, '--dir', $self->{dir},
-            '--save', '', '--appendonly', 'yes', '--appendfsync', 'no', (map { split ' ' } @{$self->{config} || []}),
-            (defined $self->{password} ? ('--requirepass', $self->{password}) : ())],
+            '--save', '', '--appendonly', 'yes', '--appendfsync', 'no', $self->options],
     );
     $self->{process}{expected_end} = 1;
     $self->{process}->wait_until('ready', sub { (eval { $self->command('PING') } // '') eq 'PONG' });
