@@ -21,6 +21,7 @@
 enum state {
     CONNECTING,
     UP,
+    LEAVING, /* the server is not the right one any more; answers are still to come */
     PAUSING
 };
 
@@ -41,6 +42,8 @@ struct gw_redis {
     unsigned tries;
     uint64_t up_ms;
     char why[256];
+    char leave_for[200]; /* why it is LEAVING */
+    bool writes;
     unsigned busy; /* calls into our owner that have not come back */
     bool closed;
 };
@@ -100,7 +103,7 @@ fail(struct gw_redis *r, const char *text)
     if (r->closed || r->state == PAUSING) {
         return;
     }
-    if (r->state == UP && gw_clock_mono_ms() - r->up_ms > STEADY_MS) {
+    if (r->state != CONNECTING && gw_clock_mono_ms() - r->up_ms > STEADY_MS) {
         r->tries = 0;
     }
     r->state = PAUSING;
@@ -155,6 +158,23 @@ log_in_further(struct gw_redis *r, const redisReply *reply)
     }
 }
 
+/* The server has not carried the command out, and will not carry out another one.  A script's error
+ * has the reason within it. */
+static bool
+is_astray(const struct gw_redis *r, const redisReply *reply)
+{
+    return reply->type == REDIS_REPLY_ERROR && r->writes &&
+           (strncmp(reply->str, "READONLY", 8) == 0 || strstr(reply->str, "-READONLY ") != NULL);
+}
+
+static void
+begin_to_leave(struct gw_redis *r, const char *text)
+{
+    r->state = LEAVING;
+    (void)snprintf(r->leave_for, sizeof(r->leave_for), "%s", text);
+    (void)snprintf(r->why, sizeof(r->why), "%s: %s", r->url.text, text);
+}
+
 static void
 on_link_reply(void *owner, const redisReply *reply)
 {
@@ -165,12 +185,20 @@ on_link_reply(void *owner, const redisReply *reply)
         return;
     }
     if (!gw_redis_queue_is_asked(&r->queue)) {
-        fail(r, reply->type == REDIS_REPLY_ERROR ? reply->str
-                                                 : "a reply to nothing that was asked");
+        fail(r,
+             reply->type == REDIS_REPLY_ERROR ? reply->str : "a reply to nothing that was asked");
         return;
     }
     enter(r);
-    gw_redis_queue_reply(&r->queue, reply);
+    if (is_astray(r, reply)) {
+        begin_to_leave(r, reply->str);
+        gw_redis_queue_refuse(&r->queue, r->why);
+    } else {
+        gw_redis_queue_reply(&r->queue, reply);
+    }
+    if (!r->closed && r->state == LEAVING && !gw_redis_queue_is_asked(&r->queue)) {
+        set_timer(r->timer, 0);
+    }
     leave(r);
 }
 
@@ -186,7 +214,8 @@ connect_now(struct gw_redis *r)
     struct gw_redis_login login = {.user = r->url.user,
                                    .password_file = r->password_file,
                                    .password = r->password,
-                                   .db = r->url.db};
+                                   .db = r->url.db,
+                                   .writes = r->writes};
     char text[200];
     SSL_CTX *tls = NULL;
 
@@ -207,7 +236,7 @@ connect_now(struct gw_redis *r)
     }
 }
 
-/* The state's time is up: the pause, or the connect's deadline. */
+/* The state's time is up: the pause, the connect's deadline, or nothing holds us here. */
 static void
 on_timer(evutil_socket_t fd, short what, void *arg)
 {
@@ -218,6 +247,10 @@ on_timer(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (r->link == NULL) {
         connect_now(r); /* again, or for the first time */
+        return;
+    }
+    if (r->state == LEAVING) {
+        fail(r, r->leave_for);
         return;
     }
     (void)snprintf(text, sizeof(text), "no connection within %llu ms (%s)",
@@ -284,6 +317,7 @@ gw_redis_open(const struct gw_redis_conf *conf, struct event_base *base,
     gw_redis_tls_copy(&r->tls, &conf->tls);
     r->timeout_ms = conf->timeout_ms > 0 ? (uint64_t)conf->timeout_ms : 1;
     r->reply_bytes = conf->reply_bytes;
+    r->writes = conf->writes;
     r->base = base;
     r->owner = owner;
     if (events != NULL) {

@@ -35,6 +35,9 @@ struct gw_redis_conf {
     struct gw_redis_tls_conf tls; /* copied; its files are read at each connect */
     long long timeout_ms;         /* to connect, and of a command */
     size_t reply_bytes;           /* of one reply at most: more ends the connection */
+    /* It has to be a master: one that says that it is a replica is not used, and one that becomes a
+     * replica is left (READONLY). */
+    bool writes;
 };
 
 struct gw_redis_events {

@@ -8,6 +8,11 @@
 
 #define PASSWORD_BYTES 1024
 
+enum kind {
+    PLAIN, /* anything but an error */
+    ROLE
+};
+
 /* Its first line.  False and errno. */
 static bool
 read_password(const char *path, char *out, int size)
@@ -29,10 +34,11 @@ read_password(const char *path, char *out, int size)
 }
 
 static void
-say(struct gw_redis_steps *steps, struct gw_redis_link *link, int argc, const char **argv)
+say(struct gw_redis_steps *steps, struct gw_redis_link *link, enum kind kind, int argc,
+    const char **argv)
 {
     assert(steps->n < GW_REDIS_STEPS);
-    steps->n++;
+    steps->kinds[steps->n++] = (int)kind;
     gw_redis_link_say(link, argc, argv);
 }
 
@@ -54,24 +60,64 @@ gw_redis_login_say(const struct gw_redis_login *l, struct gw_redis_link *link,
         return false;
     }
     if (l->user != NULL) {
-        say(steps, link, 3, (const char *[]){"AUTH", l->user, password});
+        say(steps, link, PLAIN, 3, (const char *[]){"AUTH", l->user, password});
     } else if (password[0] != '\0') {
-        say(steps, link, 2, (const char *[]){"AUTH", password});
+        say(steps, link, PLAIN, 2, (const char *[]){"AUTH", password});
     }
     explicit_bzero(password, sizeof(password));
     if (l->db != 0) {
         (void)snprintf(db, sizeof(db), "%d", l->db);
-        say(steps, link, 2, (const char *[]){"SELECT", db});
+        say(steps, link, PLAIN, 2, (const char *[]){"SELECT", db});
     }
-    say(steps, link, 1, (const char *[]){"PING"});
+    say(steps, link, PLAIN, 1, (const char *[]){"PING"});
+    if (l->writes) {
+        say(steps, link, ROLE, 1, (const char *[]){"ROLE"});
+    }
     return true;
+}
+
+static bool
+is_text(const redisReply *r)
+{
+    return r->type == REDIS_REPLY_STRING || r->type == REDIS_REPLY_STATUS;
+}
+
+/* {"slave", host, port, ...}: false, and text. */
+static bool
+judge_role(const redisReply *reply, char *text, size_t size)
+{
+    if (reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "NOPERM", 6) == 0) {
+        return true; /* a user of before ROLE was asked for: the first write tells */
+    }
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 1 || !is_text(reply->element[0])) {
+        (void)snprintf(text, size, "ROLE was answered by something unexpected");
+        return false;
+    }
+    if (strcmp(reply->element[0]->str, "master") == 0) {
+        return true;
+    }
+    if (reply->elements >= 3 && is_text(reply->element[1]) &&
+        reply->element[2]->type == REDIS_REPLY_INTEGER) {
+        (void)snprintf(text, size, "it is a replica (of %s:%lld) and takes no writes",
+                       reply->element[1]->str, reply->element[2]->integer);
+    } else {
+        (void)snprintf(text, size, "it is no master (%s)", reply->element[0]->str);
+    }
+    return false;
 }
 
 enum gw_redis_step
 gw_redis_login_reply(struct gw_redis_steps *steps, const redisReply *reply, char *text, size_t size)
 {
-    if (reply->type == REDIS_REPLY_ERROR) {
+    bool good = true;
+
+    if (steps->kinds[steps->at] == ROLE) {
+        good = judge_role(reply, text, size);
+    } else if (reply->type == REDIS_REPLY_ERROR) {
         (void)snprintf(text, size, "%s", reply->str);
+        good = false;
+    }
+    if (!good) {
         return GW_REDIS_STEP_BAD;
     }
     steps->at++;

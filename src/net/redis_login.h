@@ -14,10 +14,12 @@ struct gw_redis_login {
     const char *password_file; /* or NULL; read each time, its first line */
     const char *password;      /* or NULL: instead */
     int db;
+    bool writes; /* it has to be a master: see redis.h */
 };
 
 /* The questions that have no answer yet. */
 struct gw_redis_steps {
+    int kinds[GW_REDIS_STEPS];
     int n, at;
 };
 

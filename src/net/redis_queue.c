@@ -150,6 +150,17 @@ gw_redis_queue_reply(struct gw_redis_queue *q, const redisReply *reply)
     free_command(c);
 }
 
+void
+gw_redis_queue_refuse(struct gw_redis_queue *q, const char *text)
+{
+    struct gw_redis_pending *c = take(&q->sent);
+
+    assert(c != NULL);
+    q->was_sent = false;
+    c->done(c->arg, NULL, text);
+    free_command(c);
+}
+
 static void
 fail_list(struct gw_redis_queue *q, struct gw_redis_list *list, bool was_sent, const char *text)
 {

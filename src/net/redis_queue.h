@@ -41,6 +41,9 @@ bool gw_redis_queue_is_asked(const struct gw_redis_queue *q);
 /* The reply of the first of those. */
 void gw_redis_queue_reply(struct gw_redis_queue *q, const redisReply *reply);
 
+/* ... which says that it was not carried out: without a reply, as if it had not been sent. */
+void gw_redis_queue_refuse(struct gw_redis_queue *q, const char *text);
+
 /* All, without a reply. */
 void gw_redis_queue_fail(struct gw_redis_queue *q, const char *text);
 

@@ -23,6 +23,9 @@
 -- has written before.  So what makes room, or takes none (delete, expire, renew), begins with a
 -- command that only takes away; a put of something new begins with one that is refused.
 --
+-- A key of ours that holds something of another type is left alone, and named in the error: what
+-- needs it is refused before anything is written, the rest works.
+--
 -- Keys: epoch, revision, objects (hash), changes (stream, id REVISION-0, fields op and field),
 -- leases (sorted set, score: ms), ticked (when expire last ran).
 
@@ -30,6 +33,29 @@ local p = KEYS[1]
 local EPOCH, REVISION, OBJECTS = p .. 'epoch', p .. 'revision', p .. 'objects'
 local CHANGES, LEASES, TICKED = p .. 'changes', p .. 'leases', p .. 'ticked'
 local KEPT, HEAD, MOST_BYTES = 100000, '{"metadata":{', 8388608
+
+-- The answer of a command that reads; its errors end the script, as words for whoever called it.
+local function read(verb, key, ...)
+  local r = redis.pcall(verb, key, ...)
+  if type(r) == 'table' and r.err then
+    if string.find(r.err, 'WRONGTYPE', 1, true) then
+      r.err = 'WRONGTYPE the key ' .. key .. ' holds something that is not of ksgate: rename or delete it'
+    end
+    error({reply = r.err}, 0)
+  end
+  return r
+end
+
+-- What a write is going to touch, before it does.
+local function sound()
+  read('GET', EPOCH)
+  read('GET', REVISION)
+  read('XRANGE', CHANGES, '+', '+')
+end
+
+local function has_leases()
+  return pcall(read, 'ZRANGE', LEASES, 0, 0)
+end
 
 local function now_ms()
   local t = redis.call('TIME')
@@ -64,7 +90,7 @@ end
 
 -- What is stored: its JSON and metadata; nil when there is nothing, or nothing that is an object.
 local function stored(field)
-  local json = redis.call('HGET', OBJECTS, field)
+  local json = read('HGET', OBJECTS, field)
   if not json then return nil end
   local ok, object = pcall(cjson.decode, json)
   if not ok or type(object) ~= 'table' or type(object.metadata) ~= 'table' then return nil end
@@ -82,6 +108,7 @@ end
 
 local function lease(field, ms)
   ms = tonumber(ms) or error('ksgate: LEASE_MS must be a number')
+  if ms <= 0 and not has_leases() then return 0 end
   redis.call('ZREM', LEASES, field)
   if ms <= 0 then return 0 end
   local till = now_ms() + ms
@@ -136,6 +163,8 @@ local ops = {}
 
 function ops.put(field, json, when, revision, lease_ms, uid, created)
   check(field, json)
+  sound()
+  if (tonumber(lease_ms) or 0) > 0 then read('ZRANGE', LEASES, 0, 0) end
   local old, metadata = stored(field)
   local no = refusal(metadata, when, revision)
   if no then return answer(no, metadata and metadata.resourceVersion) end
@@ -152,11 +181,12 @@ end
 
 local function delete(field)
   redis.call('HDEL', OBJECTS, field)
-  redis.call('ZREM', LEASES, field)
+  if has_leases() then redis.call('ZREM', LEASES, field) end
   return change('delete', field)
 end
 
 function ops.delete(field, when, revision)
+  sound()
   local _, metadata = stored(field)
   if redis.call('HEXISTS', OBJECTS, field) == 0 then return answer('not_found') end
   if when == 'text' then
@@ -171,12 +201,16 @@ end
 function ops.renew(field, lease_ms)
   local _, metadata = stored(field)
   if not metadata then return answer('not_found') end
+  read('ZRANGE', LEASES, 0, 0)
   return answer('ok', metadata.resourceVersion, lease(field, lease_ms))
 end
 
 function ops.expire(limit)
+  sound()
+  read('ZRANGE', LEASES, 0, 0)
+  read('HEXISTS', OBJECTS, '')
   local now = now_ms()
-  local away = now - (tonumber(redis.call('GET', TICKED)) or now)
+  local away = now - (tonumber(read('GET', TICKED)) or now)
   redis.call('DEL', TICKED)
   redis.call('SET', TICKED, text(now))
   if away > 5000 then
@@ -196,8 +230,9 @@ function ops.expire(limit)
 end
 
 function ops.changes(since, limit)
-  local revision = tonumber(redis.call('GET', REVISION)) or 0
-  local first = redis.call('XRANGE', CHANGES, '-', '+', 'COUNT', 1)
+  local epoch = read('GET', EPOCH)
+  local revision = tonumber(read('GET', REVISION)) or 0
+  local first = read('XRANGE', CHANGES, '-', '+', 'COUNT', 1)
   local oldest = first[1] and tonumber(string.match(first[1][1], '^%d+')) or revision + 1
   local out, seen, upto, bytes = {}, {}, tonumber(since), 0
   local entries = redis.call('XRANGE', CHANGES, text(since + 1) .. '-0', '+', 'COUNT', limit)
@@ -207,7 +242,7 @@ function ops.changes(since, limit)
       if entry[2][i] == 'field' then field = entry[2][i + 1] end
     end
     if field and not seen[field] then
-      local json = redis.call('HGET', OBJECTS, field)
+      local json = read('HGET', OBJECTS, field)
       seen[field] = true
       out[#out + 1] = field
       out[#out + 1] = json
@@ -216,8 +251,12 @@ function ops.changes(since, limit)
     upto = tonumber(string.match(entry[1], '^%d+'))
     if bytes > MOST_BYTES then break end
   end
-  return {redis.call('GET', EPOCH) or '', revision, oldest, upto, out}
+  return {epoch or '', revision, oldest, upto, out}
 end
 
 local op = ops[ARGV[1]] or error('ksgate: the operation must be put, delete, renew, expire or changes')
-return op(unpack(ARGV, 2))
+local ok, answer_or_error = pcall(op, unpack(ARGV, 2))
+if ok then return answer_or_error end
+local why = type(answer_or_error) == 'table' and answer_or_error.reply or answer_or_error
+if type(why) == 'string' and string.match(why, '^%u+ ') then return redis.error_reply(why) end
+error(why, 0)

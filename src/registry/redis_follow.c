@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "registry/redis_news.h"
@@ -23,6 +24,10 @@ struct gw_follow {
     void *owner;
     struct event *again; /* after an answer that could not be used */
     bool following;      /* listed, and on the line since */
+    bool wrong_key;      /* a key of ours holds something of another type */
+    struct gw_redis_bad bad;
+    uint64_t heard_ms; /* wall clock */
+    unsigned long long ups;
     char epoch[GW_REDIS_EPOCH_MAX + 1];
     uint64_t revision;
 
@@ -51,15 +56,17 @@ forget_list(struct gw_follow *f)
 }
 
 /* A reply that is no reply to what was asked (no permission, keys of another type): nothing of
- * it is used, and the list begins again after a while. */
+ * it is used, and the list begins again after a while.  key: of ours that was asked for. */
 static void
-complain(struct gw_follow *f, const char *what, const redisReply *reply)
+complain(struct gw_follow *f, const char *what, const char *key, const redisReply *reply)
 {
     struct timeval tv = {.tv_sec = AGAIN_MS / 1000, .tv_usec = AGAIN_MS % 1000 * 1000L};
     char text[200];
 
-    (void)snprintf(text, sizeof(text), "%s: %s answered: %s", gw_redis_name(f->redis), what,
+    (void)snprintf(text, sizeof(text), "%s: %s%s%s was answered: %s", gw_redis_name(f->redis), what,
+                   key[0] == '\0' ? "" : " ", key,
                    reply->type == REDIS_REPLY_ERROR ? reply->str : "something unexpected");
+    f->wrong_key = reply->type == REDIS_REPLY_ERROR && strstr(reply->str, "WRONGTYPE") != NULL;
     (void)snprintf(f->reason, sizeof(f->reason), "an answer could not be used");
     f->following = false;
     forget_list(f);
@@ -94,6 +101,9 @@ finish_list(struct gw_follow *f)
     }
     f->scanned = NULL;
     f->following = true;
+    f->wrong_key = false;
+    gw_redis_bad_end(&f->bad);
+    f->heard_ms = gw_clock_wall_ms();
     f->revision = f->scan_revision;
     memcpy(f->epoch, f->scan_epoch, sizeof(f->epoch));
     f->events.reachable(f->owner, true, "");
@@ -115,7 +125,7 @@ on_scan_changes(void *arg, const redisReply *reply, const char *error)
         return; /* on_down() does what is to be done */
     }
     if (!gw_redis_news_read(reply, &news)) {
-        complain(f, "the script", reply);
+        complain(f, "the script", "", reply);
         return;
     }
     const char *broken = gw_redis_news_broken(&news, f->scan_epoch, f->scan_revision);
@@ -127,8 +137,7 @@ on_scan_changes(void *arg, const redisReply *reply, const char *error)
         const redisReply *field = news.fields->element[i];
         const redisReply *json = news.fields->element[i + 1];
         struct gw_str key = {field->str, (size_t)field->len};
-        struct gw_object *o =
-            json->type == REDIS_REPLY_NIL ? NULL : gw_redis_field_read(f->objects, field, json);
+        struct gw_object *o = gw_redis_field_read(f->objects, field, json, &f->bad);
 
         if (o != NULL) {
             free_object(gw_map_put(f->scanned, key, o));
@@ -157,13 +166,14 @@ on_scan(void *arg, const redisReply *reply, const char *error)
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
         reply->element[0]->type != REDIS_REPLY_STRING ||
         reply->element[1]->type != REDIS_REPLY_ARRAY) {
-        complain(f, "HSCAN", reply);
+        complain(f, "HSCAN", f->objects, reply);
         return;
     }
     const redisReply *pairs = reply->element[1];
     for (size_t i = 0; i + 1 < pairs->elements; i += 2) {
         const redisReply *field = pairs->element[i];
-        struct gw_object *o = gw_redis_field_read(f->objects, field, pairs->element[i + 1]);
+        struct gw_object *o =
+            gw_redis_field_read(f->objects, field, pairs->element[i + 1], &f->bad);
 
         /* a field may come twice: the later one is as new or newer */
         if (o != NULL) {
@@ -195,7 +205,7 @@ on_start(void *arg, const redisReply *reply, const char *error)
         return;
     }
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2) {
-        complain(f, "MGET", reply);
+        complain(f, "MGET", f->epoch_key, reply);
         return;
     }
     const char *epoch = reply->element[0]->str;
@@ -218,6 +228,7 @@ start_list(struct gw_follow *f, const char *reason)
     f->following = false;
     forget_list(f);
     f->scanned = gw_map_new();
+    gw_redis_bad_begin(&f->bad);
     gw_redis_send(f->redis, &c, on_start, f);
 }
 
@@ -241,8 +252,7 @@ give_changes(struct gw_follow *f, const struct gw_redis_news *news)
     for (size_t i = 0; i < news->fields->elements; i += 2) {
         const redisReply *field = news->fields->element[i];
         const redisReply *json = news->fields->element[i + 1];
-        struct gw_object *o =
-            json->type == REDIS_REPLY_NIL ? NULL : gw_redis_field_read(f->objects, field, json);
+        struct gw_object *o = gw_redis_field_read(f->objects, field, json, &f->bad);
 
         if (o != NULL || json->type == REDIS_REPLY_NIL) {
             changes[n++] = (struct gw_change){.key = gw_mem_strdup(field->str),
@@ -270,7 +280,7 @@ on_changes(void *arg, const redisReply *reply, const char *error)
         return;
     }
     if (!gw_redis_news_read(reply, &news)) {
-        complain(f, "the script", reply);
+        complain(f, "the script", "", reply);
         return;
     }
     const char *broken = f->following ? gw_redis_news_broken(&news, f->epoch, f->revision)
@@ -279,6 +289,7 @@ on_changes(void *arg, const redisReply *reply, const char *error)
         start_list(f, broken);
         return;
     }
+    f->heard_ms = gw_clock_wall_ms();
     if (news.upto > f->revision) {
         give_changes(f, &news);
     }
@@ -310,7 +321,7 @@ on_wake(void *arg, const redisReply *reply, const char *error)
         return;
     }
     if (reply->type == REDIS_REPLY_ERROR) {
-        complain(f, "XREAD", reply);
+        complain(f, "XREAD", f->changes, reply);
     } else {
         ask_changes(f); /* woken or not: the script tells, and checks the line */
     }
@@ -334,6 +345,7 @@ on_up(void *owner)
 {
     struct gw_follow *f = owner;
 
+    f->ups++;
     start_list(f, f->reason);
 }
 
@@ -374,6 +386,7 @@ gw_follow_open(const struct gw_redis_conf *conf, const char *prefix, struct even
     }
     f->again = event_new(base, -1, 0, on_again, f);
     assert(f->again != NULL);
+    gw_redis_bad_init(&f->bad);
     f->prefix = gw_mem_strdup(prefix);
     f->objects = key_of(prefix, "objects");
     f->changes = key_of(prefix, "changes");
@@ -393,6 +406,7 @@ gw_follow_close(struct gw_follow *f)
     gw_redis_close(f->redis);
     event_free(f->again);
     forget_list(f);
+    gw_redis_bad_fini(&f->bad);
     free(f->prefix);
     free(f->objects);
     free(f->changes);
@@ -405,4 +419,13 @@ bool
 gw_follow_has_seen(const struct gw_follow *f, const char *epoch, uint64_t revision)
 {
     return f->following && strcmp(f->epoch, epoch) == 0 && f->revision >= revision;
+}
+
+void
+gw_follow_status(const struct gw_follow *f, struct gw_store_status *out, bool *wrong_key)
+{
+    out->heard_ms = f->heard_ms;
+    out->reconnects = f->ups > 0 ? f->ups - 1 : 0;
+    out->quarantined = gw_map_count(f->bad.fields);
+    *wrong_key = f->wrong_key;
 }

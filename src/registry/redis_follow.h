@@ -24,4 +24,8 @@ void gw_follow_close(struct gw_follow *f); /* NULL is fine */
 /* Whether the owner has been given the revision of that epoch. */
 bool gw_follow_has_seen(const struct gw_follow *f, const char *epoch, uint64_t revision);
 
+/* Its part of the store's state: when it heard last, the fields in quarantine, its reconnects; and
+ * whether a key holds something of another type. */
+void gw_follow_status(const struct gw_follow *f, struct gw_store_status *out, bool *wrong_key);
+
 #endif

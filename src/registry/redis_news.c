@@ -5,22 +5,69 @@
 #include "base/log.h"
 #include "registry/splice.h"
 
+void
+gw_redis_bad_init(struct gw_redis_bad *bad)
+{
+    *bad = (struct gw_redis_bad){.fields = gw_map_new()};
+}
+
+void
+gw_redis_bad_fini(struct gw_redis_bad *bad)
+{
+    gw_map_free(bad->fields, NULL);
+}
+
+void
+gw_redis_bad_begin(struct gw_redis_bad *bad)
+{
+    bad->list = 1 - bad->list;
+}
+
+void
+gw_redis_bad_end(struct gw_redis_bad *bad)
+{
+    struct gw_map *left = gw_map_new();
+    struct gw_str field;
+    size_t at = 0;
+    void *mark;
+
+    while (gw_map_next(bad->fields, &at, &field, &mark)) {
+        if (mark == &bad->marks[bad->list]) {
+            (void)gw_map_put(left, field, mark);
+        }
+    }
+    gw_map_free(bad->fields, NULL);
+    bad->fields = left;
+}
+
+static void
+note(struct gw_redis_bad *bad, const char *hash, struct gw_str field, const char *why)
+{
+    if (gw_map_put(bad->fields, field, &bad->marks[bad->list]) == NULL) {
+        gw_log_warn("registry: field \"%.300s\" of %s is no object and is skipped: %s", field.p,
+                    hash, why);
+    }
+}
+
 struct gw_object *
-gw_redis_field_read(const char *hash, const redisReply *field, const redisReply *json)
+gw_redis_field_read(const char *hash, const redisReply *field, const redisReply *json,
+                    struct gw_redis_bad *bad)
 {
     struct gw_diag diag = {0};
     struct gw_object *o = NULL;
 
-    if (field->type != REDIS_REPLY_STRING || json->type != REDIS_REPLY_STRING) {
+    if (field->type != REDIS_REPLY_STRING) {
         gw_log_warn("registry: something in %s is no text and is skipped", hash);
         return NULL;
     }
-    if (strlen(field->str) == (size_t)field->len) {
+    struct gw_str key = {field->str, (size_t)field->len};
+    if (json->type == REDIS_REPLY_STRING && strlen(field->str) == key.n) {
         o = gw_splice_read((struct gw_str){json->str, (size_t)json->len}, field->str, &diag);
     }
-    if (o == NULL) {
-        gw_log_warn("registry: field \"%.300s\" of %s is no object and is skipped: %s", field->str,
-                    hash, gw_diag_first(&diag));
+    if (o == NULL && json->type != REDIS_REPLY_NIL) {
+        note(bad, hash, key, gw_diag_first(&diag));
+    } else {
+        (void)gw_map_take(bad->fields, key);
     }
     gw_diag_fini(&diag);
     return o;

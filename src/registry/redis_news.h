@@ -4,6 +4,7 @@
 
 #include <hiredis/hiredis.h>
 
+#include "base/map.h"
 #include "registry/object.h"
 
 #define GW_REDIS_EPOCH_MAX 40 /* of an epoch, which is as long as a SHA-1; more is cut */
@@ -22,8 +23,20 @@ bool gw_redis_news_read(const redisReply *reply, struct gw_redis_news *news);
 const char *gw_redis_news_broken(const struct gw_redis_news *news, const char *epoch,
                                  uint64_t revision);
 
-/* The object of a field of the hash, or NULL and it was logged. */
+/* The fields of the hash that are no objects. */
+struct gw_redis_bad {
+    struct gw_map *fields; /* to a mark: of which list they are */
+    char marks[2];
+    int list; /* 0 or 1: the present one's */
+};
+void gw_redis_bad_init(struct gw_redis_bad *bad);
+void gw_redis_bad_fini(struct gw_redis_bad *bad);
+void gw_redis_bad_begin(struct gw_redis_bad *bad); /* all fields are going to be read */
+void gw_redis_bad_end(struct gw_redis_bad *bad);   /* they were: the others are gone */
+
+/* The object of a field of the hash; or NULL, and it is in `bad`, and logged if it was not before.
+ * json may be nil: no object, and well. */
 struct gw_object *gw_redis_field_read(const char *hash, const redisReply *field,
-                                      const redisReply *json);
+                                      const redisReply *json, struct gw_redis_bad *bad);
 
 #endif

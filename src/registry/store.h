@@ -50,6 +50,14 @@ struct gw_store_events {
     void (*reachable)(void *owner, bool yes, const char *text);
 };
 
+/* How a driver is doing. */
+struct gw_store_status {
+    uint64_t heard_ms;             /* wall clock of the last good answer; 0: none, or not counted */
+    unsigned long long reconnects; /* connections beyond the first */
+    size_t quarantined;            /* stored things that can't be used, and are left alone */
+    char text[200];                /* why it can't be used; "": it can */
+};
+
 /* One write.  lease_ms 0: none.  With a lease the object disappears when it is not written or
  * renewed again within it, by the registry's clock. */
 struct gw_store_put {
@@ -72,6 +80,8 @@ struct gw_store_driver {
     /* Renews the lease of a stored object without a new revision. */
     void (*renew)(void *store, const char *key, long long lease_ms, gw_store_done_fn *done,
                   void *arg);
+    /* NULL: there is nothing to tell. */
+    void (*status)(void *store, struct gw_store_status *out);
     void (*close)(void *store); /* pending calls are answered UNAVAILABLE first */
 };
 

@@ -25,6 +25,8 @@ struct waiting {
     void *arg;
 };
 
+#define CAUSES 8 /* of one time away, that are remembered as told */
+
 struct store {
     struct gw_redis *writer;
     struct gw_follow *follow;
@@ -34,7 +36,12 @@ struct store {
     void *owner;
     struct event *tick;
     bool writer_up, follow_up;
-    bool up, told; /* what the owner was told, and whether */
+    char ticking[200];  /* why leases can't be ended; "": they can */
+    bool up;            /* what the owner was told last */
+    char *told[CAUSES]; /* why it is away, as the owner was told; NULL: no more */
+    unsigned n_told;
+    char why[200]; /* the latest of it */
+    unsigned long long writer_ups;
     struct waiting *first, **last;
 };
 
@@ -47,14 +54,52 @@ struct write {
 };
 
 static void
+forget_told(struct store *s)
+{
+    for (unsigned i = 0; i < CAUSES; i++) {
+        free(s->told[i]);
+        s->told[i] = NULL;
+    }
+    s->n_told = 0;
+}
+
+static bool
+was_told(const struct store *s, const char *text)
+{
+    for (unsigned i = 0; i < CAUSES; i++) {
+        if (s->told[i] != NULL && strcmp(s->told[i], text) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Each cause once while it is away: they may alternate, two times a second. */
+static void
 tell(struct store *s, const char *text)
 {
-    bool up = s->writer_up && s->follow_up;
+    bool up = s->writer_up && s->follow_up && s->ticking[0] == '\0';
 
-    if (up != s->up || (!up && !s->told && text[0] != '\0')) {
-        s->up = up;
-        s->told = true;
-        s->events.reachable(s->owner, up, text);
+    if (up) {
+        s->why[0] = '\0';
+        forget_told(s);
+        if (!s->up) {
+            s->up = true;
+            s->events.reachable(s->owner, true, "");
+        }
+        return;
+    }
+    if (text[0] == '\0') {
+        return; /* one of two is back */
+    }
+    (void)snprintf(s->why, sizeof(s->why), "%s", text);
+    if (s->up || !was_told(s, text)) {
+        char **at = &s->told[s->n_told++ % CAUSES];
+
+        free(*at);
+        *at = gw_mem_strdup(text);
+        s->up = false;
+        s->events.reachable(s->owner, false, text);
     }
 }
 
@@ -119,6 +164,8 @@ on_writer_up(void *owner)
     struct store *s = owner;
 
     s->writer_up = true;
+    s->writer_ups++;
+    s->ticking[0] = '\0'; /* found out anew */
     tell(s, "");
 }
 
@@ -137,10 +184,17 @@ on_expired(void *arg, const redisReply *reply, const char *error)
     struct store *s = arg;
 
     (void)error;
-    if (reply != NULL && reply->type == REDIS_REPLY_ERROR) {
-        gw_log_warn("registry: %s: ended leases can't be removed: %s", gw_redis_name(s->writer),
-                    reply->str);
+    if (reply == NULL) {
+        return; /* on_writer_down() tells */
     }
+    if (reply->type != REDIS_REPLY_ERROR) {
+        s->ticking[0] = '\0';
+        tell(s, "");
+        return;
+    }
+    (void)snprintf(s->ticking, sizeof(s->ticking), "%s: leases can't be ended: %s",
+                   gw_redis_name(s->writer), reply->str);
+    tell(s, s->ticking);
 }
 
 /* Each second: ends leases, and finds a server that does not answer any more. */
@@ -329,7 +383,8 @@ open_store(const void *conf, struct event_base *base, const struct gw_store_even
                                   .password_file = c->password_file,
                                   .tls = c->tls,
                                   .timeout_ms = c->timeout_ms,
-                                  .reply_bytes = REPLY_BYTES};
+                                  .reply_bytes = REPLY_BYTES,
+                                  .writes = true};
     struct timeval second = {.tv_sec = TICK_MS / 1000, .tv_usec = TICK_MS % 1000 * 1000L};
     struct store *s = gw_mem_alloc(sizeof(*s));
 
@@ -360,8 +415,22 @@ close_store(void *store)
     gw_redis_close(s->writer);
     settle(s, UINT64_MAX);
     gw_follow_close(s->follow);
+    forget_told(s);
     free(s->prefix);
     free(s);
+}
+
+static void
+status(void *store, struct gw_store_status *out)
+{
+    const struct store *s = store;
+
+    bool wrong_key = false;
+
+    gw_follow_status(s->follow, out, &wrong_key);
+    out->quarantined += wrong_key || strstr(s->ticking, "WRONGTYPE") != NULL;
+    out->reconnects += s->writer_ups > 0 ? s->writer_ups - 1 : 0;
+    (void)snprintf(out->text, sizeof(out->text), "%s", s->why);
 }
 
 const struct gw_store_driver gw_store_redis = {
@@ -370,5 +439,6 @@ const struct gw_store_driver gw_store_redis = {
     .put = put,
     .remove = remove_object,
     .renew = renew,
+    .status = status,
     .close = close_store,
 };

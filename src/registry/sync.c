@@ -206,6 +206,7 @@ on_reachable(void *owner, bool yes, const char *text)
     struct gw_sync *s = owner;
 
     gw_settle_reachable(s->settle, yes);
+    s->status.reachable = yes;
     if (!yes) {
         gw_log_warn("registry: can't be reached: %s; %zu objects that are known stay in use", text,
                     gw_known_count(s->known));
@@ -368,6 +369,12 @@ gw_sync_status(struct gw_sync *s, struct gw_sync_status *out)
     *out = s->status;
     out->revision = gw_known_revision(s->known);
     out->objects = gw_known_count(s->known) + gw_watch_count(s->watch) - s->shadowed;
+    if (s->driver->status != NULL) {
+        s->driver->status(s->store, &out->store);
+        if (!out->reachable && out->store.text[0] != '\0') { /* said once, but it may change */
+            memcpy(out->text, out->store.text, sizeof(out->text));
+        }
+    }
 }
 
 struct gw_news *

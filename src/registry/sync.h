@@ -36,6 +36,8 @@ struct gw_sync_status {
     uint64_t revision;
     size_t objects;
     char text[200]; /* why it is not fresh */
+    bool reachable; /* the store, now */
+    struct gw_store_status store;
 };
 
 struct gw_sync;

@@ -47,6 +47,34 @@ gw_admin_is_outdated(char **why)
 }
 
 static void
+store_metrics(struct gw_buf *out, const struct gw_sync_status *status)
+{
+    gw_buf_printf(
+        out,
+        "# HELP ksgate_registry_reachable 1 while the store answers, and does all it is "
+        "asked to.\n"
+        "# TYPE ksgate_registry_reachable gauge\n"
+        "ksgate_registry_reachable %d\n"
+        "# HELP ksgate_registry_reconnects_total Connections to Redis beyond the first "
+        "ones.\n"
+        "# TYPE ksgate_registry_reconnects_total counter\n"
+        "ksgate_registry_reconnects_total %llu\n"
+        "# HELP ksgate_registry_quarantined What is stored in Redis under our keys, can't "
+        "be used and is left alone.\n"
+        "# TYPE ksgate_registry_quarantined gauge\n"
+        "ksgate_registry_quarantined %zu\n",
+        status->reachable, status->store.reconnects, status->store.quarantined);
+    if (status->store.heard_ms > 0) {
+        gw_buf_printf(out,
+                      "# HELP ksgate_registry_heard_seconds When Redis last said that there is "
+                      "nothing newer.\n"
+                      "# TYPE ksgate_registry_heard_seconds gauge\n"
+                      "ksgate_registry_heard_seconds %.3f\n",
+                      (double)status->store.heard_ms / 1000);
+    }
+}
+
+static void
 registry_metrics(struct gw_buf *out)
 {
     static const char *const states[] = {"starting", "stale", "empty", "fresh", NULL};
@@ -72,6 +100,7 @@ registry_metrics(struct gw_buf *out)
                   "ksgate_registry_objects %zu\n",
                   (double)status.since_ms / 1000, (unsigned long long)status.revision,
                   status.objects);
+    store_metrics(out, &status);
 }
 
 static void

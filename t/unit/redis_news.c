@@ -51,11 +51,21 @@ test_fields(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct gw_object *o = gw_redis_field_read("objects", &cases[i].field, &cases[i].json);
+        struct gw_redis_bad bad;
+
+        gw_redis_bad_init(&bad);
+        struct gw_object *o = gw_redis_field_read("objects", &cases[i].field, &cases[i].json, &bad);
+        bool text = cases[i].field.type == REDIS_REPLY_STRING;
+        bool nil = cases[i].json.type == REDIS_REPLY_NIL;
 
         print_message("# case %zu\n", i);
         assert_int_equal(o != NULL, cases[i].good);
+        assert_int_equal(gw_map_count(bad.fields), text && !nil && o == NULL);
         gw_object_unref(o);
+        gw_redis_bad_begin(&bad);
+        gw_redis_bad_end(&bad); /* a list without it */
+        assert_int_equal(gw_map_count(bad.fields), 0);
+        gw_redis_bad_fini(&bad);
     }
 }
 

@@ -1,0 +1,164 @@
+# A Redis that is not as it should be: what is said, what still works, and that it mends without a restart.
+use strict;
+use warnings;
+use Test::More;
+use lib 't/lib';
+use Gateway;
+use Gateway::Load;
+use Gateway::Objects;
+use Gateway::Process qw(tempdir);
+
+my $up = upstream { [200, {}, 'up'] };
+my $file = spew(tempdir() . '/redis.pw', "right\n");
+my $redis = redis(config => ['--user ksgate on >right ~* +@all']);
+my $gw = gateway(
+    redis => $redis,
+    config => {registry => {redis => {url => 'redis://ksgate@127.0.0.1:' . $redis->port, password_file => $file, timeout => '1s'}}},
+    objects => [extension(a => $up->url), extension(reg => undef)],
+);
+my $load = Gateway::Load->new($gw, paths => ['/extensions/a/x']);
+
+sub state_of { return ($_[0] // $gw)->admin(GET => '/-/readyz')->{json}{registry} }
+sub metric { return $gw->admin(GET => '/-/metrics')->{body} =~ /^ksgate_registry_$_[0] (\S+)$/m ? $1 : undef }
+
+sub register {
+    my ($id) = @_;
+    return $gw->admin(PUT => "/-/apis/ksgate.io/v1/extensionservices/reg/endpoints/$id", {url => $up->url, leaseSeconds => 60});
+}
+
+sub said { # how often the log says so
+    my ($words) = @_;
+    return scalar(() = $gw->stderr =~ /^.* warn .*can't be reached: .*$words.*$/mg);
+}
+
+sub is_stale {
+    my ($words, $what) = @_;
+    eventually { my $s = state_of(); $s->{state} eq 'stale' && $s->{reason} =~ $words } "readyz to say why ($what)";
+    pass "$what: readyz says so";
+    eventually { !metric('reachable') } 'the metric';
+    is $gw->request(GET => '/extensions/a/x')->{body}, 'up', '... what is known is served';
+    return;
+}
+
+my $writes = 0;
+
+sub is_well {
+    my ($what) = @_;
+    eventually { state_of()->{state} eq 'fresh' } "readyz to say fresh ($what)";
+    my $name = 'w' . ++$writes;
+    eventually { $gw->admin(PUT => path_of($name), extension($name => $up->url))->{status} == 201 } "a write ($what)";
+    pass "$what: a write works again";
+    is $gw->request(GET => "/extensions/$name/x")->{status}, 200, '... and is live';
+    eventually { metric('reachable') } 'the metric';
+    return;
+}
+
+is register('one')->{status}, 201, 'an endpoint';
+is_well('at first');
+cmp_ok metric('heard_seconds'), '>', time - 60, 'when Redis was heard last is a metric';
+
+# ---- Keys of another type ----------------------------------------------------------------------------
+
+for my $key (qw(objects changes revision epoch leases ticked)) {
+    my $name = "{ksgate}:$key";
+    eventually { $redis->command('EXISTS', $name) } $name;
+    $redis->command('RENAME', $name, 'aside');
+    $redis->command('RPUSH', $name, 'foreign');
+    is_stale(qr/WRONGTYPE.*\Q$name\E|\Q$name\E.*WRONGTYPE/, "$key is a list");
+    eventually { metric('quarantined') == 1 } 'the key in quarantine';
+    my $r = $gw->admin(PUT => path_of("during-$key"), extension("during-$key" => $up->url));
+    if ($key eq 'leases' || $key eq 'ticked') {
+        is $r->{status}, 201, '... what needs no lease can be written';
+        is $gw->request(GET => "/extensions/during-$key/x")->{status}, 200, '... and is live';
+        is $gw->admin(DELETE => path_of("during-$key"))->{status}, 200, '... and can be deleted';
+    } else {
+        is $r->{status}, 503, '... a write is refused';
+        like $r->{json}{message}, qr/nothing was changed.*WRONGTYPE.*\Q$name\E/, '... by the name of the key';
+    }
+    if ($key eq 'leases') {
+        my $e = register('two');
+        is $e->{status}, 503, '... what needs one is refused';
+        like $e->{json}{message}, qr/WRONGTYPE.*leases/, '... with the reason';
+    }
+    is_deeply $redis->command('LRANGE', $name, 0, -1), ['foreign'], '... and is left alone';
+    cmp_ok said(qr/WRONGTYPE.*/), '<=', 12, '... the log is not filled';
+    $redis->command('DEL', $name);
+    $redis->command('RENAME', 'aside', $name);
+    is_well("$key is ours again");
+    eventually { metric('quarantined') == 0 } 'nothing in quarantine';
+}
+eventually { state_of()->{objects} == 10 } 'all objects';
+pass 'nothing was lost';
+
+# ---- Fields that are no objects ------------------------------------------------------------------------
+
+{
+    my $before = metric('reconnects_total');
+    $redis->command('HSET', '{ksgate}:objects', 'ksgate.io/ExtensionService//odd', '{"half":');
+    $redis->command('CLIENT', 'KILL', 'USER', 'ksgate');
+    eventually { metric('quarantined') == 1 } 'the field to be found';
+    is_well('beside a field that is no object');
+    cmp_ok metric('reconnects_total'), '>', $before, 'reconnects are counted';
+    $redis->command('CLIENT', 'KILL', 'USER', 'ksgate');
+    my $after = metric('reconnects_total');
+    eventually { metric('reconnects_total') > $after && metric('reachable') } 'another list';
+    is scalar(() = $gw->stderr =~ /field "ksgate.io\/ExtensionService\/\/odd"/g), 1, 'it is said once, with its name';
+    is $gw->admin(PUT => path_of('odd'), extension(odd => $up->url))->{status}, 201, 'a good one takes its place';
+    eventually { metric('quarantined') == 0 } 'nothing in quarantine';
+    is $gw->request(GET => '/extensions/odd/x')->{status}, 200, '... and is served';
+}
+
+# ---- The password, and what the user may -------------------------------------------------------------------
+
+{
+    $redis->command('ACL', 'SETUSER', 'ksgate', 'resetpass', '>other');
+    $redis->command('CLIENT', 'KILL', 'USER', 'ksgate');
+    is_stale(qr/WRONGPASS/, 'another password');
+    unlike $gw->stderr, qr/right|other/, '... without the password';
+    is $gw->admin(PUT => path_of('no'), extension(no => $up->url))->{status}, 503, '... a write is refused';
+    cmp_ok said('WRONGPASS'), '==', 1, '... it is said once';
+    spew($file, "other\n");
+    is_well('the file has the new one');
+}
+
+for my $case (['xread', qr/XREAD.*NOPERM/, 201], ['zrangebyscore', qr/leases can't be ended: .*(?:NOPERM|no permission|can't run)/, 201],
+    ['eval -evalsha', qr/NOPERM/, 503]) {
+    my ($command, $words, $status) = @$case;
+    my $name = 'acl-' . substr $command, 0, 4;
+    $redis->command('ACL', 'SETUSER', 'ksgate', split ' ', "-$command");
+    is_stale($words, "no permission for $command");
+    is $gw->admin(PUT => path_of($name), extension($name => $up->url))->{status}, $status, "... a write: $status";
+    (my $again = $command) =~ s/ -/ +/;
+    $redis->command('ACL', 'SETUSER', 'ksgate', split ' ', "+$again");
+    is_well("with $command");
+}
+
+# ---- A replica, and a master that becomes one ----------------------------------------------------------------
+
+{
+    my $port = Gateway::Process::free_port(); # nobody: what it has stays as it is
+    $redis->command('REPLICAOF', '127.0.0.1', $port);
+    is_stale(qr/READONLY|it is a replica \(of 127\.0\.0\.1:$port\) and takes no writes/, 'it has become a replica');
+    eventually { state_of()->{reason} =~ /it is a replica/ } 'the reason';
+    my $r = $gw->admin(PUT => path_of('no'), extension(no => $up->url));
+    is $r->{status}, 503, '... a write is refused';
+    like $r->{json}{message}, qr/nothing was changed.*(?:READONLY|it is a replica)/, '... and nothing was changed';
+    $redis->command('REPLICAOF', 'NO', 'ONE');
+    is_well('it is the master again');
+}
+
+{
+    my $replica = redis(config => ['--replicaof 127.0.0.1 ' . $redis->port]);
+    my $lost = gateway(start => 0, redis => $replica)->begin;
+    eventually { (eval { state_of($lost)->{reason} } // '') =~ /replica/ } 'a reason';
+    like state_of($lost)->{reason}, qr/it is a replica \(of 127/, 'a gateway does not read from a replica, which may lag';
+    eventually { $replica->command('INFO', 'replication') =~ /master_link_status:up/ } 'the replica to have all';
+    $replica->command('REPLICAOF', 'NO', 'ONE');
+    eventually { state_of($lost)->{state} eq 'fresh' } 'readyz to say fresh';
+    is state_of($lost)->{objects}, state_of()->{objects}, '... once it is the master, it does';
+}
+
+my $seen = $load->stop;
+is $seen->{failed}, 0, "none of $seen->{requests} requests failed beside all that" or diag explain $seen->{words};
+
+done_testing;
