@@ -85,10 +85,9 @@ for my $case (
 ) {
     my ($what, $config, $words) = @$case;
     my $g = gateway(start => 0, redis => $redis, config => $config)->begin;
-    eventually { (eval { state_of($g)->{reason} } // '') =~ /rediss:/ } "a reason ($what)";
-    my $state = state_of($g);
-    is $state->{state}, 'starting', "$what: not reached";
-    like $state->{reason}, $words, '... and that is said';
+    # A server that closes with our bytes unread resets the connection, and that may overtake its reason.
+    eventually { (eval { state_of($g)->{reason} } // '') =~ $words } "the reason ($what)", 20;
+    is state_of($g)->{state}, 'starting', "$what: is said";
     unlike $g->stderr, qr/registry: reached/, '... never reached';
     is $g->stop, 0, '... it can be stopped';
 }
@@ -104,8 +103,8 @@ for my $case (
 ) {
     my ($what, $config, $words) = @$case;
     my $g = gateway(start => 0, redis => $redis, config => $config);
-    my $r = ksgate('serve', '-c', $g->file);
-    isnt $r->{code}, 0, "$what is refused at the start";
+    my $r = ksgate('check', $g->file);
+    isnt $r->{code}, 0, "$what is refused";
     like $r->{err}, $words, '... with the reason';
 }
 

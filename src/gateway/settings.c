@@ -366,6 +366,18 @@ check_mode(const struct gw_settings *s, struct gw_loader *l, const json_t *root)
     }
 }
 
+static void
+check_registry(const struct gw_settings *s, struct gw_loader *l, const json_t *root)
+{
+    struct gw_diag diag = {0};
+
+    if (!gw_registry_check(&s->registry, &diag)) {
+        gw_diag_error(l->diag, gw_yaml_place(l->source, at(root, "registry", "redis")),
+                      "registry.redis: %s", gw_diag_first(&diag));
+    }
+    gw_diag_fini(&diag);
+}
+
 /* Beside the SQLite file, since whoever chose its folder can write there. */
 static void
 place_snapshot(struct gw_settings *s, struct gw_loader *l)
@@ -422,6 +434,7 @@ gw_settings_finish(struct gw_settings *s, struct gw_loader *l, const json_t *roo
     parse_trusted(s, l, root);
     check_mode(s, l, root);
     check_dns(s, l, root);
+    check_registry(s, l, root);
     measure_paths(s, l);
     warn_paths(s, l, root);
     place_snapshot(s, l);

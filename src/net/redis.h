@@ -4,7 +4,9 @@
  * Connects (names by evdns, never blocking; TLS), logs in, selects the database, pings; when the
  * connection breaks it comes back after a jittered pause of 100 ms to 2 s.  Commands are answered
  * in order, each exactly once, each with a deadline. An answer that does not come in time ends the
- * connection, because a server that is frozen or cut off looks just like that.  All of it may be
+ * connection, because a server that is frozen or cut off looks just like that.  One that says that
+ * it is not the right one any more (READONLY, MOVED) is left once the answers to what was sent are
+ * here: those commands were not carried out, and are answered without a reply.  All of it may be
  * called from all of its callbacks, gw_redis_close() too.  One event base, one thread.
  */
 #ifndef GW_NET_REDIS_H
@@ -28,13 +30,29 @@ struct gw_redis_tls_conf {
 
 extern const struct gw_setting gw_redis_tls_rows[]; /* a section `tls` of that */
 
+/* How the Sentinels are spoken to.  Texts may be NULL or "". */
+struct gw_redis_sentinel_conf {
+    const char *user, *password_file;
+    int tls; /* 0 if the URL says so, 1 always, 2 never; with the files of `tls` */
+};
+
+extern const struct gw_setting gw_redis_sentinel_rows[];
+
 struct gw_redis_conf {
     const char *url;              /* see redis_url.h; copied */
     const char *password_file;    /* or NULL; copied; read at each connect */
     const char *password;         /* or NULL; copied: instead, for who may not read files */
     struct gw_redis_tls_conf tls; /* copied; its files are read at each connect */
-    long long timeout_ms;         /* to connect, and of a command */
-    size_t reply_bytes;           /* of one reply at most: more ends the connection */
+    /* Lists of "host:port" end with NULL; both may be NULL or empty.  With sentinels, they are
+     * asked for the address of `master`; with cluster, its nodes are, for that of `key`.  Of the
+     * URL the scheme, user and database count then. */
+    const char *const *sentinels;
+    const char *master;
+    struct gw_redis_sentinel_conf sentinel;
+    const char *const *cluster;
+    const char *key;
+    long long timeout_ms; /* to connect, and of a command */
+    size_t reply_bytes;   /* of one reply at most: more ends the connection */
     /* It has to be a master: one that says that it is a replica is not used, and one that becomes a
      * replica is left (READONLY). */
     bool writes;

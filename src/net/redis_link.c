@@ -228,6 +228,9 @@ write_some(struct gw_redis_link *link)
         long n = gw_redis_wire_write(&link->wire, link->out.p + link->written,
                                      link->out.n - link->written, text, sizeof(text));
 
+        if (n == GW_REDIS_WIRE_FAILED && !read_some(link)) {
+            return false; /* what the server has said before tells more */
+        }
         if (n <= 0) {
             return wait_for(link, n, text);
         }

@@ -10,7 +10,8 @@
 
 enum kind {
     PLAIN, /* anything but an error */
-    ROLE
+    ROLE,
+    KEY
 };
 
 /* Its first line.  False and errno. */
@@ -70,8 +71,11 @@ gw_redis_login_say(const struct gw_redis_login *l, struct gw_redis_link *link,
         say(steps, link, PLAIN, 2, (const char *[]){"SELECT", db});
     }
     say(steps, link, PLAIN, 1, (const char *[]){"PING"});
-    if (l->writes) {
+    if (l->writes && l->key == NULL) { /* a replica in a Cluster says MOVED */
         say(steps, link, ROLE, 1, (const char *[]){"ROLE"});
+    }
+    if (l->key != NULL) {
+        say(steps, link, KEY, 2, (const char *[]){"EXISTS", l->key});
     }
     return true;
 }
@@ -111,6 +115,10 @@ gw_redis_login_reply(struct gw_redis_steps *steps, const redisReply *reply, char
 {
     bool good = true;
 
+    if (reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "MOVED ", 6) == 0) {
+        (void)snprintf(text, size, "%s", reply->str);
+        return GW_REDIS_STEP_MOVED;
+    }
     if (steps->kinds[steps->at] == ROLE) {
         good = judge_role(reply, text, size);
     } else if (reply->type == REDIS_REPLY_ERROR) {

@@ -2,6 +2,8 @@
 
 #define TLS(field) offsetof(struct gw_redis_tls_conf, field)
 
+static const char *const tls_words[] = {"url", "always", "never", NULL};
+
 /* clang-format off */
 const struct gw_setting gw_redis_tls_rows[] = {
     {.name = "ca_file", .set = gw_set_text, .at = TLS(ca_file), .flags = GW_RESTART,
@@ -18,6 +20,20 @@ const struct gw_setting gw_redis_tls_rows[] = {
     {.name = "insecure_skip_verify", .set = gw_set_bool, .at = TLS(insecure_skip_verify),
      .initial = "false", .flags = GW_RESTART,
      .help = "Take any certificate: whoever gets between can then read and change all that is registered."},
+    {0},
+};
+
+#define SENTINEL(field) offsetof(struct gw_redis_sentinel_conf, field)
+
+const struct gw_setting gw_redis_sentinel_rows[] = {
+    {.name = "user", .set = gw_set_text, .at = SENTINEL(user), .flags = GW_RESTART,
+     .example = "ksgate", .help = "Who the gateway is to the Sentinels, if they ask."},
+    {.name = "password_file", .set = gw_set_text, .at = SENTINEL(password_file),
+     .flags = GW_RESTART, .example = "/etc/ksgate/sentinel.pw",
+     .help = "The file that holds its password there; read again each time."},
+    {.name = "tls", .set = gw_set_word, .at = SENTINEL(tls), .words = tls_words,
+     .initial = "url", .flags = GW_RESTART,
+     .help = "Whether they speak TLS: `url`, if the Redis does (`rediss://`); `always`; `never`.  With the files of the section tls."},
     {0},
 };
 /* clang-format on */

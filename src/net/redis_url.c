@@ -48,7 +48,7 @@ read_unix(struct gw_redis_url *u, struct gw_str rest, struct gw_diag *diag)
 
 /* "host", "host:port", "[v6]", "[v6]:port" */
 static bool
-read_host(struct gw_redis_url *u, struct gw_str at, struct gw_diag *diag)
+read_host(struct gw_redis_url *u, struct gw_str at, int port, struct gw_diag *diag)
 {
     struct gw_str host;
 
@@ -67,7 +67,7 @@ read_host(struct gw_redis_url *u, struct gw_str at, struct gw_diag *diag)
     if (host.n == 0) {
         return fail(u, diag, "a host is missing");
     }
-    u->port = DEFAULT_PORT;
+    u->port = port;
     if (at.n > 0 &&
         (at.p[0] != ':' || !small_number(gw_str_skip(at, 1), 65535, &u->port) || u->port == 0)) {
         return fail(u, diag, "the port must be a number from 1 to 65535");
@@ -93,7 +93,20 @@ read_tcp(struct gw_redis_url *u, struct gw_str rest, struct gw_diag *diag)
         u->user = user.n == 0 ? NULL : gw_mem_strndup(user);
         at = gw_str_skip(at, sign + 1);
     }
-    return read_host(u, at, diag);
+    return read_host(u, at, DEFAULT_PORT, diag);
+}
+
+bool
+gw_redis_url_read_host(struct gw_redis_url *u, const char *text, int port, struct gw_diag *diag)
+{
+    struct gw_str at = gw_str_of(text);
+
+    *u = (struct gw_redis_url){0};
+    if (gw_str_find(at, '/') < at.n || gw_str_find(at, '@') < at.n) {
+        gw_diag_error(diag, (struct gw_place){0}, "\"%s\" is no node: write host:port", text);
+        return false;
+    }
+    return read_host(u, at, port, diag);
 }
 
 bool

@@ -20,6 +20,9 @@ struct gw_redis_url {
 
 /* False: see diag; u is empty then. */
 bool gw_redis_url_read(struct gw_redis_url *u, const char *text, struct gw_diag *diag);
+/* "host", "host:port", "[v6]", "[v6]:port": only those members. */
+bool gw_redis_url_read_host(struct gw_redis_url *u, const char *text, int port,
+                            struct gw_diag *diag);
 void gw_redis_url_fini(struct gw_redis_url *u);
 
 #endif

@@ -1,5 +1,7 @@
 #include "registry/sync.h"
 
+#define REPLY_BYTES ((size_t)256 * 1024 * 1024) /* of one batch of the scan or of changes */
+
 static const char *const drivers[] = {"sqlite", "redis", NULL};
 
 /* clang-format off */
@@ -20,6 +22,21 @@ static const struct gw_setting redis_rows[] = {
      .help = "The file that holds the password; read again at each connect."},
     {.name = "tls", .set = gw_set_section, .at = offsetof(struct gw_registry_redis, tls),
      .rows = gw_redis_tls_rows, .help = "How a `rediss://` is known to be the right one, and the gateway to it."},
+    {.name = "sentinels", .set = gw_set_text_list,
+     .at = offsetof(struct gw_registry_redis, sentinels), .flags = GW_RESTART,
+     .example = "[10.0.0.1:26379, 10.0.0.2:26379, 10.0.0.3:26379]",
+     .help = "Sentinels that know where the master is; of the URL, scheme, user and database count then."},
+    {.name = "master", .set = gw_set_text, .at = offsetof(struct gw_registry_redis, master),
+     .flags = GW_RESTART, .example = "mymaster", .help = "The master's name, as the Sentinels know it."},
+    {.name = "sentinel", .set = gw_set_section, .at = offsetof(struct gw_registry_redis, sentinel),
+     .rows = gw_redis_sentinel_rows, .help = "How the Sentinels are spoken to."},
+    {.name = "cluster", .set = gw_set_text_list,
+     .at = offsetof(struct gw_registry_redis, cluster), .flags = GW_RESTART,
+     .example = "[10.0.0.1:6379, 10.0.0.2:6379, 10.0.0.3:6379]",
+     .help = "Nodes of a Redis Cluster, any of which leads to the one that has our keys; of the URL, scheme and user count then."},
+    {.name = "replicas", .set = gw_set_int, .at = offsetof(struct gw_registry_redis, replicas),
+     .min = 0, .max = 100, .initial = "0", .flags = GW_RESTART,
+     .help = "How many replicas must have a write before it is answered as made: else a fail-over may lose it."},
     {.name = "prefix", .set = gw_set_text, .at = offsetof(struct gw_registry_redis, prefix),
      .initial = "\"{ksgate}:\"", .flags = GW_RESTART,
      .help = "What all keys begin with; the part in braces keeps them in one Cluster slot."},
@@ -50,3 +67,29 @@ const struct gw_setting gw_registry_rows[] = {
     {0},
 };
 /* clang-format on */
+
+struct gw_redis_conf
+gw_registry_redis_conf(const struct gw_registry_redis *c)
+{
+    return (struct gw_redis_conf){
+        .url = c->url,
+        .password_file = c->password_file,
+        .tls = c->tls,
+        .sentinels = c->sentinels,
+        .master = c->master,
+        .sentinel = c->sentinel,
+        .cluster = c->cluster,
+        .key = c->prefix,
+        .timeout_ms = c->timeout_ms,
+        .reply_bytes = REPLY_BYTES,
+        .writes = true,
+    };
+}
+
+bool
+gw_registry_check(const struct gw_registry_settings *s, struct gw_diag *diag)
+{
+    struct gw_redis_conf redis = gw_registry_redis_conf(&s->redis);
+
+    return s->driver != 1 || gw_redis_check(&redis, diag);
+}

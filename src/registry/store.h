@@ -93,9 +93,17 @@ struct gw_registry_redis {
     const char *url;           /* see net/redis_url.h */
     const char *password_file; /* or NULL */
     struct gw_redis_tls_conf tls;
+    const char *const *sentinels; /* these four: as in net/redis.h */
+    const char *master;
+    struct gw_redis_sentinel_conf sentinel;
+    const char *const *cluster;
+    long long replicas;   /* that must have a write before it counts as made */
     const char *prefix;   /* "{ksgate}:" */
     long long timeout_ms; /* of one command */
 };
+
+/* As its connections want it; texts are borrowed. */
+struct gw_redis_conf gw_registry_redis_conf(const struct gw_registry_redis *c);
 
 extern const struct gw_store_driver gw_store_sqlite, gw_store_redis;
 

@@ -10,28 +10,18 @@
 #include "base/mem.h"
 #include "registry/redis_follow.h"
 #include "registry/redis_script.h"
+#include "registry/redis_write.h"
 
 #define TICK_MS      1000
-#define EXPIRE_LIMIT "1000"                      /* leases that one tick ends at most */
-#define REPLY_BYTES  ((size_t)256 * 1024 * 1024) /* of one batch of the scan or of changes */
+#define EXPIRE_LIMIT "1000" /* leases that one tick ends at most */
 
-/* A write that Redis has answered and that has not come back by the stream yet. */
-struct waiting {
-    struct waiting *next;
-    struct gw_store_answer answer;
-    char epoch[41];
-    uint64_t deadline_ms;
-    gw_store_done_fn *done;
-    void *arg;
-};
-
-#define CAUSES 8 /* of one time away, that are remembered as told */
+#define CAUSES       8 /* of one time away, that are remembered as told */
 
 struct store {
     struct gw_redis *writer;
     struct gw_follow *follow;
+    struct gw_redis_writes writes;
     char *prefix;
-    long long timeout_ms;
     struct gw_store_events events;
     void *owner;
     struct event *tick;
@@ -42,15 +32,6 @@ struct store {
     unsigned n_told;
     char why[200]; /* the latest of it */
     unsigned long long writer_ups;
-    struct waiting *first, **last;
-};
-
-/* A write on its way. */
-struct write {
-    struct store *store;
-    bool waits; /* its change comes by the stream */
-    gw_store_done_fn *done;
-    void *arg;
 };
 
 static void
@@ -103,33 +84,6 @@ tell(struct store *s, const char *text)
     }
 }
 
-/* Answers the writes whose changes the owner has been given, or that waited too long. */
-static void
-settle(struct store *s, uint64_t now_ms)
-{
-    struct waiting **at = &s->first;
-
-    while (*at != NULL) {
-        struct waiting *w = *at;
-        bool seen = gw_follow_has_seen(s->follow, w->epoch, w->answer.revision);
-
-        if (!seen && now_ms < w->deadline_ms) {
-            at = &w->next;
-            continue;
-        }
-        if (!seen) {
-            w->answer.text = "stored, but its change has not come back to this gateway yet";
-        }
-        *at = w->next;
-        if (*at == NULL) {
-            s->last = at;
-        }
-        w->done(w->arg, &w->answer);
-        free(w);
-        at = &s->first; /* the callback may have written again */
-    }
-}
-
 static void
 on_listed(void *owner, struct gw_object *const *objects, size_t n, uint64_t revision,
           const char *epoch, const char *reason)
@@ -137,7 +91,7 @@ on_listed(void *owner, struct gw_object *const *objects, size_t n, uint64_t revi
     struct store *s = owner;
 
     s->events.listed(s->owner, objects, n, revision, epoch, reason);
-    settle(s, 0);
+    gw_redis_writes_settle(&s->writes, 0);
 }
 
 static void
@@ -146,7 +100,7 @@ on_changed(void *owner, const struct gw_change *changes, size_t n, uint64_t revi
     struct store *s = owner;
 
     s->events.changed(s->owner, changes, n, revision);
-    settle(s, 0);
+    gw_redis_writes_settle(&s->writes, 0);
 }
 
 static void
@@ -206,103 +160,10 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    settle(s, gw_clock_mono_ms());
+    gw_redis_writes_settle(&s->writes, gw_clock_mono_ms());
     if (gw_redis_is_up(s->writer)) {
         gw_script_call(s->writer, s->prefix, argv, on_expired, s);
     }
-}
-
-static void
-refuse(struct write *w, const char *text, bool unsure)
-{
-    struct gw_store_answer answer = {
-        .result = GW_STORE_UNAVAILABLE, .text = text, .unsure = unsure};
-
-    w->done(w->arg, &answer);
-    free(w);
-}
-
-/* {RESULT, revision, lease end, epoch}; false: it is something else. */
-static bool
-read_answer(const redisReply *reply, struct gw_store_answer *answer)
-{
-    static const struct {
-        const char *word;
-        enum gw_store_result result;
-        const char *text;
-    } words[] = {
-        {"ok", GW_STORE_OK, NULL},
-        {"conflict", GW_STORE_CONFLICT, "the object was changed meanwhile"},
-        {"exists", GW_STORE_EXISTS, "the object exists already"},
-        {"not_found", GW_STORE_NOT_FOUND, "there is no such object"},
-    };
-
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 4 ||
-        reply->element[0]->type != REDIS_REPLY_STRING ||
-        reply->element[1]->type != REDIS_REPLY_INTEGER ||
-        reply->element[2]->type != REDIS_REPLY_INTEGER ||
-        reply->element[3]->type != REDIS_REPLY_STRING) {
-        return false;
-    }
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (strcmp(reply->element[0]->str, words[i].word) == 0) {
-            *answer = (struct gw_store_answer){
-                .result = words[i].result,
-                .revision = (uint64_t)reply->element[1]->integer,
-                .lease_until_ms = (uint64_t)reply->element[2]->integer,
-                .text = words[i].text,
-            };
-            return true;
-        }
-    }
-    return false;
-}
-
-static void
-on_written(void *arg, const redisReply *reply, const char *error)
-{
-    struct write *w = arg;
-    struct store *s = w->store;
-    struct gw_store_answer answer;
-
-    if (reply == NULL) {
-        refuse(w, error, gw_redis_was_sent(s->writer));
-        return;
-    }
-    if (!read_answer(reply, &answer)) {
-        bool error_reply = reply->type == REDIS_REPLY_ERROR;
-
-        refuse(w, error_reply ? reply->str : "Redis answered something unexpected", !error_reply);
-        return;
-    }
-    const char *epoch = reply->element[3]->str;
-    if (answer.result != GW_STORE_OK || !w->waits ||
-        gw_follow_has_seen(s->follow, epoch, answer.revision)) {
-        w->done(w->arg, &answer);
-        free(w);
-        return;
-    }
-    struct waiting *waiting = gw_mem_alloc(sizeof(*waiting));
-    waiting->answer = answer;
-    waiting->deadline_ms = gw_clock_mono_ms() + (uint64_t)s->timeout_ms;
-    waiting->done = w->done;
-    waiting->arg = w->arg;
-    (void)snprintf(waiting->epoch, sizeof(waiting->epoch), "%s", epoch);
-    *s->last = waiting;
-    s->last = &waiting->next;
-    free(w);
-}
-
-static struct write *
-new_write(struct store *s, bool waits, gw_store_done_fn *done, void *arg)
-{
-    struct write *w = gw_mem_alloc(sizeof(*w));
-
-    w->store = s;
-    w->waits = waits;
-    w->done = done;
-    w->arg = arg;
-    return w;
 }
 
 static const char *
@@ -342,7 +203,7 @@ put(void *store, const struct gw_store_put *p, gw_store_done_fn *done, void *arg
                                 p->uid != NULL ? p->uid : uid,
                                 p->created, /* NULL: the end */
                                 NULL};
-    gw_script_call(s->writer, s->prefix, argv, on_written, new_write(s, true, done, arg));
+    gw_redis_writes_send(&s->writes, s->prefix, argv, true, done, arg);
     free(bare);
 }
 
@@ -356,7 +217,7 @@ remove_object(void *store, const char *key, enum gw_store_when when, uint64_t re
     assert(when != GW_WHEN_ABSENT);
     (void)snprintf(text, sizeof(text), "%" PRIu64, revision);
     const char *const argv[] = {"delete", key, when_word(when), text, NULL};
-    gw_script_call(s->writer, s->prefix, argv, on_written, new_write(s, true, done, arg));
+    gw_redis_writes_send(&s->writes, s->prefix, argv, true, done, arg);
 }
 
 static void
@@ -367,7 +228,7 @@ renew(void *store, const char *key, long long lease_ms, gw_store_done_fn *done, 
 
     (void)snprintf(lease, sizeof(lease), "%lld", lease_ms);
     const char *const argv[] = {"renew", key, lease, NULL};
-    gw_script_call(s->writer, s->prefix, argv, on_written, new_write(s, false, done, arg));
+    gw_redis_writes_send(&s->writes, s->prefix, argv, false, done, arg);
 }
 
 static void *
@@ -379,19 +240,15 @@ open_store(const void *conf, struct event_base *base, const struct gw_store_even
     static const struct gw_store_events follow_events = {
         .listed = on_listed, .changed = on_changed, .reachable = on_follow_reachable};
     const struct gw_registry_redis *c = conf;
-    struct gw_redis_conf redis = {.url = c->url,
-                                  .password_file = c->password_file,
-                                  .tls = c->tls,
-                                  .timeout_ms = c->timeout_ms,
-                                  .reply_bytes = REPLY_BYTES,
-                                  .writes = true};
+    struct gw_redis_conf redis = gw_registry_redis_conf(c);
     struct timeval second = {.tv_sec = TICK_MS / 1000, .tv_usec = TICK_MS % 1000 * 1000L};
     struct store *s = gw_mem_alloc(sizeof(*s));
 
     s->events = *events;
     s->owner = owner;
-    s->timeout_ms = c->timeout_ms;
-    s->last = &s->first;
+    gw_redis_writes_init(&s->writes);
+    s->writes.timeout_ms = c->timeout_ms;
+    s->writes.replicas = c->replicas;
     s->writer = gw_redis_open(&redis, base, &writer_events, s, diag);
     if (s->writer == NULL) {
         free(s);
@@ -399,6 +256,8 @@ open_store(const void *conf, struct event_base *base, const struct gw_store_even
     }
     s->follow = gw_follow_open(&redis, c->prefix, base, &follow_events, s, diag);
     assert(s->follow != NULL); /* the URL was good a moment ago */
+    s->writes.writer = s->writer;
+    s->writes.follow = s->follow;
     s->prefix = gw_mem_strdup(c->prefix);
     s->tick = event_new(base, -1, EV_PERSIST, on_tick, s);
     assert(s->tick != NULL);
@@ -413,7 +272,7 @@ close_store(void *store)
 
     event_free(s->tick);
     gw_redis_close(s->writer);
-    settle(s, UINT64_MAX);
+    gw_redis_writes_settle(&s->writes, UINT64_MAX);
     gw_follow_close(s->follow);
     forget_told(s);
     free(s->prefix);

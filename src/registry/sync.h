@@ -24,6 +24,9 @@ struct gw_registry_settings {
 
 extern const struct gw_setting gw_registry_rows[]; /* the `registry:` section */
 
+/* Do they fit together, as far as that is known before the store is opened?  False: see diag. */
+bool gw_registry_check(const struct gw_registry_settings *s, struct gw_diag *diag);
+
 enum gw_sync_state {
     GW_SYNC_STARTING, /* nothing known yet, not even from disk */
     GW_SYNC_STALE,    /* from disk, or the store is lost since since_ms */

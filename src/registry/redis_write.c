@@ -1,0 +1,210 @@
+#include "registry/redis_write.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "registry/redis_script.h"
+
+/* A write that Redis has answered and that has not come back by the stream yet. */
+struct gw_redis_waiting {
+    struct gw_redis_waiting *next;
+    struct gw_store_answer answer;
+    char epoch[41];
+    uint64_t deadline_ms;
+    gw_store_done_fn *done;
+    void *arg;
+};
+
+/* A write on its way. */
+struct write {
+    struct gw_redis_writes *of;
+    bool waits; /* its change comes by the stream */
+    gw_store_done_fn *done;
+    void *arg;
+    struct gw_store_answer answer; /* while replicas are waited for */
+    char epoch[41];
+};
+
+/* Answers the writes whose changes the owner has been given, or that waited too long. */
+void
+gw_redis_writes_settle(struct gw_redis_writes *s, uint64_t now_ms)
+{
+    struct gw_redis_waiting **at = &s->first;
+
+    while (*at != NULL) {
+        struct gw_redis_waiting *w = *at;
+        bool seen = gw_follow_has_seen(s->follow, w->epoch, w->answer.revision);
+
+        if (!seen && now_ms < w->deadline_ms) {
+            at = &w->next;
+            continue;
+        }
+        if (!seen) {
+            w->answer.text = "stored, but its change has not come back to this gateway yet";
+        }
+        *at = w->next;
+        if (*at == NULL) {
+            s->last = at;
+        }
+        w->done(w->arg, &w->answer);
+        free(w);
+        at = &s->first; /* the callback may have written again */
+    }
+}
+
+static void
+refuse(struct write *w, const char *text, bool unsure)
+{
+    struct gw_store_answer answer = {
+        .result = GW_STORE_UNAVAILABLE, .text = text, .unsure = unsure};
+
+    w->done(w->arg, &answer);
+    free(w);
+}
+
+/* {RESULT, revision, lease end, epoch}; false: it is something else. */
+static bool
+read_answer(const redisReply *reply, struct gw_store_answer *answer)
+{
+    static const struct {
+        const char *word;
+        enum gw_store_result result;
+        const char *text;
+    } words[] = {
+        {"ok", GW_STORE_OK, NULL},
+        {"conflict", GW_STORE_CONFLICT, "the object was changed meanwhile"},
+        {"exists", GW_STORE_EXISTS, "the object exists already"},
+        {"not_found", GW_STORE_NOT_FOUND, "there is no such object"},
+    };
+
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 4 ||
+        reply->element[0]->type != REDIS_REPLY_STRING ||
+        reply->element[1]->type != REDIS_REPLY_INTEGER ||
+        reply->element[2]->type != REDIS_REPLY_INTEGER ||
+        reply->element[3]->type != REDIS_REPLY_STRING) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(reply->element[0]->str, words[i].word) == 0) {
+            *answer = (struct gw_store_answer){
+                .result = words[i].result,
+                .revision = (uint64_t)reply->element[1]->integer,
+                .lease_until_ms = (uint64_t)reply->element[2]->integer,
+                .text = words[i].text,
+            };
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Answers it, once its change has come by the stream. */
+static void
+finish(struct write *w)
+{
+    struct gw_redis_writes *s = w->of;
+
+    if (w->answer.result != GW_STORE_OK || !w->waits ||
+        gw_follow_has_seen(s->follow, w->epoch, w->answer.revision)) {
+        w->done(w->arg, &w->answer);
+        free(w);
+        return;
+    }
+    struct gw_redis_waiting *waiting = gw_mem_alloc(sizeof(*waiting));
+    waiting->answer = w->answer;
+    waiting->deadline_ms = gw_clock_mono_ms() + (uint64_t)s->timeout_ms;
+    waiting->done = w->done;
+    waiting->arg = w->arg;
+    memcpy(waiting->epoch, w->epoch, sizeof(waiting->epoch));
+    *s->last = waiting;
+    s->last = &waiting->next;
+    free(w);
+}
+
+/* Too few: the master has it, and it may be lost with it. */
+static void
+on_replicated(void *arg, const redisReply *reply, const char *error)
+{
+    struct write *w = arg;
+    const struct gw_redis_writes *s = w->of;
+    char text[160];
+
+    if (reply != NULL && reply->type == REDIS_REPLY_INTEGER && reply->integer >= s->replicas) {
+        finish(w);
+        return;
+    }
+    if (reply == NULL) {
+        (void)snprintf(text, sizeof(text),
+                       "the master has it, but was lost before a replica said so: %s", error);
+    } else if (reply->type == REDIS_REPLY_INTEGER) {
+        (void)snprintf(
+            text, sizeof(text),
+            "the master has it, but only %lld of %lld replicas do: a fail-over may lose it",
+            reply->integer, s->replicas);
+    } else {
+        (void)snprintf(text, sizeof(text), "the master has it, but WAIT was answered: %s",
+                       reply->type == REDIS_REPLY_ERROR ? reply->str : "something unexpected");
+    }
+    refuse(w, text, true);
+}
+
+static void
+ask_replicas(struct write *w)
+{
+    struct gw_redis_writes *s = w->of;
+    char n[24];
+    char ms[24];
+    const char *argv[] = {"WAIT", n, ms};
+    struct gw_redis_command c = {.argc = 3, .argv = argv, .extra_ms = s->timeout_ms};
+
+    (void)snprintf(n, sizeof(n), "%lld", s->replicas);
+    (void)snprintf(ms, sizeof(ms), "%lld", s->timeout_ms);
+    gw_redis_send(s->writer, &c, on_replicated, w);
+}
+
+static void
+on_written(void *arg, const redisReply *reply, const char *error)
+{
+    struct write *w = arg;
+    struct gw_redis_writes *s = w->of;
+    struct gw_store_answer answer;
+
+    if (reply == NULL) {
+        refuse(w, error, gw_redis_was_sent(s->writer));
+        return;
+    }
+    if (!read_answer(reply, &answer)) {
+        bool error_reply = reply->type == REDIS_REPLY_ERROR;
+
+        refuse(w, error_reply ? reply->str : "Redis answered something unexpected", !error_reply);
+        return;
+    }
+    w->answer = answer;
+    (void)snprintf(w->epoch, sizeof(w->epoch), "%s", reply->element[3]->str);
+    if (answer.result == GW_STORE_OK && w->waits && s->replicas > 0) {
+        ask_replicas(w);
+    } else {
+        finish(w);
+    }
+}
+
+void
+gw_redis_writes_init(struct gw_redis_writes *s)
+{
+    *s = (struct gw_redis_writes){.last = &s->first};
+}
+
+void
+gw_redis_writes_send(struct gw_redis_writes *s, const char *prefix, const char *const *argv,
+                     bool waits, gw_store_done_fn *done, void *arg)
+{
+    struct write *w = gw_mem_alloc(sizeof(*w));
+
+    w->of = s;
+    w->waits = waits;
+    w->done = done;
+    w->arg = arg;
+    gw_script_call(s->writer, prefix, argv, on_written, w);
+}

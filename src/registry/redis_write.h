@@ -1,0 +1,31 @@
+/*
+ * redis_write.h - a write's way: to the script, to as many replicas as are wanted, and back by the
+ * stream, so that whoever gets the answer sees the change.
+ */
+#ifndef GW_REGISTRY_REDIS_WRITE_H
+#define GW_REGISTRY_REDIS_WRITE_H
+
+#include "registry/redis_follow.h"
+#include "registry/store.h"
+
+struct gw_redis_waiting;
+
+struct gw_redis_writes {
+    struct gw_redis *writer; /* borrowed, as is the next */
+    struct gw_follow *follow;
+    long long timeout_ms;                   /* for the replicas, and for the stream */
+    long long replicas;                     /* that must have a write; 0: the master is enough */
+    struct gw_redis_waiting *first, **last; /* for the stream */
+};
+
+void gw_redis_writes_init(struct gw_redis_writes *s); /* the members above are the owner's to set */
+
+/* Calls the script.  waits: its change comes by the stream. */
+void gw_redis_writes_send(struct gw_redis_writes *s, const char *prefix, const char *const *argv,
+                          bool waits, gw_store_done_fn *done, void *arg);
+
+/* Answers those whose changes the owner has been given, or that have waited too long; all of them
+ * with UINT64_MAX. */
+void gw_redis_writes_settle(struct gw_redis_writes *s, uint64_t now_ms);
+
+#endif

@@ -1,0 +1,156 @@
+# A master with replicas, watched by Sentinels: fail-overs under load cost no request, and no write that was acknowledged.
+use strict;
+use warnings;
+use Test::More;
+use lib 't/lib';
+use Gateway;
+use Gateway::Load;
+use Gateway::Objects;
+use Gateway::Process qw(tempdir);
+use Gateway::RedisFleet;
+
+my $up = upstream { [200, {}, 'up'] };
+my $fleet = Gateway::RedisFleet->watched(replicas => 2, sentinels => 3, password => 'watchword');
+my $file = spew(tempdir() . '/sentinel.pw', "watchword\n");
+
+sub settings {
+    my (%more) = @_;
+    return {registry => {driver => 'redis', sqlite => undef, redis => {timeout => '1s', sentinels => [$fleet->sentinels],
+        master => Gateway::RedisFleet::NAME, sentinel => {password_file => $file}, replicas => 1, %more}}};
+}
+
+sub state_of { return $_[0]->admin(GET => '/-/readyz')->{json}{registry} }
+sub is_fresh { return (eval { state_of($_[0])->{state} } // '') eq 'fresh' }
+sub put { return $_[0]->admin(PUT => path_of($_[1]), extension($_[1] => $up->url)) }
+
+my $gw = gateway(config => settings(), objects => [extension(a => $up->url)]);
+my $second = gateway(config => settings());
+is $second->request(GET => '/extensions/a/x')->{body}, 'up', 'gateways find the master by the Sentinels';
+
+my @acknowledged;
+my $n = 0;
+
+# Writes until so many more were acknowledged, whatever else becomes of them.
+sub write_on {
+    my ($more) = @_;
+    my $until = @acknowledged + $more;
+    eventually {
+        my $name = 'w' . ++$n;
+        my $r = put($gw, $name);
+        push @acknowledged, $name if $r->{status} == 201;
+        @acknowledged >= $until;
+    } "$more writes", 60;
+    return;
+}
+
+sub nothing_is_lost {
+    my ($what) = @_;
+    my $master = $fleet->master;
+    my %there = map { $_ => 1 } @{$master->command('HKEYS', '{ksgate}:objects')};
+    is_deeply [grep { !$there{"ksgate.io/ExtensionService//$_"} } @acknowledged], [], "$what: the new master has every write that was acknowledged";
+    for my $g ($gw, $second) {
+        eventually { is_fresh($g) } 'readyz to say fresh';
+        eventually { $g->request(GET => "/extensions/$acknowledged[-1]/x")->{status} == 200 } 'the last write';
+        is_deeply [grep { $g->request(GET => "/extensions/$_/x")->{status} != 200 } @acknowledged], [], '... and so has a gateway';
+    }
+    return;
+}
+
+# ---- The master is killed ---------------------------------------------------------------------------------
+
+{
+    my @load = map { Gateway::Load->new($_, paths => ['/extensions/a/x']) } $gw, $second;
+    write_on(50);
+    my $old = $fleet->master;
+    $old->kill;
+    write_on(50);
+    isnt $fleet->master->port, $old->port, 'there is another master';
+    nothing_is_lost('the master was killed');
+    like $gw->stderr, qr/warn .*can't be reached: redis:\/\/127\.0\.0\.1:@{[$old->port]}: /, 'which one was lost is said';
+
+    # It comes back, and takes itself for the master until a Sentinel tells it otherwise.
+    $old->start;
+    write_on(20);
+    eventually { Gateway::RedisFleet::role($old) eq 'slave' } 'the old master to become a replica', 60;
+    write_on(20);
+    nothing_is_lost('the old master is back');
+    for my $load (@load) {
+        my $seen = $load->stop;
+        is $seen->{failed}, 0, "none of $seen->{requests} requests failed" or diag explain $seen->{words};
+    }
+}
+
+# ---- A fail-over that somebody asks for: the old master lives ------------------------------------------------
+
+{
+    my $load = Gateway::Load->new($gw, paths => ['/extensions/a/x']);
+    my $old = $fleet->master;
+    eventually { $old->command('INFO', 'replication') =~ /connected_slaves:2/ } 'two replicas', 60;
+    eventually { eval { $fleet->ask(0, 'SENTINEL', 'FAILOVER', Gateway::RedisFleet::NAME) } } 'a fail-over to begin', 30;
+    eventually { my $m = $fleet->master; $m && $m->port != $old->port } 'another master', 30;
+    write_on(30);
+    nothing_is_lost('it was asked for');
+    my $seen = $load->stop;
+    is $seen->{failed}, 0, "none of $seen->{requests} requests failed" or diag explain $seen->{words};
+}
+
+# ---- Too few replicas -------------------------------------------------------------------------------------------
+
+{
+    $_->freeze for my @replicas = $fleet->replicas;
+    is scalar @replicas, 2, 'both replicas are frozen';
+    my $r = put($gw, 'alone');
+    is $r->{status}, 503, 'a write that only the master has is not acknowledged';
+    like $r->{json}{message}, qr/not known.*the master has it, but only 0 of 1 replicas do/, '... and that is said';
+    $_->thaw for @replicas;
+    eventually { put($gw, 'together')->{status} == 201 } 'a write';
+    pass 'with replicas, they are again';
+}
+
+# ---- The Sentinels themselves ---------------------------------------------------------------------------------
+
+{
+    $fleet->sentinel(0)->stop('KILL');
+    is put($gw, 'one-less')->{status}, 201, 'a Sentinel that dies disturbs nobody';
+    my $third = gateway(config => settings());
+    eventually { is_fresh($third) } 'readyz to say fresh';
+    is $third->request(GET => '/extensions/a/x')->{status}, 200, 'with the first one dead, the next is asked';
+    $fleet->sentinel(1)->kill('STOP');
+    $fleet->master->command('CLIENT', 'KILL', 'TYPE', 'normal');
+    eventually { is_fresh($third) && put($third, 'third')->{status} =~ /^20[01]$/ } 'a write by the third Sentinel';
+    pass 'one that is frozen holds nobody up';
+    $fleet->sentinel(1)->kill('CONT');
+}
+
+for my $case (
+    ['a name that they do not know', {master => 'nobody'}, qr/Sentinel redis:\/\/127\.0\.0\.1:\d+: it knows no master "nobody"/],
+    ['no password for them', {sentinel => {}}, qr/Sentinel redis:.*NOAUTH/],
+    ['no Sentinel there', {sentinels => ['127.0.0.1:1'], sentinel => {}}, qr/Sentinel redis:\/\/127\.0\.0\.1:1: Connection refused/],
+) {
+    my ($what, $more, $words) = @$case;
+    my $g = gateway(start => 0, config => settings(%$more))->begin;
+    eventually { (eval { state_of($g)->{reason} } // '') =~ $words } "the reason ($what)";
+    pass "$what: is said";
+}
+
+{
+    my ($replica) = $fleet->replicas;
+    my $i = $fleet->watch('liar', $replica->port, 1);
+    my $g = gateway(start => 0, config => settings(master => 'liar', sentinels => [($fleet->sentinels)[$i]]))->begin;
+    eventually { (eval { state_of($g)->{reason} } // '') =~ /it is a replica \(of/ } 'the reason';
+    pass 'a "master" that says that it is a replica is not used';
+}
+
+for my $case (
+    ['no master', {master => undef}, qr/sentinels and master .* belong together/],
+    ['a Cluster, too', {cluster => ['127.0.0.1:1']}, qr/exclude each other/],
+    ['no node', {sentinels => ['redis://x:1']}, qr/write host:port/],
+) {
+    my ($what, $more, $words) = @$case;
+    my $g = gateway(start => 0, config => settings(%$more));
+    my $r = ksgate('check', $g->file);
+    isnt $r->{code}, 0, "$what: refused";
+    like $r->{err}, $words, '... with the reason';
+}
+
+done_testing;
