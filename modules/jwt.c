@@ -12,12 +12,14 @@
 #include "gateway/module.h"
 #include "modules/basic.h"
 #include "modules/counter.h"
+#include "modules/jwt.h"
 #include "modules/jwt_cache.h"
 #include "modules/jwt_credential.h"
 #include "modules/jwt_revoked.h"
 #include "modules/jwt_status.h"
 #include "modules/jwt_users.h"
 #include "modules/jwt_wait.h"
+#include "modules/login_use.h"
 #include "modules/slots.h"
 
 /* What a worker has made for the settings of one config. */
@@ -166,15 +168,16 @@ forget_key(struct gw_world *world, const struct gw_jwt_key *key)
 static enum gw_verdict authenticate(struct gw_req *req, const void *conf);
 
 /* Its key may be one that the issuer has made since: then the request waits (req->pending) for that
- * to be found out.  What is to be said until then. */
+ * to be found out, and goes on with the step.  What is to be said until then. */
 static enum gw_err
 look_for_key(struct gw_req *req, const struct gw_jwt_settings *s,
-             const struct gw_jwt_finding *found, uint64_t now_ms)
+             const struct gw_jwt_finding *found, uint64_t now_ms,
+             enum gw_verdict (*step)(struct gw_req *req, const void *conf), const void *conf)
 {
     if (found->lacking == NULL || req->dry) {
         return found->err;
     }
-    switch (gw_jwt_wait(req, found, now_ms, s->key_sets.wait_ms, authenticate, s)) {
+    switch (gw_jwt_wait(req, found, now_ms, s->key_sets.wait_ms, step, conf)) {
     case GW_JWT_WAITS:
     case GW_JWT_KNOWN:
         return found->err;
@@ -200,7 +203,7 @@ verify(struct gw_req *req, const struct gw_jwt_settings *s, struct worker *w, st
     if (err != GW_ERR_OK) {
         const struct gw_jwt_finding found = {.lacking = claims.lacking, .why = why, .err = err};
 
-        err = look_for_key(req, s, &found, now_ms);
+        err = look_for_key(req, s, &found, now_ms, authenticate, s);
         if (req->pending.cancel != NULL) {
             return err;
         }
@@ -218,6 +221,33 @@ verify(struct gw_req *req, const struct gw_jwt_settings *s, struct worker *w, st
     gw_counter_add(&counts->verified, !req->dry);
     *pass = p;
     return GW_ERR_OK;
+}
+
+enum gw_err
+gw_jwt_try(struct gw_req *req, const struct gw_jwt_settings *s, struct gw_str token,
+           enum gw_verdict (*step)(struct gw_req *req, const void *conf), const void *conf)
+{
+    struct worker *w = worker_of(req, s);
+    uint64_t now_ms = gw_clock_wall_ms();
+    const struct gw_jwt_finding *before = gw_jwt_wait_found(req);
+    struct gw_jwt_claims claims = {.lacking = before == NULL ? NULL : before->lacking};
+    const char *why = before == NULL ? "" : before->why;
+    enum gw_err err = before == NULL
+                          ? gw_jwt_verify(w->verifiers, req->arena, token, now_ms, &claims, &why)
+                          : before->err;
+
+    if (err == GW_ERR_OK) {
+        return s->users == GW_JWT_USERS_REGISTERED &&
+                       !gw_jwt_users_have(req->world, claims.subject.name)
+                   ? GW_ERR_TOKEN_USER
+                   : GW_ERR_OK;
+    }
+    const struct gw_jwt_finding found = {.lacking = claims.lacking, .why = why, .err = err};
+    err = look_for_key(req, s, &found, now_ms, step, conf);
+    if (req->pending.cancel == NULL) {
+        gw_log_debug("token refused, request %.*s: %s", GW_STR_ARG(req->request_id), why);
+    }
+    return err;
 }
 
 static enum gw_err
@@ -316,8 +346,15 @@ static enum gw_verdict
 judge(struct gw_req *req, const struct gw_jwt_settings *s)
 {
     struct gw_jwt_credential c;
+    struct gw_str session = GW_STR_NONE;
+    enum gw_err ended = GW_ERR_OK;
     const char *why;
-    enum gw_err err = gw_jwt_credential_find(req, &s->places, &c, &why);
+
+    if (s->login != NULL &&
+        gw_login_use(req, s->login, authenticate, s, &session, &ended) == GW_WAIT) {
+        return GW_WAIT; /* for the session to be refreshed; then all of this once more */
+    }
+    enum gw_err err = gw_jwt_credential_find(req, &s->places, session, &c, &why);
 
     if (err == GW_ERR_TWO_CREDENTIALS) {
         req->err = err;
@@ -325,6 +362,9 @@ judge(struct gw_req *req, const struct gw_jwt_settings *s)
         return GW_FAIL;
     }
     req->decision.credential = c.from;
+    if (err == GW_ERR_OK && c.scheme.p == NULL) {
+        err = ended; /* there was a session, and nothing else */
+    }
     if (err == GW_ERR_OK && gw_basic_is_ours(req, &s->basic, c.scheme)) {
         gw_jwt_credential_settle(req, &s->places, &c, false);
         return gw_basic_check(req, &s->basic, c.token);
@@ -335,7 +375,7 @@ judge(struct gw_req *req, const struct gw_jwt_settings *s)
             return GW_WAIT; /* for a key; then all of this once more */
         }
     }
-    if (c.in_cookies || c.in_protocols || c.in_query) {
+    if (c.in_cookies || c.in_protocols || c.in_query || c.in_session) {
         gw_jwt_credential_settle(req, &s->places, &c, err == GW_ERR_OK && c.scheme.p != NULL);
     }
     if (err != GW_ERR_OK) {
@@ -381,7 +421,11 @@ open_conf(void *conf, struct gw_loader *loader)
 {
     struct gw_jwt_settings *s = conf;
 
-    return gw_jwt_places_open(&s->places, loader) && gw_jwt_issuers_open(s, loader);
+    if (!gw_jwt_places_open(&s->places, loader) || !gw_jwt_issuers_open(s, loader)) {
+        return false;
+    }
+    loader->authentication = s;
+    return true;
 }
 
 static void

@@ -119,8 +119,20 @@ find_in_cookies(struct gw_req *req, const struct gw_jwt_places *p, struct gw_jwt
     return *why == NULL ? GW_ERR_OK : GW_ERR_CROSS_SITE;
 }
 
+/* It is in cookies too, and no more meant than these. */
+static enum gw_err
+use_session(struct gw_req *req, const struct gw_jwt_places *p, struct gw_str token,
+            struct gw_jwt_credential *out, const char **why)
+{
+    out->in_session = true;
+    out->by_cookie = true;
+    (void)add_token(out, token, "session");
+    *why = gw_jwt_site_missing(req, p);
+    return *why == NULL ? GW_ERR_OK : GW_ERR_CROSS_SITE;
+}
+
 enum gw_err
-gw_jwt_credential_find(struct gw_req *req, const struct gw_jwt_places *p,
+gw_jwt_credential_find(struct gw_req *req, const struct gw_jwt_places *p, struct gw_str session,
                        struct gw_jwt_credential *out, const char **why)
 {
     enum gw_err err = GW_ERR_OK;
@@ -146,6 +158,9 @@ gw_jwt_credential_find(struct gw_req *req, const struct gw_jwt_places *p,
         *why = err == GW_ERR_OK ? second : *why;
         err = err == GW_ERR_OK ? also : err;
     }
+    if (err == GW_ERR_OK && session.n > 0 && out->scheme.p == NULL) {
+        return use_session(req, p, session, out, why);
+    }
     if (err == GW_ERR_OK && out->in_cookies && !header) {
         err = find_in_cookies(req, p, out, why);
     }
@@ -153,21 +168,6 @@ gw_jwt_credential_find(struct gw_req *req, const struct gw_jwt_places *p,
 }
 
 /* ---- who gets to see it ------------------------------------------------------------------- */
-
-static void
-hide_cookies(struct gw_req *req, const struct gw_jwt_places *p)
-{
-    bool taken;
-    struct gw_str rest =
-        gw_jwt_cookies_without(req->arena, &req->head->headers, p->hidden, p->n_hidden, &taken);
-
-    if (taken) {
-        gw_edits_remove(req, &req->up, GW_STR("cookie"));
-        if (rest.n > 0) {
-            gw_edits_add(req, &req->up, GW_STR("Cookie"), rest);
-        }
-    }
-}
 
 static void
 hide_protocol(struct gw_req *req)
@@ -197,7 +197,7 @@ gw_jwt_credential_settle(struct gw_req *req, const struct gw_jwt_places *p,
                          const struct gw_jwt_credential *c, bool good)
 {
     if (c->in_cookies) {
-        hide_cookies(req, p);
+        gw_jwt_cookies_hide(req, p->hidden, p->n_hidden);
     }
     if (c->in_protocols) {
         hide_protocol(req);

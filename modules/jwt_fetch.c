@@ -205,7 +205,7 @@ take_answers(struct gw_jwt_fetcher *f)
 
     while ((m = gw_curl()->multi_info_read(f->multi, &left)) != NULL) {
         if (m->msg == CURLMSG_DONE) {
-            gw_jwt_question_answered(f, gw_jwt_get_owner(m->easy_handle), m->data.result);
+            gw_jwt_get_over(m->easy_handle, f, m->data.result);
         }
     }
 }
@@ -219,13 +219,12 @@ run(void *arg)
 
     gw_log_name("keys");
     while (!f->stopping) {
-        int ms = look_at_clock(f);
-
-        (void)gw_curl()->multi_perform(f->multi, &running);
-        (void)gw_curl()->multi_poll(f->multi, &mail, 1, ms, NULL);
-        (void)gw_mailbox_run(f->mailbox, f);
+        /* What is over is looked at before there is a wait, however fast it was: a connection that
+         * is refused may be over at once. */
         (void)gw_curl()->multi_perform(f->multi, &running);
         take_answers(f);
+        (void)gw_curl()->multi_poll(f->multi, &mail, 1, look_at_clock(f), NULL);
+        (void)gw_mailbox_run(f->mailbox, f);
     }
     gw_arena_trim();
     return NULL;
@@ -256,15 +255,40 @@ start(struct gw_world *const *worlds, size_t n_worlds)
 }
 
 void
-gw_jwt_fetch_use(const struct gw_jwt_fetch_settings *settings, struct gw_jwt_source *const *list,
-                 size_t n, struct gw_world *const *worlds, size_t n_worlds)
+gw_jwt_fetch_start(struct gw_world *const *worlds, size_t n_worlds)
 {
-    if (the_fetcher == NULL && n == 0) {
-        return;
-    }
     if (the_fetcher == NULL) {
         start(worlds, n_worlds);
     }
+}
+
+void
+gw_jwt_fetch_on_stop(void (*fn)(void))
+{
+    the_fetcher->on_stop = fn;
+}
+
+void
+gw_jwt_fetch_send(struct gw_mail *mail)
+{
+    gw_mailbox_send(the_fetcher->mailbox, mail);
+}
+
+CURLM *
+gw_jwt_fetch_multi(void *thread)
+{
+    return ((struct gw_jwt_fetcher *)thread)->multi;
+}
+
+void
+gw_jwt_fetch_use(const struct gw_jwt_fetch_settings *settings, struct gw_jwt_source *const *list,
+                 size_t n, struct gw_world *const *worlds, size_t n_worlds)
+{
+    if (n == 0 && (the_fetcher == NULL || !the_fetcher->follows)) {
+        return;
+    }
+    gw_jwt_fetch_start(worlds, n_worlds);
+    the_fetcher->follows = true;
     struct use_mail *m = gw_mem_alloc(sizeof(*m) + n * sizeof(struct gw_jwt_source *));
     m->mail.run = run_use;
     m->settings = *settings;
@@ -304,6 +328,9 @@ gw_jwt_fetch_stop(void)
             gw_jwt_get_free(s->fetch->get);
             s->fetch->get = NULL;
         }
+    }
+    if (f->on_stop != NULL) {
+        f->on_stop();
     }
     (void)gw_curl()->multi_cleanup(f->multi);
     gw_curl()->global_cleanup();

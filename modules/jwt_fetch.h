@@ -10,6 +10,7 @@
 #define GW_MODULES_JWT_FETCH_H
 
 #include "config/schema.h"
+#include "modules/jwt_curl.h"
 #include "modules/jwt_source.h"
 
 /* The config section `authentication.key_sets`. */
@@ -31,6 +32,17 @@ void gw_jwt_fetch_use(const struct gw_jwt_fetch_settings *settings,
 
 /* Control thread, when no worker runs any more. */
 void gw_jwt_fetch_stop(void);
+
+/* Control thread.  The thread runs, whether there are sources or not: others have questions for
+ * issuers, too (login_ask.c).  on_stop: at its end, when it runs no more; there it is one fn for
+ * all. */
+void gw_jwt_fetch_start(struct gw_world *const *worlds, size_t n_worlds);
+void gw_jwt_fetch_on_stop(void (*fn)(void));
+
+/* Any thread, once it was started: mail for it; the receiver is what gw_jwt_fetch_multi() has the
+ * handle of. */
+void gw_jwt_fetch_send(struct gw_mail *mail);
+CURLM *gw_jwt_fetch_multi(void *thread);
 
 /* A worker: a key is missing.  The answer is a gw_jwt_news with `wake`. */
 void gw_jwt_fetch_ask(struct gw_jwt_source *s, struct gw_world *w);

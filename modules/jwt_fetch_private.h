@@ -20,6 +20,8 @@ struct gw_jwt_fetcher {
     char *file; /* of the settings; owned */
     struct gw_world *const *worlds;
     size_t n_worlds;
+    void (*on_stop)(void);
+    bool follows; /* it has been told of sources */
     bool stopping;
     bool unsaved;     /* more is known than the file says */
     bool save_failed; /* the last time */
@@ -27,9 +29,6 @@ struct gw_jwt_fetcher {
 
 /* Asks the source's issuer; demanded: since requests want it. */
 void gw_jwt_question_begin(struct gw_jwt_fetcher *f, struct gw_jwt_source *s, bool demanded);
-
-/* What it has asked for last is over. */
-void gw_jwt_question_answered(struct gw_jwt_fetcher *f, struct gw_jwt_source *s, CURLcode code);
 
 /* Keeps on disk what is known, if it is not there yet. */
 void gw_jwt_save(struct gw_jwt_fetcher *f);

@@ -14,6 +14,8 @@ struct gw_jwt_get {
     CURLM *multi;
     CURL *easy;
     struct curl_slist *headers;
+    gw_jwt_over_fn *over;
+    void *owner;
     struct gw_buf body;
     long long max_age_s, age_s; /* max_age_s -1: not told */
     bool too_large;
@@ -112,24 +114,35 @@ believe_only(CURL *e, const char *ca_file)
            gw_curl()->easy_setopt(e, CURLOPT_CAINFO, ca_file) == CURLE_OK;
 }
 
+/* Its length by itself: curl copies as much as it was told before. */
 static bool
-set_up(struct gw_jwt_get *g, const char *url, const char *ca_file, long long timeout_ms)
+set_up_form(CURL *e, const char *form)
+{
+    return gw_curl()->easy_setopt(e, CURLOPT_POST, 1L) == CURLE_OK &&
+           gw_curl()->easy_setopt(e, CURLOPT_POSTFIELDSIZE, (long)strlen(form)) == CURLE_OK &&
+           gw_curl()->easy_setopt(e, CURLOPT_COPYPOSTFIELDS, form) == CURLE_OK;
+}
+
+static bool
+set_up(struct gw_jwt_get *g, const struct gw_jwt_ask *ask)
 {
     CURL *e = g->easy;
-    bool https = strncasecmp(url, "https:", 6) == 0;
-    bool good = true;
+    bool https = strncasecmp(ask->url, "https:", 6) == 0;
+    bool good = ask->form == NULL || set_up_form(e, ask->form);
 
-    good = gw_curl()->easy_setopt(e, CURLOPT_URL, url) == CURLE_OK && good;
+    good = gw_curl()->easy_setopt(e, CURLOPT_URL, ask->url) == CURLE_OK && good;
     good = gw_curl()->easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK && good;
     good = gw_curl()->easy_setopt(e, CURLOPT_REDIR_PROTOCOLS_STR, https ? "https" : "http,https") ==
                CURLE_OK &&
            good;
-    good = gw_curl()->easy_setopt(e, CURLOPT_FOLLOWLOCATION, 1L) == CURLE_OK && good;
+    good = gw_curl()->easy_setopt(e, CURLOPT_FOLLOWLOCATION, ask->form == NULL ? 1L : 0L) ==
+               CURLE_OK &&
+           good;
     good = gw_curl()->easy_setopt(e, CURLOPT_MAXREDIRS, (long)REDIRECTS) == CURLE_OK && good;
     good = gw_curl()->easy_setopt(e, CURLOPT_NOSIGNAL, 1L) == CURLE_OK && good;
     good =
         gw_curl()->easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS) == CURLE_OK && good;
-    good = gw_curl()->easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)timeout_ms) == CURLE_OK && good;
+    good = gw_curl()->easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)ask->timeout_ms) == CURLE_OK && good;
     good = gw_curl()->easy_setopt(e, CURLOPT_HTTPHEADER, g->headers) == CURLE_OK && good;
     good =
         gw_curl()->easy_setopt(e, CURLOPT_USERAGENT, "ksgate/" PACKAGE_VERSION) == CURLE_OK && good;
@@ -145,21 +158,32 @@ set_up(struct gw_jwt_get *g, const char *url, const char *ca_file, long long tim
     /* A name server that is away: who gives up does not wait for getaddrinfo() to give up. */
     good = gw_curl()->easy_setopt(e, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK && good;
 #endif
-    return (ca_file[0] == '\0' || believe_only(e, ca_file)) && good;
+    return (ask->ca_file[0] == '\0' || believe_only(e, ask->ca_file)) && good;
+}
+
+static bool
+add_header(struct gw_jwt_get *g, const char *line)
+{
+    struct curl_slist *list = line == NULL ? g->headers : gw_curl()->slist_append(g->headers, line);
+
+    g->headers = list == NULL ? g->headers : list;
+    return list != NULL;
 }
 
 struct gw_jwt_get *
-gw_jwt_get_start(CURLM *multi, const char *url, const char *ca_file, long long timeout_ms,
-                 void *owner)
+gw_jwt_get_start(CURLM *multi, const struct gw_jwt_ask *ask)
 {
     struct gw_jwt_get *g = gw_mem_alloc(sizeof(*g));
 
     g->max_age_s = -1;
+    g->over = ask->over;
+    g->owner = ask->owner;
     g->easy = gw_curl()->easy_init();
-    g->headers =
-        gw_curl()->slist_append(NULL, "Accept: application/json, application/jwk-set+json");
-    if (g->easy == NULL || !set_up(g, url, ca_file, timeout_ms) ||
-        gw_curl()->easy_setopt(g->easy, CURLOPT_PRIVATE, owner) != CURLE_OK ||
+    if (g->easy == NULL ||
+        !add_header(g, ask->form == NULL ? "Accept: application/json, application/jwk-set+json"
+                                         : "Accept: application/json") ||
+        !add_header(g, ask->authorization) || !set_up(g, ask) ||
+        gw_curl()->easy_setopt(g->easy, CURLOPT_PRIVATE, g) != CURLE_OK ||
         gw_curl()->multi_add_handle(multi, g->easy) != CURLM_OK) {
         gw_jwt_get_free(g);
         return NULL;
@@ -168,13 +192,14 @@ gw_jwt_get_start(CURLM *multi, const char *url, const char *ca_file, long long t
     return g;
 }
 
-void *
-gw_jwt_get_owner(CURL *easy)
+void
+gw_jwt_get_over(CURL *easy, void *thread, CURLcode code)
 {
-    char *owner = NULL;
+    char *get = NULL;
 
-    (void)gw_curl()->easy_getinfo(easy, CURLINFO_PRIVATE, &owner);
-    return owner;
+    (void)gw_curl()->easy_getinfo(easy, CURLINFO_PRIVATE, &get);
+    struct gw_jwt_get *g = (struct gw_jwt_get *)(void *)get;
+    g->over(thread, g->owner, code);
 }
 
 void
@@ -195,18 +220,26 @@ gw_jwt_get_free(struct gw_jwt_get *g)
 /* ---- over ------------------------------------------------------------------------------------ */
 
 const char *
-gw_jwt_get_trouble(const struct gw_jwt_get *g, CURLcode code)
+gw_jwt_get_answered(const struct gw_jwt_get *g, CURLcode code, long *status)
 {
-    long status = 0;
-
+    *status = 0;
     if (g->too_large) {
         return "the answer is larger than 256 KiB";
     }
     if (code != CURLE_OK) {
         return gw_curl()->easy_strerror(code);
     }
-    (void)gw_curl()->easy_getinfo(g->easy, CURLINFO_RESPONSE_CODE, &status);
-    return status == 200 ? NULL : "the answer's status is not 200";
+    (void)gw_curl()->easy_getinfo(g->easy, CURLINFO_RESPONSE_CODE, status);
+    return NULL;
+}
+
+const char *
+gw_jwt_get_trouble(const struct gw_jwt_get *g, CURLcode code)
+{
+    long status = 0;
+    const char *trouble = gw_jwt_get_answered(g, code, &status);
+
+    return trouble != NULL || status == 200 ? trouble : "the answer's status is not 200";
 }
 
 struct gw_str
@@ -233,6 +266,20 @@ gw_jwt_url_has_user(const char *url)
     const char *host = scheme == NULL ? url : scheme + 3;
 
     return memchr(host, '@', strcspn(host, "/?#")) != NULL;
+}
+
+bool
+gw_jwt_url_is_loopback(const char *url)
+{
+    static const char *const hosts[] = {"http://127.", "http://localhost:", "http://localhost/",
+                                        "http://[::1]"};
+
+    for (size_t k = 0; k < sizeof(hosts) / sizeof(hosts[0]); k++) {
+        if (strncasecmp(url, hosts[k], strlen(hosts[k])) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 struct gw_str

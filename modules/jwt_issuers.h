@@ -11,6 +11,8 @@
 #include "modules/jwt_places.h"
 #include "modules/jwt_presence.h"
 
+struct gw_login_settings;
+
 /* Where a token has to be beside being good. */
 enum gw_jwt_token_cache {
     GW_JWT_TOKEN_CACHE_NONE,
@@ -53,6 +55,7 @@ struct gw_jwt_settings {
     struct gw_jwt_fetch_settings key_sets;
     struct gw_basic_settings basic;
     struct gw_jwt_presence_settings presence;
+    const struct gw_login_settings *login; /* NULL: browsers don't log in here (login.c) */
     uint64_t serial; /* another one for each that was ever opened */
 };
 

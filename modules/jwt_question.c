@@ -105,10 +105,20 @@ again_in(unsigned failures)
 static void over(struct gw_jwt_fetcher *f, struct gw_jwt_source *s, enum gw_jwt_fetched how,
                  const char *trouble);
 
+static void on_over(void *thread, void *owner, CURLcode code);
+
 static void
 ask_for(struct gw_jwt_fetcher *f, struct gw_jwt_source *s, const char *url)
 {
-    s->fetch->get = gw_jwt_get_start(f->multi, url, s->name.ca_file, f->settings.timeout_ms, s);
+    const struct gw_jwt_ask ask = {
+        .url = url,
+        .ca_file = s->name.ca_file,
+        .timeout_ms = f->settings.timeout_ms,
+        .over = on_over,
+        .owner = s,
+    };
+
+    s->fetch->get = gw_jwt_get_start(f->multi, &ask);
     if (s->fetch->get == NULL) {
         over(f, s, GW_JWT_FETCH_FAILED, "its address, or ca_file, is not usable");
     }
@@ -156,9 +166,12 @@ over(struct gw_jwt_fetcher *f, struct gw_jwt_source *s, enum gw_jwt_fetched how,
     gw_jwt_save(f);
 }
 
-void
-gw_jwt_question_answered(struct gw_jwt_fetcher *f, struct gw_jwt_source *s, CURLcode code)
+/* What it has asked for last is over. */
+static void
+on_over(void *thread, void *owner, CURLcode code)
 {
+    struct gw_jwt_fetcher *f = thread;
+    struct gw_jwt_source *s = owner;
     struct gw_jwt_fetch *t = s->fetch;
     const char *trouble = gw_jwt_get_trouble(t->get, code);
 

@@ -240,20 +240,6 @@ check_set(struct opening *o)
  */
 
 static bool
-is_loopback(const char *url)
-{
-    static const char *const hosts[] = {"http://127.", "http://localhost:", "http://localhost/",
-                                        "http://[::1]"};
-
-    for (size_t k = 0; k < sizeof(hosts) / sizeof(hosts[0]); k++) {
-        if (strncasecmp(url, hosts[k], strlen(hosts[k])) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool
 check_url(const struct opening *o)
 {
     bool https = strncasecmp(o->value, "https://", 8) == 0;
@@ -279,7 +265,7 @@ check_url(const struct opening *o)
                       o->i);
         return false;
     }
-    if (!https && !is_loopback(o->value)) {
+    if (!https && !gw_jwt_url_is_loopback(o->value)) {
         gw_diag_warn(o->l->diag, place_of(o, o->setting),
                      "authentication.issuers[%zu].%s: whoever is between here and there can put in "
                      "keys of their own: use https",

@@ -19,12 +19,18 @@ outside(const struct gw_req *req, enum gw_header_id id, struct gw_str own)
     return first.n > 0 ? first : own;
 }
 
-static bool
-is_https(const struct gw_req *req)
+bool
+gw_jwt_site_is_https(const struct gw_req *req)
 {
     return gw_str_eq_nocase(
         outside(req, GW_H_X_FORWARDED_PROTO, req->client_tls ? GW_STR("https") : GW_STR("http")),
         GW_STR("https"));
+}
+
+struct gw_str
+gw_jwt_site_host(const struct gw_req *req)
+{
+    return outside(req, GW_H_X_FORWARDED_HOST, req->host);
 }
 
 static bool
@@ -43,7 +49,7 @@ is_own(const struct gw_req *req, const struct gw_jwt_origin *o)
 {
     struct gw_jwt_origin own;
 
-    return gw_jwt_origin_of(is_https(req), outside(req, GW_H_X_FORWARDED_HOST, req->host), &own) &&
+    return gw_jwt_origin_of(gw_jwt_site_is_https(req), gw_jwt_site_host(req), &own) &&
            gw_jwt_origin_eq(&own, o);
 }
 
@@ -59,8 +65,8 @@ is_from_here(struct gw_str fetch_site)
 /* Browsers send Sec-Fetch-Site only over TLS and to localhost, and Origin always with what is not
  * GET or HEAD and with WebSockets.  Where both are there the former decides, since it also knows
  * of redirects, and no proxy changes what it is about. */
-static const char *
-missing_site(const struct gw_req *req, const struct gw_jwt_places *p)
+const char *
+gw_jwt_site_foreign(const struct gw_req *req, const struct gw_jwt_places *p)
 {
     const struct gw_headers *h = &req->head->headers;
     struct gw_jwt_origin o;
@@ -87,8 +93,7 @@ missing_site(const struct gw_req *req, const struct gw_jwt_places *p)
             req->arena,
             "the Origin is not %s://%.*s, and not in authentication.cookie_origins (is the proxy "
             "before the gateway one of trusted_proxies?)",
-            is_https(req) ? "https" : "http",
-            GW_STR_ARG(outside(req, GW_H_X_FORWARDED_HOST, req->host)));
+            gw_jwt_site_is_https(req) ? "https" : "http", GW_STR_ARG(gw_jwt_site_host(req)));
     }
     return "there is no Sec-Fetch-Site and no Origin; what is not a browser sends Authorization "
            "instead of the cookie";
@@ -155,7 +160,7 @@ const char *
 gw_jwt_site_missing(struct gw_req *req, const struct gw_jwt_places *p)
 {
     bool safe = is_safe(req->head->method);
-    const char *missing = safe && !req->head->upgrade ? NULL : missing_site(req, p);
+    const char *missing = safe && !req->head->upgrade ? NULL : gw_jwt_site_foreign(req, p);
 
     if (missing != NULL || safe || !is_form(&req->head->headers)) {
         return missing;
@@ -180,8 +185,8 @@ gw_jwt_site_greet(struct gw_req *req, const struct gw_jwt_places *p)
         text[2 * i] = "0123456789abcdef"[random[i] >> 4];
         text[2 * i + 1] = "0123456789abcdef"[random[i] & 15];
     }
-    gw_edits_add(
-        req, &req->down, GW_STR("Set-Cookie"),
-        gw_str_of(gw_arena_printf(req->arena, "%s=%.*s; Path=/; SameSite=Strict%s", p->form_cookie,
-                                  (int)sizeof(text), text, is_https(req) ? "; Secure" : "")));
+    gw_edits_add(req, &req->down, GW_STR("Set-Cookie"),
+                 gw_str_of(gw_arena_printf(req->arena, "%s=%.*s; Path=/; SameSite=Strict%s",
+                                           p->form_cookie, (int)sizeof(text), text,
+                                           gw_jwt_site_is_https(req) ? "; Secure" : "")));
 }

@@ -20,6 +20,7 @@
     X(BAD_OBJECT,           422, "Invalid",             "the object is not valid")                          \
     X(BAD_BODY,             400, "BadRequest",          "the body could not be read")                       \
     X(TWO_CREDENTIALS,      400, "BadRequest",          "two credentials were sent that disagree")          \
+    X(LOGIN_STATE,          400, "BadRequest",          "this login was not begun in this browser, or took too long, or is over: begin again") \
     X(NO_TOKEN,             401, "Unauthorized",        "a bearer token is required")                       \
     X(TOKEN_MALFORMED,      401, "Unauthorized",        "the token is malformed")                           \
     X(TOKEN_ALGORITHM,      401, "Unauthorized",        "the token's algorithm is not one of its key's")    \
@@ -37,9 +38,11 @@
     X(PASSWORD_WRONG,       401, "Unauthorized",        "the user name or the password is wrong")           \
     X(USER_DISABLED,        401, "Unauthorized",        "the user's account is not active")                 \
     X(TOKEN_NOT_CACHED,     401, "Unauthorized",        "the token was not found in the token cache") \
+    X(SESSION_ENDED,        401, "Unauthorized",        "the session is over: log in again")                \
     X(BAD_SCHEME,           401, "Unauthorized",        "this authentication scheme is not accepted here")  \
     X(FORBIDDEN,            403, "Forbidden",           "the caller lacks the permission")                  \
     X(CROSS_SITE,           403, "Forbidden",           "a session cookie is not enough for this request, as nothing shows that it comes from a page of this site") \
+    X(LOGIN_DENIED,         403, "Forbidden",           "the identity provider has not let you in")         \
     X(NO_ROUTE,             404, "NotFound",            "no route matches")                                 \
     X(NO_EXTENSION,         404, "NotFound",            "no such extension")                                \
     X(NO_OBJECT,            404, "NotFound",            "no such object")                                   \
@@ -67,6 +70,9 @@
     X(UPSTREAM_CLOSED,      502, "BadGateway",          "the backend closed the connection before it answered") \
     X(UPSTREAM_INVALID,     502, "BadGateway",          "the backend's answer is not valid HTTP")           \
     X(UPSTREAM_TOO_LARGE,   502, "BadGateway",          "the head of the backend's answer is too large (limits.head, limits.headers)") \
+    X(LOGIN_FAILED,         502, "BadGateway",          "what the identity provider has answered to the login is not usable") \
+    X(SESSION_TOO_LARGE,    502, "BadGateway",          "the identity provider's tokens are larger than a session may be (login.cookie_bytes)") \
+    X(LOGIN_UNAVAILABLE,    503, "ServiceUnavailable",  "the identity provider can't be reached, so nobody can log in now") \
     X(EXTENSION_DISABLED,   503, "ServiceUnavailable",  "the extension is disabled")                        \
     X(NO_ENDPOINT,          503, "ServiceUnavailable",  "the extension has no endpoint")                    \
     X(NO_SIGNING_KEY,       503, "ServiceUnavailable",  "the gateway has no key to sign with who asks (identity.signing_key_file)") \

@@ -30,6 +30,8 @@ struct gw_loader {
     const char *state;       /* folder for what the gateway makes itself; NULL: there is none that
                                 every gateway of the same registry has */
     struct gw_named **named; /* named.h: where files are noted; NULL: nobody will follow them */
+    void *authentication;    /* the settings of that section, once jwt.c has opened them; NULL: not
+                                yet, or they are not usable */
 };
 
 /* Fills the field, or adds to the diag and returns false.  path is "limits.head". */

@@ -45,6 +45,9 @@ struct gw_module {
     const struct gw_setting *settings; /* of that section; ends with an empty row */
     size_t conf_size;
     unsigned routes; /* GW_ON(...) of the routes it takes part in */
+    /* Its settings say that it has something to do; else plans have none of its steps.  NULL: it
+     * always has.  The settings were read, but the conf may not be opened. */
+    bool (*wanted)(const void *conf);
     /* Once per config snapshot, on the control thread, after the settings were read.  False: the
      * diag says why, and the snapshot is not used. */
     bool (*open)(void *conf, struct gw_loader *loader);

@@ -30,7 +30,8 @@ add_phase(struct gw_plan *plan, const struct gw_module_use *uses, size_t n, enum
     for (size_t i = 0; i < n; i++) {
         const struct gw_module *m = uses[i].module;
 
-        if (m->on[phase] != NULL && (m->routes & GW_ON(plan->route)) != 0) {
+        if (m->on[phase] != NULL && (m->routes & GW_ON(plan->route)) != 0 &&
+            (m->wanted == NULL || m->wanted(uses[i].conf))) {
             add(plan, (struct gw_step){.module = m->name,
                                        .phase = phase_names[phase],
                                        .run = m->on[phase],

@@ -110,7 +110,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     const char *why = NULL;
 
     if (req != NULL) {
-        enum gw_err err = gw_jwt_credential_find(req, p, &c, &why);
+        enum gw_err err = gw_jwt_credential_find(req, p, GW_STR_NONE, &c, &why);
 
         assert(err == GW_ERR_OK || err == GW_ERR_TWO_CREDENTIALS || err == GW_ERR_TOKEN_MALFORMED ||
                err == GW_ERR_CROSS_SITE);

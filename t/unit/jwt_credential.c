@@ -55,7 +55,7 @@ outcome(struct gw_req *req, const struct gw_jwt_places *p, bool good)
     struct gw_jwt_credential c;
     const char *why;
     struct gw_buf out = {0};
-    enum gw_err err = gw_jwt_credential_find(req, p, &c, &why);
+    enum gw_err err = gw_jwt_credential_find(req, p, GW_STR_NONE, &c, &why);
 
     if (err != GW_ERR_OK) {
         gw_buf_puts(&out, gw_err_name(err));

@@ -1,0 +1,347 @@
+#include "modules/login_ask.h"
+
+#include <stdlib.h>
+
+#include <openssl/crypto.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "modules/jwt_fetch.h"
+#include "modules/login_flights.h"
+
+#define DOCUMENT_MS 3600000 /* for so long, what the document says stands */
+
+/* The thread's. */
+static struct gw_login_question *under_way;
+static struct gw_login_flights *flights;
+static const char *trouble; /* static words: the last that was told in the log; NULL: all is well */
+
+/* ---- the end of a question ---------------------------------------------------------------- */
+
+static void
+free_question(struct gw_login_question *q)
+{
+    gw_jwt_get_free(q->get);
+    gw_login_answer_unref(q->answer);
+    gw_login_provider_unref(q->provider);
+    if (q->form != NULL) {
+        OPENSSL_cleanse(q->form, strlen(q->form));
+    }
+    free(q->form);
+    free(q);
+}
+
+/* On the worker. */
+static void
+run_told(struct gw_mail *mail, void *receiver)
+{
+    struct gw_login_question *q = (struct gw_login_question *)mail;
+
+    (void)receiver;
+    q->told(q, q->answer);
+    free_question(q);
+}
+
+static void
+leave(struct gw_login_question *q)
+{
+    *q->prev = q->next;
+    if (q->next != NULL) {
+        q->next->prev = q->prev;
+    }
+    q->provider->asking--;
+}
+
+/* Each time that it changes, and not each time that it happens. */
+static void
+say(const struct gw_login_provider *p, const struct gw_login_answer *a)
+{
+    const char *now = a->outcome == GW_LOGIN_AWAY || a->outcome == GW_LOGIN_ODD ? a->trouble : NULL;
+
+    if (now == trouble) {
+        return;
+    }
+    if (now != NULL) {
+        gw_log_warn("login: the provider %s: %s%s%s", p->issuer, now,
+                    a->error[0] == '\0' ? "" : ": ", a->error);
+    } else {
+        gw_log_info("login: the provider %s answers as it should again", p->issuer);
+    }
+    trouble = now;
+}
+
+static void
+tell(struct gw_login_question *q, struct gw_login_answer *a)
+{
+    say(q->provider, a);
+    leave(q);
+    gw_jwt_get_free(q->get);
+    q->get = NULL;
+    if (q->told == NULL) {
+        free_question(q);
+        return;
+    }
+    q->answer = gw_login_answer_ref(a);
+    q->mail.run = run_told;
+    gw_world_send(q->world, &q->mail);
+}
+
+/* Takes the answer's reference. */
+static void
+tell_only(struct gw_login_question *q, struct gw_login_answer *a)
+{
+    tell(q, a);
+    gw_login_answer_unref(a);
+}
+
+/* ---- the endpoints ------------------------------------------------------------------------ */
+
+static void go_on(struct gw_login_question *q, CURLM *multi);
+
+/* What was known stands when the document can't be had. */
+static void
+on_document(void *thread, void *owner, CURLcode code)
+{
+    struct gw_login_provider *p = owner;
+    struct gw_login_question *q = p->waiting;
+    const char *why = gw_jwt_get_trouble(p->get, code);
+
+    if (why == NULL) {
+        why = gw_login_provider_read(p, gw_jwt_get_body(p->get));
+    }
+    gw_jwt_get_free(p->get);
+    p->get = NULL;
+    p->waiting = NULL;
+    if (why == NULL) {
+        p->found_ms = gw_clock_mono_ms();
+    }
+    bool known = p->found_ms != 0; /* the provider may be gone with its last question */
+    while (q != NULL) {
+        struct gw_login_question *after = q->after;
+
+        q->after = NULL;
+        if (known) {
+            go_on(q, gw_jwt_fetch_multi(thread));
+        } else {
+            tell_only(q, gw_login_answer_new(GW_LOGIN_AWAY, why));
+        }
+        q = after;
+    }
+}
+
+static bool
+has_endpoints(const struct gw_login_provider *p)
+{
+    return p->document == NULL ||
+           (p->found_ms != 0 && gw_clock_mono_ms() - p->found_ms < DOCUMENT_MS);
+}
+
+static void
+look_for_endpoints(struct gw_login_question *q, CURLM *multi)
+{
+    struct gw_login_provider *p = q->provider;
+    const struct gw_jwt_ask ask = {
+        .url = p->document,
+        .ca_file = p->ca_file,
+        .timeout_ms = p->timeout_ms,
+        .over = on_document,
+        .owner = p,
+    };
+
+    if (p->get == NULL) {
+        p->get = gw_jwt_get_start(multi, &ask);
+    }
+    if (p->get == NULL) {
+        tell_only(q, gw_login_answer_new(GW_LOGIN_AWAY, "its address is not usable"));
+        return;
+    }
+    q->after = p->waiting;
+    p->waiting = q;
+}
+
+static void
+tell_endpoints(struct gw_login_question *q)
+{
+    struct gw_login_answer *a = gw_login_answer_new(GW_LOGIN_GOOD, NULL);
+
+    for (unsigned e = 0; e < GW_LOGIN_N_ENDPOINTS; e++) {
+        a->url[e] = gw_mem_strdup(gw_login_provider_url(q->provider, e));
+    }
+    tell_only(q, a);
+}
+
+/* ---- tokens ------------------------------------------------------------------------------- */
+
+/* All who have asked for the same hear the same. */
+static void
+over(struct gw_login_question *q, struct gw_login_answer *a)
+{
+    if (q->kind != GW_LOGIN_ASK_REFRESH) {
+        tell_only(q, a);
+        return;
+    }
+    struct gw_login_question *others = q->after;
+
+    struct gw_login_flight *flight = gw_login_flights_get(flights, q->key, q->got_ms, 0);
+    bool stands = a->outcome == GW_LOGIN_GOOD || a->outcome == GW_LOGIN_DENIED;
+
+    gw_login_flight_land(flight, a,
+                         gw_clock_mono_ms() +
+                             (uint64_t)(stands ? q->provider->remember_ms : q->provider->retry_ms));
+    tell_only(q, gw_login_answer_ref(a));
+    while (others != NULL) {
+        struct gw_login_question *after = others->after;
+
+        tell_only(others, gw_login_answer_ref(a));
+        others = after;
+    }
+    gw_login_answer_unref(a);
+}
+
+static void
+on_tokens(void *thread, void *owner, CURLcode code)
+{
+    struct gw_login_question *q = owner;
+    long status = 0;
+    const char *why = gw_jwt_get_answered(q->get, code, &status);
+
+    (void)thread;
+    over(q, why != NULL ? gw_login_answer_new(GW_LOGIN_AWAY, why)
+            : q->kind == GW_LOGIN_ASK_REVOKE
+                ? gw_login_answer_new(GW_LOGIN_GOOD, NULL)
+                : gw_login_answer_read(status, gw_jwt_get_body(q->get), gw_clock_wall_ms()));
+}
+
+/* There are secrets in it. */
+static void
+forget(struct gw_buf *b)
+{
+    if (b->p != NULL) {
+        OPENSSL_cleanse(b->p, b->n);
+    }
+    gw_buf_fini(b);
+}
+
+static void
+send_form(struct gw_login_question *q, CURLM *multi)
+{
+    struct gw_login_provider *p = q->provider;
+    const char *url = gw_login_provider_url(p, q->kind == GW_LOGIN_ASK_REVOKE ? GW_LOGIN_REVOCATION
+                                                                              : GW_LOGIN_TOKEN);
+    struct gw_buf form = {0};
+    struct gw_buf header = {0};
+
+    gw_buf_puts(&form, q->form);
+    gw_login_provider_identify(p, &form, &header);
+    if (url != NULL) {
+        const struct gw_jwt_ask ask = {
+            .url = url,
+            .ca_file = p->ca_file,
+            .timeout_ms = p->timeout_ms,
+            .form = form.p,
+            .authorization = header.p,
+            .over = on_tokens,
+            .owner = q,
+        };
+
+        q->get = gw_jwt_get_start(multi, &ask);
+    }
+    forget(&form);
+    forget(&header);
+    if (q->get == NULL) {
+        over(q, gw_login_answer_new(GW_LOGIN_AWAY, "it has no such endpoint, or its address is "
+                                                   "not usable"));
+    }
+}
+
+/* Once, whoever asks: the first asks for all. */
+static void
+refresh(struct gw_login_question *q, CURLM *multi)
+{
+    uint64_t now_ms = gw_clock_mono_ms();
+    struct gw_login_flight *flight = gw_login_flights_get(flights, q->key, q->got_ms, now_ms);
+
+    if (flight == NULL) {
+        flight = gw_login_flights_begin(flights, q->key, now_ms, q->provider->remembered);
+        flight->first = q;
+        send_form(q, multi);
+    } else if (flight->answer != NULL) {
+        tell_only(q, gw_login_answer_ref(flight->answer));
+    } else {
+        struct gw_login_question *first = flight->first;
+
+        q->after = first->after;
+        first->after = q;
+    }
+}
+
+static void
+go_on(struct gw_login_question *q, CURLM *multi)
+{
+    if (q->kind == GW_LOGIN_ASK_ENDPOINTS) {
+        tell_endpoints(q);
+    } else if (q->kind == GW_LOGIN_ASK_REFRESH) {
+        refresh(q, multi);
+    } else {
+        send_form(q, multi);
+    }
+}
+
+/* ---- asked -------------------------------------------------------------------------------- */
+
+static void
+run_question(struct gw_mail *mail, void *receiver)
+{
+    struct gw_login_question *q = (struct gw_login_question *)mail;
+    struct gw_login_provider *p = q->provider;
+
+    q->next = under_way;
+    q->prev = &under_way;
+    q->after = NULL;
+    if (q->next != NULL) {
+        q->next->prev = &q->next;
+    }
+    under_way = q;
+    if (p->asking++ >= p->pending) {
+        tell_only(q, gw_login_answer_new(GW_LOGIN_AWAY, "as many questions to it are under way as "
+                                                        "may be (login.pending)"));
+    } else if (has_endpoints(p)) {
+        go_on(q, gw_jwt_fetch_multi(receiver));
+    } else {
+        look_for_endpoints(q, gw_jwt_fetch_multi(receiver));
+    }
+}
+
+void
+gw_login_ask(struct gw_login_question *q)
+{
+    q->mail.run = run_question;
+    gw_jwt_fetch_send(&q->mail);
+}
+
+/* No worker runs any more: nobody is told. */
+static void
+stop(void)
+{
+    while (under_way != NULL) {
+        struct gw_login_question *q = under_way;
+
+        under_way = q->next;
+        gw_jwt_get_free(q->provider->get);
+        q->provider->get = NULL;
+        free_question(q);
+    }
+    gw_login_flights_free(flights);
+    flights = NULL;
+}
+
+void
+gw_login_ask_start(struct gw_world *const *worlds, size_t n)
+{
+    gw_jwt_fetch_start(worlds, n);
+    if (flights == NULL) { /* the thread has no question yet */
+        flights = gw_login_flights_new();
+        gw_jwt_fetch_on_stop(stop);
+    }
+}

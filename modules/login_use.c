@@ -1,0 +1,361 @@
+#include "modules/login_use.h"
+
+#include <assert.h>
+
+#include <openssl/sha.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "modules/login_ask.h"
+#include "modules/login_cookies.h"
+#include "modules/login_id.h"
+#include "modules/login_return.h"
+#include "modules/login_seal.h"
+#include "modules/login_state.h"
+#include "modules/slots.h"
+
+#define CHAIN_MAX 8 /* refreshes one after the other that a late cookie has missed */
+
+/* ---- the cookie --------------------------------------------------------------------------- */
+
+struct gw_login_use *
+gw_login_open_cookie(struct gw_req *req, const struct gw_login_settings *s)
+{
+    struct gw_str name = gw_login_cookie_name(req, s);
+    struct gw_str bytes;
+    bool there;
+    struct gw_str text = gw_login_cookie_read(req, name, &there);
+
+    if (!there) {
+        return NULL;
+    }
+    struct gw_login_use *u = gw_arena_alloc(req->arena, sizeof(*u));
+    *u = (struct gw_login_use){.name = name, .req = req};
+    u->good = text.n > 0 &&
+              gw_login_open(req->arena, &s->keys, GW_LOGIN_SESSION, name, text, &bytes) &&
+              gw_login_session_unpack(req->arena, bytes, s->tag, &u->session);
+    if (!u->good) {
+        u->over = true;
+        if (!req->dry) {
+            gw_login_count(req->world, GW_LOGIN_N_BAD_COOKIE);
+        }
+    }
+    return u;
+}
+
+/* The ID token only where it takes no second cookie: a provider can do without at the logout. */
+bool
+gw_login_give(struct gw_req *req, const struct gw_login_settings *s, struct gw_str name,
+              struct gw_login_session *session)
+{
+    struct gw_str bytes = gw_login_session_pack(req->arena, session, s->tag);
+
+    if (session->id_token.n > 0 && gw_login_sealed_length(bytes.n) > GW_LOGIN_COOKIE_BYTES) {
+        session->id_token = GW_STR_NONE;
+        bytes = gw_login_session_pack(req->arena, session, s->tag);
+    }
+    if (bytes.n == 0 || gw_login_sealed_length(bytes.n) > (size_t)s->cookie_bytes) {
+        return false;
+    }
+    struct gw_str text = gw_login_seal(req->arena, &s->keys, GW_LOGIN_SESSION, name, bytes);
+    if (text.n == 0) {
+        return false;
+    }
+    gw_login_cookie_write(req, name, text, -1);
+    return true;
+}
+
+/* ---- refreshed ---------------------------------------------------------------------------- */
+
+static void
+key_of(const struct gw_login_settings *s, struct gw_str refresh,
+       unsigned char key[GW_LOGIN_FLIGHT_KEY])
+{
+    struct gw_buf all = {0};
+
+    gw_buf_add(&all, s->tag, sizeof(s->tag));
+    gw_buf_str(&all, refresh);
+    SHA256((const unsigned char *)all.p, all.n, key);
+    gw_buf_fini(&all);
+}
+
+static bool
+is_due(const struct gw_login_session *n, const struct gw_login_settings *s, uint64_t now_ms)
+{
+    uint64_t life = n->expires_ms > n->got_ms ? n->expires_ms - n->got_ms : 0;
+
+    return n->refresh.n > 0 && now_ms >= n->got_ms + life / 100 * (uint64_t)s->refresh_percent;
+}
+
+static struct gw_str
+copy(struct gw_req *req, const char *text, struct gw_str otherwise)
+{
+    return text == NULL ? otherwise : gw_arena_str(req->arena, gw_str_of(text));
+}
+
+/* NULL; or why the session is none any more. */
+static const char *
+fault_of(struct gw_login_use *u, const struct gw_login_settings *s, const struct gw_login_answer *a)
+{
+    struct gw_str subject;
+
+    if (a->id.text == NULL) {
+        return NULL;
+    }
+    const struct gw_login_expected e = {.issuer = gw_str_of(s->issuer),
+                                        .client_id = gw_str_of(s->client_id),
+                                        .subject = u->session.subject,
+                                        .now_ms = a->got_ms};
+    return gw_login_id_fault(u->req->arena, gw_str_of(a->id.text), &e, &subject);
+}
+
+/* False: there is no new token of the kind that says who it is. */
+static bool
+renew(struct gw_login_use *u, const struct gw_login_settings *s, const struct gw_login_answer *a)
+{
+    struct gw_login_session *n = &u->session;
+    const struct gw_login_grant *token = s->token == GW_LOGIN_ID_TOKEN ? &a->id : &a->access;
+
+    if (token->text == NULL) {
+        return false;
+    }
+    n->token = copy(u->req, token->text, GW_STR_NONE);
+    n->refresh = copy(u->req, a->refresh.text, n->refresh);
+    if (s->token != GW_LOGIN_ID_TOKEN) {
+        n->id_token = copy(u->req, a->id.text, n->id_token);
+    }
+    n->got_ms = a->got_ms;
+    n->expires_ms = token->expires_ms;
+    u->renewed = true;
+    return true;
+}
+
+static void
+leave(struct gw_login_use *u)
+{
+    *u->prev = u->next;
+    if (u->next != NULL) {
+        u->next->prev = u->prev;
+    }
+    u->prev = NULL;
+}
+
+static void
+on_cancel(void *arg)
+{
+    leave(arg);
+}
+
+static void
+link_in(struct gw_login_use *u, struct gw_login_use **list)
+{
+    u->next = *list;
+    u->prev = list;
+    if (u->next != NULL) {
+        u->next->prev = &u->next;
+    }
+    *list = u;
+}
+
+/* They are taken out of the flight first: what one of them does may be its end. */
+static void
+wake(struct gw_login_use *first)
+{
+    static _Thread_local struct gw_login_use *woken;
+
+    assert(woken == NULL); /* nobody is told from within a step */
+    woken = first;
+    if (first != NULL) {
+        first->prev = &woken;
+    }
+    while (woken != NULL) {
+        struct gw_login_use *u = woken;
+        struct gw_req *req = u->req;
+
+        leave(u);
+        req->pending = (struct gw_pending){0};
+        enum gw_verdict v = u->step(req, u->conf);
+        if (v != GW_WAIT) {
+            gw_req_resume(req, v);
+        }
+    }
+}
+
+static void
+on_told(struct gw_login_question *q, struct gw_login_answer *a)
+{
+    struct gw_login_flight *flight = q->owner;
+    bool stands = a->outcome == GW_LOGIN_GOOD || a->outcome == GW_LOGIN_DENIED;
+    const struct gw_login_provider *p = q->provider;
+
+    gw_login_count(q->world, a->outcome == GW_LOGIN_GOOD     ? GW_LOGIN_N_REFRESHED
+                             : a->outcome == GW_LOGIN_DENIED ? GW_LOGIN_N_REFRESH_DENIED
+                                                             : GW_LOGIN_N_REFRESH_FAILED);
+    gw_login_flight_land(
+        flight, a, gw_world_now_ms(q->world) + (uint64_t)(stands ? p->remember_ms : p->retry_ms));
+    struct gw_login_use *first = flight->users;
+    flight->users = NULL;
+    wake(first);
+}
+
+static struct gw_login_flight *
+start(struct gw_req *req, const struct gw_login_settings *s, const struct gw_login_session *n,
+      const unsigned char key[GW_LOGIN_FLIGHT_KEY])
+{
+    struct gw_login_flight *flight = gw_login_flights_begin(
+        gw_login_flights_of(req->world), key, gw_world_now_ms(req->world), (size_t)s->remembered);
+    struct gw_login_question *q = gw_mem_alloc(sizeof(*q));
+    struct gw_buf form = {0};
+
+    gw_login_form_add(&form, "grant_type", GW_STR("refresh_token"));
+    gw_login_form_add(&form, "refresh_token", n->refresh);
+    q->kind = GW_LOGIN_ASK_REFRESH;
+    q->provider = gw_login_provider_ref(s->provider);
+    q->world = req->world;
+    q->told = on_told;
+    q->owner = flight;
+    q->form = form.p; /* the question's now */
+    q->got_ms = n->got_ms;
+    memcpy(q->key, key, sizeof(q->key));
+    gw_login_ask(q);
+    return flight;
+}
+
+/* ---- a request ---------------------------------------------------------------------------- */
+
+enum freshness {
+    FRESH,   /* good for now */
+    WAITS,   /* for the flight */
+    IN_VAIN, /* its time is over, and the provider can't be asked */
+    ENDED,   /* for good */
+};
+
+/* One answer: FRESH: taken over, so look again. */
+static enum freshness
+take(struct gw_login_use *u, const struct gw_login_settings *s, const struct gw_login_answer *a,
+     bool expired)
+{
+    const char *why;
+
+    switch (a->outcome) {
+    case GW_LOGIN_GOOD:
+        why = fault_of(u, s, a);
+        if (why == NULL) {
+            return renew(u, s, a) ? FRESH : expired ? ENDED : IN_VAIN;
+        }
+        gw_log_debug("login: a session ends, request %.*s: %s", GW_STR_ARG(u->req->request_id),
+                     why);
+        return ENDED;
+    case GW_LOGIN_DENIED:
+        return ENDED;
+    case GW_LOGIN_AWAY:
+    case GW_LOGIN_ODD:
+        break;
+    }
+    return IN_VAIN;
+}
+
+/* As fresh as it can be without waiting; may_ask: a refresh is begun when it is time. */
+static enum freshness
+freshen(struct gw_login_use *u, const struct gw_login_settings *s, bool may_ask,
+        struct gw_login_flight **flight)
+{
+    uint64_t now_ms = gw_clock_wall_ms();
+    unsigned char key[GW_LOGIN_FLIGHT_KEY];
+
+    for (unsigned i = 0; i < CHAIN_MAX && is_due(&u->session, s, now_ms); i++) {
+        bool expired = now_ms >= u->session.expires_ms;
+
+        key_of(s, u->session.refresh, key);
+        *flight = gw_login_flights_get(gw_login_flights_of(u->req->world), key, u->session.got_ms,
+                                       gw_world_now_ms(u->req->world));
+        if (*flight == NULL && may_ask && !u->asked) {
+            u->asked = true;
+            *flight = start(u->req, s, &u->session, key);
+        }
+        if (*flight == NULL || (*flight)->answer == NULL) {
+            return !expired ? FRESH : *flight == NULL ? IN_VAIN : WAITS;
+        }
+        enum freshness f = take(u, s, (*flight)->answer, expired);
+        if (f != FRESH) {
+            return f == IN_VAIN && !expired ? FRESH : f;
+        }
+    }
+    return now_ms < u->session.expires_ms ? FRESH : ENDED;
+}
+
+static enum gw_err
+end(struct gw_login_use *u)
+{
+    u->good = false;
+    u->over = true;
+    return GW_ERR_SESSION_ENDED;
+}
+
+enum gw_verdict
+gw_login_use(struct gw_req *req, const struct gw_login_settings *s,
+             enum gw_verdict (*step)(struct gw_req *req, const void *conf), const void *conf,
+             struct gw_str *token, enum gw_err *err)
+{
+    struct gw_login_use *u = req->slot[GW_SLOT_login];
+    struct gw_login_flight *flight = NULL;
+
+    *token = GW_STR_NONE;
+    *err = GW_ERR_OK;
+    if (gw_login_path_is_ours(req->target.path) ||
+        !gw_headers_has(&req->head->headers, GW_H_COOKIE)) {
+        return GW_NEXT;
+    }
+    if (u == NULL) {
+        u = gw_login_open_cookie(req, s);
+        req->slot[GW_SLOT_login] = u;
+    }
+    if (u == NULL || !u->good) {
+        return GW_NEXT;
+    }
+    if (gw_clock_wall_ms() >= u->session.begun_ms + (uint64_t)s->session_max_ms) {
+        *err = end(u);
+        return GW_NEXT;
+    }
+    switch (freshen(u, s, !req->dry, &flight)) {
+    case FRESH:
+        *token = u->session.token;
+        break;
+    case WAITS:
+        u->step = step;
+        u->conf = conf;
+        link_in(u, &flight->users);
+        req->pending = (struct gw_pending){.cancel = on_cancel, .arg = u};
+        return GW_WAIT;
+    case IN_VAIN:
+        *err = GW_ERR_LOGIN_UNAVAILABLE;
+        break;
+    case ENDED:
+        *err = end(u);
+        break;
+    }
+    return GW_NEXT;
+}
+
+void
+gw_login_use_settle(struct gw_req *req, const struct gw_login_settings *s)
+{
+    struct gw_login_use *u = req->slot[GW_SLOT_login];
+    struct gw_login_flight *flight = NULL;
+
+    if (u == NULL) {
+        return;
+    }
+    if (u->good && freshen(u, s, false, &flight) == ENDED) {
+        (void)end(u);
+    }
+    if (u->good && u->renewed && !gw_login_give(req, s, u->name, &u->session)) {
+        gw_log_warn("login: a refreshed session is larger than login.cookie_bytes, or could not "
+                    "be sealed: it ends");
+        (void)end(u);
+    }
+    if (u->over) {
+        gw_login_cookie_clear(req, u->name);
+    }
+}
