@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "base/asan.h"
+#include "base/pool.h"
 
 /* Under AddressSanitizer each object is an allocation of its own, so that a use after
  * gw_slab_give() and an overrun are found. */
@@ -66,7 +67,15 @@ map_chunk(void)
         munmap(p, before);
     }
     munmap(p + before + CHUNK, CHUNK - before);
+    gw_pool_count(GW_POOL_connections, (long long)CHUNK);
     return (void *)(p + before);
+}
+
+static void
+unmap_chunk(struct gw_slab_chunk *c)
+{
+    gw_pool_count(GW_POOL_connections, -(long long)CHUNK);
+    munmap(c, CHUNK);
 }
 
 void
@@ -130,7 +139,7 @@ gw_slab_give(struct gw_slab *s, void *p)
     }
     if (c->used == 0 && (s->open != c || c->next != NULL)) {
         unlink_chunk(c);
-        munmap(c, CHUNK);
+        unmap_chunk(c);
     }
 }
 
@@ -139,7 +148,7 @@ gw_slab_fini(struct gw_slab *s)
 {
     if (s->open != NULL) {
         assert(s->open->used == 0 && s->open->next == NULL);
-        munmap(s->open, CHUNK);
+        unmap_chunk(s->open);
         s->open = NULL;
     }
 }
