@@ -6,6 +6,8 @@
 #include <sys/random.h>
 
 #include "base/mem.h"
+#include "base/pool.h"
+#include "config/json_quick.h"
 #include "registry/check.h"
 
 static gw_object_check_fn *registered_check;
@@ -54,8 +56,8 @@ put_key(char **at, const struct gw_kind *kind, const char *ns, const char *name)
     *at = p + 1;
 }
 
-/* The object of JSON that has been checked.  All is measured first and written in its place: what
- * came and went beside 100 000 of them would leave as many holes. */
+/* The object of JSON that has been checked.  Nothing of it comes and goes on the heap: beside 100
+ * 000 of them that would leave as many holes.  So what is longer than usual is measured first. */
 static struct gw_object *
 make(json_t *json, const struct gw_kind *kind)
 {
@@ -64,22 +66,29 @@ make(json_t *json, const struct gw_kind *kind)
     const char *name = text_or(metadata, "name", "");
     const char *ns = text_or(metadata, "namespace", "");
     json_t *rest = json_copy(json);
+    char usual[4096];
 
     (void)json_object_del(rest, "apiVersion"); /* which the kind says already */
     (void)json_object_del(rest, "kind");
     size_t n_key = strlen(kind->group) + strlen(kind->kind) + strlen(ns) + strlen(name) + 3;
-    size_t n_text = json_dumpb(rest, NULL, 0, flags);
+    size_t n_text = json_dumpb(rest, usual, sizeof(usual), flags);
     assert(n_text > 0); /* it was made by a parser, so it has no loops and is UTF-8 */
     struct gw_object *o = gw_mem_alloc(sizeof(*o) + n_key + 1 + strlen(ns) + 1 + n_text + 1);
     char *at = o->key;
 
+    gw_pool_joined(GW_POOL_registry, o);
     atomic_init(&o->refs, 1);
     o->kind = kind;
     put_key(&at, kind, ns, name);
     o->name = at - 1 - strlen(name); /* the key ends with it */
     o->ns = put(&at, ns, strlen(ns));
     o->json = at;
-    o->json_bytes = (unsigned)json_dumpb(rest, at, n_text, flags);
+    o->json_bytes = (unsigned)n_text;
+    if (n_text <= sizeof(usual)) {
+        memcpy(at, usual, n_text);
+    } else {
+        (void)json_dumpb(rest, at, n_text, flags);
+    }
     (void)gw_str_u64(gw_str_of(text_or(metadata, "resourceVersion", "")), &o->revision);
     json_decref(rest);
     return o;
@@ -121,6 +130,7 @@ gw_object_unref(struct gw_object *o)
     if (o == NULL || atomic_fetch_sub_explicit(&o->refs, 1, memory_order_acq_rel) != 1) {
         return;
     }
+    gw_pool_left(GW_POOL_registry, o);
     free(o);
 }
 
@@ -147,7 +157,8 @@ gw_object_json(const struct gw_object *o)
     struct gw_buf text = {0};
 
     gw_object_write(o, &text);
-    json_t *json = json_loadb(text.p, text.n, 0, NULL);
+    json_t *json = gw_json_quick(gw_buf_text(&text));
+    json = json == NULL ? json_loadb(text.p, text.n, 0, NULL) : json;
     gw_buf_fini(&text);
     assert(json != NULL); /* it was written by jansson */
     return json;

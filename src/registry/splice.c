@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "config/json_quick.h"
 #include "registry/check.h"
 
 void
@@ -25,7 +26,10 @@ gw_splice_read(struct gw_str text, const char *key, struct gw_diag *diag)
         gw_diag_error(diag, nowhere, "%zu bytes are too many for an object", text.n);
         return NULL;
     }
-    json_t *json = json_loadb(text.n == 0 ? "" : text.p, text.n, JSON_REJECT_DUPLICATES, &why);
+    json_t *json = text.n == 0 ? NULL : gw_json_quick(text);
+    if (json == NULL) {
+        json = json_loadb(text.n == 0 ? "" : text.p, text.n, JSON_REJECT_DUPLICATES, &why);
+    }
     if (json == NULL) {
         gw_diag_error(diag, nowhere, "not JSON: %s (at byte %d)", why.text, why.position);
         return NULL;
