@@ -4,6 +4,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/pool.h"
 #include "modules/metrics_counts.h"
 
 /* clang-format off */
@@ -318,6 +319,23 @@ write_workers(struct gw_buf *out, struct gw_world *const *worlds, size_t n)
     }
 }
 
+static void
+write_memory(struct gw_buf *out)
+{
+    static const char *const names[] = {
+#define X(name) #name,
+        GW_POOLS(X)
+#undef X
+    };
+
+    family(out, "ksgate_memory_bytes", "gauge",
+           "Memory in use, of what there may be much of; the rest of the process is not counted.");
+    for (int i = 0; i < GW_N_POOLS; i++) {
+        gw_buf_printf(out, "ksgate_memory_bytes{pool=\"%s\"} %lld\n", names[i],
+                      gw_pool_bytes((enum gw_pool)i));
+    }
+}
+
 void
 gw_metrics_text(struct gw_buf *out, struct gw_world *const *worlds, size_t n)
 {
@@ -333,5 +351,6 @@ gw_metrics_text(struct gw_buf *out, struct gw_world *const *worlds, size_t n)
     write_errors(&a);
     write_workers(out, worlds, n);
     write_tunnels(out, worlds, n);
+    write_memory(out);
     free(a.list);
 }

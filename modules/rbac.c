@@ -43,9 +43,7 @@ const struct gw_view gw_rbac_view = {
     .name = "rbac",
     .kinds = gw_rbac_piece_kinds,
     .compile = gw_rbac_piece_compile,
-    .open = gw_rbac_index_open,
-    .close = gw_rbac_index_close,
-    .put = gw_rbac_index_put,
+    .next = gw_rbac_index_next,
 };
 
 static bool

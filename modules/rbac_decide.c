@@ -6,6 +6,7 @@ struct walk {
     const struct gw_subject *subject;
     const struct gw_request_info *where; /* decides which bindings apply */
     struct gw_request_info what;         /* decides which rules match */
+    struct gw_rbac_sieve_key sieve;      /* of `what` */
     bool use;                            /* what is `use` of an extension */
     bool by_name;                        /* only a rule that names the verb counts */
     /* Is the role what we look for?  Then the walk ends there. */
@@ -38,7 +39,8 @@ static bool
 role_names_use(struct walk *w, const struct gw_rbac_role *role)
 {
     for (unsigned i = 0; i < role->n_rules; i++) {
-        if (names_verb(&role->rules[i], w->what.verb) &&
+        if (gw_rbac_sieve_lets(&role->sieves[i], &w->sieve) &&
+            names_verb(&role->rules[i], w->what.verb) &&
             gw_rbac_rule_allows(&role->rules[i], &w->what)) {
             w->rule = (int)i;
             return true;
@@ -58,7 +60,8 @@ role_allows(struct walk *w, const struct gw_rbac_role *role)
         return true;
     }
     for (unsigned i = 0; i < role->n_rules; i++) {
-        if (gw_rbac_rule_allows(&role->rules[i], &w->what)) {
+        if (gw_rbac_sieve_lets(&role->sieves[i], &w->sieve) &&
+            gw_rbac_rule_allows(&role->rules[i], &w->what)) {
             w->rule = (int)i;
             return true;
         }
@@ -97,7 +100,7 @@ at_level(struct walk *w, enum gw_rbac_level level, const struct gw_str *place)
             }
             continue;
         }
-        const struct gw_rbac_role *role = gw_rbac_index_role(w->index, b->role_key);
+        const struct gw_rbac_role *role = gw_rbac_index_role_of(w->index, b);
         if (w->use) {
             w->what.workspace = level == GW_RBAC_WORKSPACE ? b->place : GW_STR("");
         }
@@ -170,6 +173,7 @@ walk_init(struct walk *w, const struct gw_rbac_index *x, struct gw_arena *a,
 {
     *w = (struct walk){
         .index = x, .subject = subject, .where = info, .what = *info, .asks = role_allows};
+    gw_rbac_sieve_of_request(&w->sieve, info);
     gw_rbac_index_find(x, a, subject, &w->found);
 }
 
@@ -202,6 +206,7 @@ gw_rbac_decide(const struct gw_rbac_index *x, struct gw_arena *a, const struct g
             .path = info->path,
             .is_resource = true,
         };
+        gw_rbac_sieve_of_request(&w.sieve, &w.what);
         allowed = walk(&w);
     }
     return grant_of(&w, allowed);
@@ -212,7 +217,7 @@ gw_rbac_decide(const struct gw_rbac_index *x, struct gw_arena *a, const struct g
 static struct gw_str
 say_reached(struct gw_arena *a, const struct walk *w)
 {
-    const struct gw_rbac_role *role = gw_rbac_index_role(w->index, w->binding->role_key);
+    const struct gw_rbac_role *role = gw_rbac_index_role_of(w->index, w->binding);
     const struct gw_rbac_words *verbs = &role->rules[w->rule].verbs;
     struct gw_buf out = {0};
 

@@ -5,186 +5,208 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/trie.h"
+#include "modules/rbac_recompile.h"
 
-#define ENTRY                     \
-    sizeof(struct gw_rbac_binding \
-               *) /* of a holder's list */ /* NOLINT(bugprone-sizeof-expression) */
-
-/* One user's or group's bindings, by level, place and name. */
-struct gw_rbac_holder {
-    const struct gw_rbac_binding **list; /* borrowed from the objects */
-    unsigned n, size;
-};
-
+/* Holders borrow their bindings from `bindings`: whatever takes a binding out of that makes the
+ * holders of its subjects anew before anyone else sees the index (rbac_recompile.h). */
 struct gw_rbac_index {
-    struct gw_map *objects;    /* key to struct gw_rbac_object, a reference each */
-    struct gw_map *users;      /* name to struct gw_rbac_holder */
-    struct gw_map *groups;     /* name to struct gw_rbac_holder */
-    struct gw_map *namespaces; /* name to struct gw_rbac_namespace, borrowed from objects */
+    struct gw_piece piece;          /* first: a world has the index as this */
+    struct gw_trie roles, bindings; /* by key */
+    struct gw_trie namespaces;      /* by name */
+    struct gw_trie users, groups;   /* struct gw_rbac_holder, by name */
 };
 
-void *
-gw_rbac_index_open(struct gw_world *world)
+static struct gw_str
+object_key(const void *value)
 {
-    struct gw_rbac_index *x = gw_mem_alloc(sizeof(*x));
+    const struct gw_rbac_object *o = value;
 
-    (void)world;
-    x->objects = gw_map_new();
-    x->users = gw_map_new();
-    x->groups = gw_map_new();
-    x->namespaces = gw_map_new();
-    return x;
+    return (struct gw_str){o->key, o->key_n};
+}
+
+static struct gw_str
+object_name(const void *value)
+{
+    return gw_str_of(((const struct gw_rbac_object *)value)->name);
 }
 
 static void
-free_object(void *value)
+ref_object(void *value)
+{
+    (void)gw_piece_ref(value);
+}
+
+static void
+unref_object(void *value)
 {
     gw_piece_unref(value);
 }
 
-static void
-free_holder(void *value)
+static struct gw_str
+holder_name(const void *value)
 {
-    struct gw_rbac_holder *h = value;
+    return ((const struct gw_rbac_holder *)value)->name;
+}
 
-    free(h->list);
-    free(h);
+static void
+ref_holder(void *value)
+{
+    gw_rbac_holder_ref(value);
+}
+
+static void
+unref_holder(void *value)
+{
+    gw_rbac_holder_unref(value);
+}
+
+static const struct gw_trie_kind by_key = {.key = object_key,
+                                           .hash = gw_hash,
+                                           .ref = ref_object,
+                                           .unref = unref_object,
+                                           .pool = GW_POOL_rbac};
+static const struct gw_trie_kind by_name = {.key = object_name,
+                                            .hash = gw_hash,
+                                            .ref = ref_object,
+                                            .unref = unref_object,
+                                            .pool = GW_POOL_rbac};
+static const struct gw_trie_kind of_holders = {.key = holder_name,
+                                               .hash = gw_hash,
+                                               .ref = ref_holder,
+                                               .unref = unref_holder,
+                                               .pool = GW_POOL_rbac};
+
+/* ---- versions ----------------------------------------------------------------------------- */
+
+static void
+index_free(struct gw_piece *p)
+{
+    struct gw_rbac_index *x = (struct gw_rbac_index *)(void *)p;
+
+    gw_trie_fini(&x->users);
+    gw_trie_fini(&x->groups);
+    gw_trie_fini(&x->bindings);
+    gw_trie_fini(&x->namespaces);
+    gw_trie_fini(&x->roles);
+    free(x);
+}
+
+static struct gw_rbac_index *
+index_new(const struct gw_rbac_index *before)
+{
+    struct gw_rbac_index *x = gw_mem_alloc(sizeof(*x));
+
+    atomic_init(&x->piece.refs, 1);
+    x->piece.free = index_free;
+    if (before == NULL) {
+        x->roles.kind = &by_key;
+        x->bindings.kind = &by_key;
+        x->namespaces.kind = &by_name;
+        x->users.kind = &of_holders;
+        x->groups.kind = &of_holders;
+        return x;
+    }
+    gw_trie_copy(&x->roles, &before->roles);
+    gw_trie_copy(&x->bindings, &before->bindings);
+    gw_trie_copy(&x->namespaces, &before->namespaces);
+    gw_trie_copy(&x->users, &before->users);
+    gw_trie_copy(&x->groups, &before->groups);
+    return x;
+}
+
+/* ---- changes ------------------------------------------------------------------------------ */
+
+/* The name, when the key is a namespace's. */
+static bool
+is_namespace(const char *key, struct gw_str *name)
+{
+    static const char before[] = "/Namespace//";
+
+    if (strncmp(key, before, sizeof(before) - 1) != 0) {
+        return false;
+    }
+    *name = gw_str_of(key + sizeof(before) - 1);
+    return true;
+}
+
+static void
+take_out(struct gw_rbac_index *x, struct gw_rbac_recompile *r, const char *key)
+{
+    struct gw_str name;
+
+    if (is_namespace(key, &name)) {
+        gw_trie_drop(&x->namespaces, name);
+        return;
+    }
+    struct gw_rbac_binding *b = gw_trie_get(&x->bindings, gw_str_of(key));
+    if (b == NULL) {
+        gw_trie_drop(&x->roles, gw_str_of(key));
+        return;
+    }
+    gw_rbac_recompile_without(r, b);
+    gw_trie_drop(&x->bindings, gw_str_of(key));
+}
+
+static void
+put_in(struct gw_rbac_index *x, struct gw_rbac_recompile *r, struct gw_rbac_object *o)
+{
+    switch (o->sort) {
+    case GW_RBAC_ROLE:
+        gw_trie_put(&x->roles, o);
+        break;
+    case GW_RBAC_BINDING:
+        gw_rbac_recompile_with(r, (struct gw_rbac_binding *)o);
+        gw_trie_put(&x->bindings, o);
+        break;
+    case GW_RBAC_NAMESPACE:
+        gw_trie_put(&x->namespaces, o);
+        break;
+    }
+}
+
+/* The whole index, or what of it is different.  Each subject is compiled once, whatever is many. */
+static void
+change(struct gw_rbac_index *x, const struct gw_put *puts, size_t n)
+{
+    struct gw_rbac_recompile r = {0};
+
+    assert(atomic_load_explicit(&x->piece.refs, memory_order_relaxed) == 1);
+    for (size_t i = 0; i < n; i++) {
+        take_out(x, &r, puts[i].key);
+        if (puts[i].piece != NULL) {
+            put_in(x, &r, (struct gw_rbac_object *)(void *)gw_piece_ref(puts[i].piece));
+        }
+    }
+    gw_rbac_recompile_finish(&r, &x->users, &x->groups);
+}
+
+struct gw_piece *
+gw_rbac_index_next(struct gw_piece *before, const struct gw_put *puts, size_t n)
+{
+    struct gw_rbac_index *x = index_new((struct gw_rbac_index *)(void *)before);
+
+    change(x, puts, n);
+    return &x->piece;
+}
+
+void *
+gw_rbac_index_open(struct gw_world *world)
+{
+    (void)world;
+    return index_new(NULL);
 }
 
 void
 gw_rbac_index_close(void *index)
 {
-    struct gw_rbac_index *x = index;
-
-    gw_map_free(x->users, free_holder);
-    gw_map_free(x->groups, free_holder);
-    gw_map_free(x->namespaces, NULL);
-    gw_map_free(x->objects, free_object);
-    free(x);
-}
-
-/* ---- order -------------------------------------------------------------------------------- */
-
-static int
-compare_place(const struct gw_rbac_binding *b, enum gw_rbac_level level, struct gw_str place)
-{
-    if (b->level != level) {
-        return b->level < level ? -1 : 1;
-    }
-    return gw_str_cmp(b->place, place);
-}
-
-static int
-compare(const struct gw_rbac_binding *a, const struct gw_rbac_binding *b)
-{
-    int c = compare_place(a, b->level, b->place);
-
-    return c != 0 ? c : strcmp(a->object.name, b->object.name);
-}
-
-/* Where the first one is that is not before b. */
-static unsigned
-position(const struct gw_rbac_holder *h, const struct gw_rbac_binding *b)
-{
-    unsigned low = 0;
-    unsigned high = h->n;
-
-    while (low < high) {
-        unsigned mid = low + (high - low) / 2;
-
-        if (compare(h->list[mid], b) < 0) {
-            low = mid + 1;
-        } else {
-            high = mid;
-        }
-    }
-    return low;
-}
-
-/* ---- changes ------------------------------------------------------------------------------ */
-
-static void
-holder_add(struct gw_map *map, const char *name, const struct gw_rbac_binding *b)
-{
-    struct gw_rbac_holder *h = gw_map_get(map, gw_str_of(name));
-
-    if (h == NULL) {
-        h = gw_mem_alloc(sizeof(*h));
-        gw_map_put(map, gw_str_of(name), h);
-    }
-    unsigned at = position(h, b);
-    if (at < h->n && h->list[at] == b) {
-        return; /* the binding names the subject twice */
-    }
-    if (h->n == h->size) {
-        h->size = h->size == 0 ? 4 : h->size * 2;
-        h->list = gw_mem_resize(h->list, h->size * ENTRY);
-    }
-    memmove(h->list + at + 1, h->list + at, (h->n - at) * ENTRY);
-    h->list[at] = b;
-    h->n++;
-}
-
-static void
-holder_drop(struct gw_map *map, const char *name, const struct gw_rbac_binding *b)
-{
-    struct gw_rbac_holder *h = gw_map_get(map, gw_str_of(name));
-    unsigned at = h == NULL ? 0 : position(h, b);
-
-    if (h == NULL || at == h->n || h->list[at] != b) {
-        return;
-    }
-    h->n--;
-    memmove(h->list + at, h->list + at + 1, (h->n - at) * ENTRY);
-    if (h->n == 0) {
-        free_holder(gw_map_take(map, gw_str_of(name)));
-    }
-}
-
-static void
-each_subject(struct gw_rbac_index *x, const struct gw_rbac_binding *b,
-             void (*change)(struct gw_map *, const char *, const struct gw_rbac_binding *))
-{
-    for (unsigned i = 0; i < b->n_subjects; i++) {
-        if (b->subjects[i].who != GW_RBAC_NOBODY) {
-            change(b->subjects[i].who == GW_RBAC_USER ? x->users : x->groups, b->subjects[i].match,
-                   b);
-        }
-    }
-}
-
-static void
-take_out(struct gw_rbac_index *x, const char *key)
-{
-    struct gw_rbac_object *o = gw_map_take(x->objects, gw_str_of(key));
-
-    if (o == NULL) {
-        return;
-    }
-    if (o->sort == GW_RBAC_BINDING) {
-        each_subject(x, (const struct gw_rbac_binding *)o, holder_drop);
-    } else if (o->sort == GW_RBAC_NAMESPACE) {
-        gw_map_take(x->namespaces, gw_str_of(o->name));
-    }
-    gw_piece_unref(&o->piece);
+    gw_piece_unref(index);
 }
 
 void
 gw_rbac_index_put(void *index, const char *key, struct gw_piece *piece)
 {
-    struct gw_rbac_index *x = index;
-
-    take_out(x, key);
-    if (piece == NULL) {
-        return;
-    }
-    struct gw_rbac_object *o = (struct gw_rbac_object *)(void *)gw_piece_ref(piece);
-    gw_map_put(x->objects, gw_str_of(key), o);
-    if (o->sort == GW_RBAC_BINDING) {
-        each_subject(x, (const struct gw_rbac_binding *)o, holder_add);
-    } else if (o->sort == GW_RBAC_NAMESPACE) {
-        gw_map_put(x->namespaces, gw_str_of(o->name), o);
-    }
+    change(index, &(struct gw_put){.key = key, .piece = piece}, 1);
 }
 
 /* ---- questions ---------------------------------------------------------------------------- */
@@ -192,19 +214,25 @@ gw_rbac_index_put(void *index, const char *key, struct gw_piece *piece)
 const struct gw_rbac_role *
 gw_rbac_index_role(const struct gw_rbac_index *x, struct gw_str key)
 {
-    return key.n == 0 ? NULL : gw_map_get(x->objects, key);
+    return key.n == 0 ? NULL : gw_trie_get(&x->roles, key);
+}
+
+const struct gw_rbac_role *
+gw_rbac_index_role_of(const struct gw_rbac_index *x, const struct gw_rbac_binding *b)
+{
+    return b->role_key.n == 0 ? NULL : gw_trie_find(&x->roles, b->role_key, b->role_hash);
 }
 
 const struct gw_rbac_namespace *
 gw_rbac_index_namespace(const struct gw_rbac_index *x, struct gw_str name)
 {
-    return gw_map_get(x->namespaces, name);
+    return gw_trie_get(&x->namespaces, name);
 }
 
 static void
-add_holder(struct gw_rbac_found *f, const struct gw_map *map, struct gw_str name)
+add_holder(struct gw_rbac_found *f, const struct gw_trie *trie, struct gw_str name)
 {
-    const struct gw_rbac_holder *h = gw_map_get(map, name);
+    const struct gw_rbac_holder *h = gw_trie_get(trie, name);
 
     if (h != NULL) {
         f->holders[f->n++] = h;
@@ -221,43 +249,21 @@ gw_rbac_index_find(const struct gw_rbac_index *x, struct gw_arena *a,
     out->holders = gw_arena_raw(a, most * sizeof(const struct gw_rbac_holder *));
     out->cursors = gw_arena_raw(a, most * sizeof(*out->cursors));
     out->n = 0;
-    add_holder(out, x->users, subject->name);
+    add_holder(out, &x->users, subject->name);
     for (unsigned i = 0; i < subject->n_groups; i++) {
-        add_holder(out, x->groups, subject->groups[i]);
+        add_holder(out, &x->groups, subject->groups[i]);
     }
-}
-
-/* The first of a holder's that is not before (or, with `after`, that is behind) the place. */
-static unsigned
-bound(const struct gw_rbac_holder *h, enum gw_rbac_level level, const struct gw_str *place,
-      bool after)
-{
-    unsigned low = 0;
-    unsigned high = h->n;
-
-    while (low < high) {
-        unsigned mid = low + (high - low) / 2;
-        const struct gw_rbac_binding *b = h->list[mid];
-        int c = place != NULL ? compare_place(b, level, *place)
-                              : (b->level > level) - (b->level < level);
-
-        if (c < 0 || (after && c == 0)) {
-            low = mid + 1;
-        } else {
-            high = mid;
-        }
-    }
-    return low;
 }
 
 void
 gw_rbac_found_start(struct gw_rbac_found *f, enum gw_rbac_level level, const struct gw_str *place)
 {
-    for (unsigned i = 0; i < f->n; i++) {
-        const struct gw_rbac_holder *h = f->holders[i];
+    bool anywhere = place == NULL || level == GW_RBAC_GLOBAL || level == GW_RBAC_CLUSTER;
+    uint64_t hash = anywhere ? 0 : gw_rbac_place_hash(level, *place);
 
-        f->cursors[i].at = h->list + bound(h, level, place, false);
-        f->cursors[i].end = h->list + bound(h, level, place, true);
+    for (unsigned i = 0; i < f->n; i++) {
+        f->cursors[i] = anywhere ? gw_rbac_holder_level(f->holders[i], level)
+                                 : gw_rbac_holder_place(f->holders[i], *place, hash);
     }
 }
 
@@ -269,7 +275,7 @@ gw_rbac_found_next(struct gw_rbac_found *f)
     for (unsigned i = 0; i < f->n; i++) {
         const struct gw_rbac_cursor *c = &f->cursors[i];
 
-        if (c->at < c->end && (first == NULL || compare(*c->at, first) < 0)) {
+        if (c->at < c->end && (first == NULL || gw_rbac_holder_order(*c->at, first) < 0)) {
             first = *c->at;
         }
     }

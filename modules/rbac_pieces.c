@@ -1,8 +1,11 @@
 #include "modules/rbac_pieces.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
+#include "base/map.h"
 #include "base/mem.h"
+#include "base/pool.h"
 
 #define IAM             "iam.kubesphere.io"
 #define WORKSPACE_LABEL "kubesphere.io/workspace"
@@ -40,46 +43,52 @@ meta_text(const json_t *json, const char *map, const char *name)
     return text_at(json_object_get(json, "metadata"), map, name);
 }
 
-static char *
-join(const char *a, const char *b, const char *c, const char *d)
+/* Writes a, b, c and d behind each other where *at is, and moves it behind their end. */
+static const char *
+join(char **at, const char *a, const char *b, const char *c, const char *d)
 {
-    size_t n = strlen(a) + strlen(b) + strlen(c) + strlen(d) + 1;
-    char *s = gw_mem_alloc(n);
+    char *text = *at;
 
-    (void)snprintf(s, n, "%s%s%s%s", a, b, c, d);
-    return s;
+    *at = stpcpy(stpcpy(stpcpy(stpcpy(text, a), b), c), d) + 1;
+    return text;
 }
 
-/* A text that is heap memory of its own. */
-static void
-free_text(struct gw_str s)
+static const char *
+copy(char **at, const char *text)
 {
-    union {
-        const char *shared;
-        char *owned;
-    } u = {.shared = s.p};
-
-    free(u.owned);
+    return join(at, text, "", "", "");
 }
 
-static void
-object_init(struct gw_rbac_object *o, enum gw_rbac_sort sort, const struct gw_kind *kind,
-            const json_t *json, void (*free_piece)(struct gw_piece *))
+/* A piece of `size` bytes with room for `bytes` of text; *at is where that begins. */
+static void *
+object_new(size_t size, size_t bytes, enum gw_rbac_sort sort, const struct gw_kind *kind,
+           const json_t *json, char **at)
 {
+    const char *name = meta_text(json, "name", NULL);
+    const char *ns = kind->namespaced ? meta_text(json, "namespace", NULL) : "";
+    size_t key_n = strlen(kind->group) + strlen(kind->kind) + strlen(ns) + strlen(name) + 3;
+    struct gw_rbac_object *o = gw_mem_alloc(size + key_n + 1 + strlen(ns) + 1 + bytes);
+    char *p = (char *)o + size;
+
+    gw_pool_joined(GW_POOL_rbac, o);
     atomic_init(&o->piece.refs, 1);
-    o->piece.free = free_piece;
     o->sort = sort;
     o->kind = kind->kind;
-    o->name = gw_mem_strdup(meta_text(json, "name", NULL));
-    o->ns = gw_mem_strdup(kind->namespaced ? meta_text(json, "namespace", NULL) : "");
+    o->key = p;
+    o->key_n = (unsigned)key_n;
+    p = stpcpy(stpcpy(stpcpy(p, kind->group), "/"), kind->kind);
+    p = stpcpy(stpcpy(stpcpy(stpcpy(p, "/"), ns), "/"), name) + 1;
+    o->name = p - 1 - strlen(name);
+    o->ns = copy(&p, ns);
+    *at = p;
+    return o;
 }
 
 static void
-object_fini(struct gw_rbac_object *o)
+piece_free(struct gw_piece *p)
 {
-    free(o->name);
-    free(o->ns);
-    free(o);
+    gw_pool_left(GW_POOL_rbac, p);
+    free(p);
 }
 
 /* An array, or NULL when there is none; *ok becomes false for anything else. */
@@ -99,17 +108,32 @@ array_at(const json_t *json, const char *name, const struct gw_yaml *source, str
 
 /* ---- roles -------------------------------------------------------------------------------- */
 
+/* Beside the piece itself. */
+static size_t
+role_bytes(const struct gw_rbac_role *r)
+{
+    size_t n = malloc_usable_size(r->rules) + malloc_usable_size(r->sieves) +
+               gw_rbac_policy_bytes(&r->policy);
+
+    for (unsigned i = 0; i < r->n_rules; i++) {
+        n += gw_rbac_rule_bytes(&r->rules[i]);
+    }
+    return n;
+}
+
 static void
 role_free(struct gw_piece *p)
 {
     struct gw_rbac_role *r = (struct gw_rbac_role *)(void *)p;
 
+    gw_pool_count(GW_POOL_rbac, -(long long)role_bytes(r));
     for (unsigned i = 0; i < r->n_rules; i++) {
         gw_rbac_rule_fini(&r->rules[i]);
     }
     free(r->rules);
+    free(r->sieves);
     gw_rbac_policy_fini(&r->policy);
-    object_fini(&r->object);
+    piece_free(p);
 }
 
 /* A policy that can't be used allows nothing, but the role's rules still do: refusing the
@@ -139,18 +163,25 @@ static struct gw_piece *
 compile_role(const struct gw_kind *kind, const json_t *json, const struct gw_yaml *source,
              struct gw_diag *diag)
 {
-    struct gw_rbac_role *r = gw_mem_alloc(sizeof(*r));
+    char *at;
+    struct gw_rbac_role *r = object_new(sizeof(*r), 0, GW_RBAC_ROLE, kind, json, &at);
     bool ok = true;
     const json_t *rules = array_at(json, "rules", source, diag, &ok);
+    size_t n = json_array_size(rules);
 
-    object_init(&r->object, GW_RBAC_ROLE, kind, json, role_free);
-    r->rules = gw_mem_alloc((json_array_size(rules) + 1) * sizeof(*r->rules));
-    for (unsigned i = 0; i < json_array_size(rules); i++) {
-        ok =
-            gw_rbac_rule_read(&r->rules[r->n_rules++], json_array_get(rules, i), i, source, diag) &&
-            ok;
+    r->object.piece.free = role_free;
+    if (n > 0) {
+        r->rules = gw_mem_alloc(n * sizeof(*r->rules));
+        r->sieves = gw_mem_alloc(n * sizeof(*r->sieves));
+    }
+    for (; r->n_rules < n; r->n_rules++) {
+        unsigned i = r->n_rules;
+
+        ok = gw_rbac_rule_read(&r->rules[i], json_array_get(rules, i), i, source, diag) && ok;
+        gw_rbac_sieve_of_rule(&r->sieves[i], &r->rules[i]);
     }
     read_policies(r, json, source, diag);
+    gw_pool_count(GW_POOL_rbac, (long long)role_bytes(r));
     if (!ok) {
         gw_piece_unref(&r->object.piece);
         return NULL;
@@ -160,74 +191,82 @@ compile_role(const struct gw_kind *kind, const json_t *json, const struct gw_yam
 
 /* ---- bindings ----------------------------------------------------------------------------- */
 
-static void
-binding_free(struct gw_piece *p)
-{
-    struct gw_rbac_binding *b = (struct gw_rbac_binding *)(void *)p;
+#define KUBESPHERE_ACCOUNT "kubesphere:serviceaccount:"
+#define KUBERNETES_ACCOUNT "system:serviceaccount:"
 
-    for (unsigned i = 0; i < b->n_subjects; i++) {
-        free(b->subjects[i].match);
-        free(b->subjects[i].shown);
-    }
-    free(b->subjects);
-    free_text(b->place);
-    free(b->role_kind);
-    free(b->role_name);
-    free_text(b->role_key);
-    object_fini(&b->object);
-}
-
-/* The user name of a service account, or NULL when nobody can have it. */
-static char *
-account_name(const char *group, const char *ns, const char *name)
+/* What stands before "NAMESPACE:NAME" in the user name of a service account; NULL: nobody can have
+ * it. */
+static const char *
+account_prefix(const char *group, const char *ns)
 {
     if (ns[0] == '\0') {
         return NULL;
     }
     if (strcmp(group, "kubesphere.io") == 0) {
-        return join("kubesphere:serviceaccount:", ns, ":", name);
+        return KUBESPHERE_ACCOUNT;
     }
-    return strcmp(group, "rbac.authorization.k8s.io") == 0
-               ? join("system:serviceaccount:", ns, ":", name)
-               : NULL;
-}
-
-static void
-read_subject(struct gw_rbac_subject *s, const json_t *json, const char *binding_ns)
-{
-    const char *kind = text_at(json, "kind", NULL);
-    const char *name = text_at(json, "name", NULL);
-    const char *ns = text_at(json, "namespace", NULL);
-
-    s->who = GW_RBAC_NOBODY;
-    s->kind = "";
-    if (strcmp(kind, "User") == 0 || strcmp(kind, "Group") == 0) {
-        s->who = kind[0] == 'U' ? GW_RBAC_USER : GW_RBAC_GROUP;
-        s->kind = kind[0] == 'U' ? "User" : "Group";
-        s->match = gw_mem_strdup(name);
-        s->shown = gw_mem_strdup(name);
-    } else if (strcmp(kind, "ServiceAccount") == 0) {
-        ns = ns[0] == '\0' ? binding_ns : ns;
-        s->kind = "ServiceAccount";
-        s->match = account_name(text_at(json, "apiGroup", NULL), ns, name);
-        s->who = s->match == NULL ? GW_RBAC_NOBODY : GW_RBAC_USER;
-        s->shown = join(name, "/", ns, "");
-    }
+    return strcmp(group, "rbac.authorization.k8s.io") == 0 ? KUBERNETES_ACCOUNT : NULL;
 }
 
 static bool
-read_subjects(struct gw_rbac_binding *b, const json_t *json, const struct gw_yaml *source,
-              struct gw_diag *diag)
+is_account(const json_t *subject)
 {
-    bool ok = true;
-    const json_t *list = array_at(json, "subjects", source, diag, &ok);
+    return strcmp(text_at(subject, "kind", NULL), "ServiceAccount") == 0;
+}
 
-    b->subjects = gw_mem_alloc((json_array_size(list) + 1) * sizeof(*b->subjects));
+static const char *
+account_ns(const json_t *subject, const char *binding_ns)
+{
+    const char *ns = text_at(subject, "namespace", NULL);
+
+    return ns[0] == '\0' ? binding_ns : ns;
+}
+
+/* The bytes that the texts of the subject take, at most. */
+static size_t
+subject_bytes(const json_t *json, const char *binding_ns)
+{
+    size_t name = strlen(text_at(json, "name", NULL)) + 1;
+
+    return is_account(json)
+               ? sizeof(KUBESPHERE_ACCOUNT) + 2 * (name + strlen(account_ns(json, binding_ns)) + 1)
+               : name;
+}
+
+static void
+read_subject(struct gw_rbac_subject *s, const json_t *json, const char *binding_ns, char **at)
+{
+    const char *kind = text_at(json, "kind", NULL);
+    const char *name = text_at(json, "name", NULL);
+    const char *ns = account_ns(json, binding_ns);
+
+    *s = (struct gw_rbac_subject){.who = GW_RBAC_NOBODY, .kind = "", .match = "", .shown = ""};
+    if (strcmp(kind, "User") == 0 || strcmp(kind, "Group") == 0) {
+        s->who = kind[0] == 'U' ? GW_RBAC_USER : GW_RBAC_GROUP;
+        s->kind = kind[0] == 'U' ? "User" : "Group";
+        s->match = copy(at, name);
+        s->shown = s->match;
+    } else if (is_account(json)) {
+        const char *prefix = account_prefix(text_at(json, "apiGroup", NULL), ns);
+
+        s->kind = "ServiceAccount";
+        s->shown = join(at, name, "/", ns, "");
+        if (prefix != NULL) {
+            s->who = GW_RBAC_USER;
+            s->match = join(at, prefix, ns, ":", name);
+        }
+    }
+}
+
+static void
+read_subjects(struct gw_rbac_binding *b, const json_t *list, const struct gw_yaml *source,
+              struct gw_diag *diag, char **at)
+{
     for (; b->n_subjects < json_array_size(list); b->n_subjects++) {
         const json_t *s = json_array_get(list, b->n_subjects);
         struct gw_rbac_subject *into = &b->subjects[b->n_subjects];
 
-        read_subject(into, s, b->object.ns);
+        read_subject(into, s, b->object.ns, at);
         if (into->who == GW_RBAC_NOBODY) {
             gw_diag_warn(diag, gw_yaml_place(source, s),
                          "subjects[%u] can never be anybody: its kind is User, Group, or "
@@ -236,19 +275,17 @@ read_subjects(struct gw_rbac_binding *b, const json_t *json, const struct gw_yam
                          b->n_subjects);
         }
     }
-    return ok;
 }
 
 /* Which role is meant goes by the roleRef's kind, whatever the binding's kind is. */
 static bool
 read_role_ref(struct gw_rbac_binding *b, const json_t *json, const struct gw_yaml *source,
-              struct gw_diag *diag)
+              struct gw_diag *diag, char **at)
 {
     static const char *const kinds[] = {"GlobalRole", "WorkspaceRole", "ClusterRole", "Role"};
-    const char *ns = "";
 
-    b->role_kind = gw_mem_strdup(text_at(json, "roleRef", "kind"));
-    b->role_name = gw_mem_strdup(text_at(json, "roleRef", "name"));
+    b->role_kind = copy(at, text_at(json, "roleRef", "kind"));
+    b->role_name = copy(at, text_at(json, "roleRef", "name"));
     if (b->role_kind[0] == '\0' || b->role_name[0] == '\0') {
         gw_diag_error(diag, gw_yaml_key_place(source, json, "roleRef"),
                       "roleRef: kind and name are required");
@@ -263,56 +300,71 @@ read_role_ref(struct gw_rbac_binding *b, const json_t *json, const struct gw_yam
                      b->role_kind);
         return true;
     }
-    if (strcmp(b->role_kind, "Role") == 0) {
-        ns = b->object.ns;
-        if (ns[0] == '\0') {
-            return true; /* a Role is looked up in the binding's namespace: there is none */
-        }
+    bool in_ns = strcmp(b->role_kind, "Role") == 0;
+    if (in_ns && b->object.ns[0] == '\0') {
+        return true; /* a Role is looked up in the binding's namespace: there is none */
     }
-    char *path = join(IAM "/", b->role_kind, "/", ns);
-    b->role_key = gw_str_of(join(path, "/", b->role_name, ""));
-    free(path);
+    const char *key = join(at, IAM "/", b->role_kind, "/", in_ns ? b->object.ns : "");
+    *at = stpcpy(stpcpy(*at - 1, "/"), b->role_name) + 1;
+    b->role_key = gw_str_of(key);
+    b->role_hash = gw_hash(b->role_key);
     return true;
 }
 
-static void
-read_level(struct gw_rbac_binding *b, const json_t *json, const struct gw_yaml *source,
-           struct gw_diag *diag)
+/* The bytes that its texts take, beside the object's own. */
+static size_t
+binding_bytes(const json_t *json, const json_t *subjects, const char *place, const char *ns)
 {
-    const char *place = "";
+    size_t role_kind = strlen(text_at(json, "roleRef", "kind")) + 1;
+    size_t role_name = strlen(text_at(json, "roleRef", "name")) + 1;
+    size_t n = strlen(place) + 1 + 2 * (role_kind + role_name) + sizeof(IAM "/") + strlen(ns) + 1;
 
-    switch (b->object.kind[0]) {
-    case 'G':
-        b->level = GW_RBAC_GLOBAL;
-        break;
-    case 'W':
-        b->level = GW_RBAC_WORKSPACE;
-        place = meta_text(json, "labels", WORKSPACE_LABEL);
-        if (place[0] == '\0') {
-            gw_diag_warn(diag, gw_yaml_place(source, json_object_get(json, "metadata")),
-                         "without the label " WORKSPACE_LABEL " the binding gives nothing");
-        }
-        break;
-    case 'C':
-        b->level = GW_RBAC_CLUSTER;
-        break;
-    default:
-        b->level = GW_RBAC_NS;
-        place = b->object.ns;
+    for (size_t i = 0; i < json_array_size(subjects); i++) {
+        n += subject_bytes(json_array_get(subjects, i), ns);
     }
-    b->place = gw_str_of(gw_mem_strdup(place));
+    return n;
+}
+
+static enum gw_rbac_level
+level_of(const struct gw_kind *kind)
+{
+    switch (kind->kind[0]) {
+    case 'G':
+        return GW_RBAC_GLOBAL;
+    case 'W':
+        return GW_RBAC_WORKSPACE;
+    case 'C':
+        return GW_RBAC_CLUSTER;
+    default:
+        return GW_RBAC_NS;
+    }
 }
 
 static struct gw_piece *
 compile_binding(const struct gw_kind *kind, const json_t *json, const struct gw_yaml *source,
                 struct gw_diag *diag)
 {
-    struct gw_rbac_binding *b = gw_mem_alloc(sizeof(*b));
+    bool ok = true;
+    const json_t *subjects = array_at(json, "subjects", source, diag, &ok);
+    enum gw_rbac_level level = level_of(kind);
+    const char *ns = level == GW_RBAC_NS ? meta_text(json, "namespace", NULL) : "";
+    const char *place =
+        level == GW_RBAC_WORKSPACE ? meta_text(json, "labels", WORKSPACE_LABEL) : ns;
+    size_t size =
+        sizeof(struct gw_rbac_binding) + json_array_size(subjects) * sizeof(struct gw_rbac_subject);
+    char *at;
+    struct gw_rbac_binding *b = object_new(size, binding_bytes(json, subjects, place, ns),
+                                           GW_RBAC_BINDING, kind, json, &at);
 
-    object_init(&b->object, GW_RBAC_BINDING, kind, json, binding_free);
-    read_level(b, json, source, diag);
-    bool ok = read_subjects(b, json, source, diag);
-    if (!read_role_ref(b, json, source, diag) || !ok) {
+    b->object.piece.free = piece_free;
+    b->level = level;
+    b->place = gw_str_of(level == GW_RBAC_NS ? b->object.ns : copy(&at, place));
+    if (level == GW_RBAC_WORKSPACE && place[0] == '\0') {
+        gw_diag_warn(diag, gw_yaml_place(source, json_object_get(json, "metadata")),
+                     "without the label " WORKSPACE_LABEL " the binding gives nothing");
+    }
+    read_subjects(b, subjects, source, diag, &at);
+    if (!read_role_ref(b, json, source, diag, &at) || !ok) {
         gw_piece_unref(&b->object.piece);
         return NULL;
     }
@@ -321,22 +373,16 @@ compile_binding(const struct gw_kind *kind, const json_t *json, const struct gw_
 
 /* ---- namespaces --------------------------------------------------------------------------- */
 
-static void
-namespace_free(struct gw_piece *p)
-{
-    struct gw_rbac_namespace *n = (struct gw_rbac_namespace *)(void *)p;
-
-    free_text(n->workspace);
-    object_fini(&n->object);
-}
-
 static struct gw_piece *
 compile_namespace(const struct gw_kind *kind, const json_t *json)
 {
-    struct gw_rbac_namespace *n = gw_mem_alloc(sizeof(*n));
+    const char *workspace = meta_text(json, "labels", WORKSPACE_LABEL);
+    char *at;
+    struct gw_rbac_namespace *n =
+        object_new(sizeof(*n), strlen(workspace) + 1, GW_RBAC_NAMESPACE, kind, json, &at);
 
-    object_init(&n->object, GW_RBAC_NAMESPACE, kind, json, namespace_free);
-    n->workspace = gw_str_of(gw_mem_strdup(meta_text(json, "labels", WORKSPACE_LABEL)));
+    n->object.piece.free = piece_free;
+    n->workspace = gw_str_of(copy(&at, workspace));
     return &n->object.piece;
 }
 

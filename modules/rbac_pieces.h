@@ -18,17 +18,21 @@ enum gw_rbac_sort {
     GW_RBAC_NAMESPACE
 };
 
-/* What all three begin with. */
+/* What all three begin with.  Texts are part of the piece's own memory, which is one block, but for
+ * the rules of a role. */
 struct gw_rbac_object {
     struct gw_piece piece;
     enum gw_rbac_sort sort;
-    const char *kind; /* "ClusterRole"; static */
-    char *name, *ns;  /* owned; ns "" when cluster-scoped */
+    unsigned key_n;
+    const char *key;       /* as the registry names it: "group/Kind/ns/name" */
+    const char *kind;      /* "ClusterRole"; static */
+    const char *name, *ns; /* ns "" when cluster-scoped */
 };
 
 struct gw_rbac_role {
     struct gw_rbac_object object;
     struct gw_rbac_rule *rules;
+    struct gw_rbac_sieve *sieves; /* one for each rule */
     unsigned n_rules;
     struct gw_rbac_policy policy; /* asked before the rules */
 };
@@ -47,27 +51,28 @@ struct gw_rbac_subject {
         GW_RBAC_GROUP,
         GW_RBAC_NOBODY
     } who;
-    const char *kind; /* "User", "Group", "ServiceAccount"; static */
-    char *match;      /* the user's or the group's name */
-    char *shown;      /* as reasons have it: "tom", or "robot/proj" */
+    const char *kind;  /* "User", "Group", "ServiceAccount"; static */
+    const char *match; /* the user's or the group's name */
+    const char *shown; /* as reasons have it: "tom", or "robot/proj" */
 };
 
+/* What a decision reads comes first. */
 struct gw_rbac_binding {
     struct gw_rbac_object object;
+    struct gw_str place; /* the workspace's or the namespace's name; "" for the other levels */
     enum gw_rbac_level level;
-    struct gw_str
-        place;       /* owned: the workspace's or the namespace's name; "" for the other levels */
-    char *role_kind; /* of the roleRef, whatever it is */
-    char *role_name;
-    struct gw_str role_key; /* owned: of the role's object; none: no role can have it */
     bool role_kind_known;   /* a walk ends at one that is not, except at the global level */
-    struct gw_rbac_subject *subjects;
+    uint64_t role_hash;     /* of role_key */
+    struct gw_str role_key; /* of the role's object; none: no role can have it */
+    const char *role_kind;  /* of the roleRef, whatever it is */
+    const char *role_name;
     unsigned n_subjects;
+    struct gw_rbac_subject subjects[];
 };
 
 struct gw_rbac_namespace {
     struct gw_rbac_object object;
-    struct gw_str workspace; /* owned; empty when it belongs to none */
+    struct gw_str workspace; /* empty when it belongs to none */
 };
 
 /* The view's compile(): see world.h. */

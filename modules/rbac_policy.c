@@ -1,5 +1,6 @@
 #include "modules/rbac_policy.h"
 
+#include <malloc.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -197,6 +198,20 @@ gw_rbac_policy_fini(struct gw_rbac_policy *p)
     shorten(p, 0);
     free(p->list);
     *p = (struct gw_rbac_policy){0};
+}
+
+size_t
+gw_rbac_policy_bytes(const struct gw_rbac_policy *p)
+{
+    size_t n = malloc_usable_size(p->list);
+
+    for (unsigned i = 0; i < p->n; i++) {
+        n += malloc_usable_size(p->list[i].name_before) + malloc_usable_size(p->list[i].name_after);
+        for (size_t k = 0; k < GW_RBAC_SETS; k++) {
+            n += gw_rbac_words_bytes(&p->list[i].sets[k]);
+        }
+    }
+    return n;
 }
 
 /* ---- matching ----------------------------------------------------------------------------- */

@@ -47,6 +47,7 @@ bool gw_rbac_policy_of_sha256(struct gw_rbac_policy *p, const char *hex);
 char *gw_rbac_policy_fold(struct gw_str rego);
 
 void gw_rbac_policy_fini(struct gw_rbac_policy *p);
+size_t gw_rbac_policy_bytes(const struct gw_rbac_policy *p); /* of the heap */
 
 bool gw_rbac_policy_allows(const struct gw_rbac_policy *p, const struct gw_request_info *info,
                            struct gw_str user);

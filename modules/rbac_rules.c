@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 
+#include "base/map.h"
 #include "config/json.h"
 
 #define ALL GW_STR("*")
@@ -86,6 +87,65 @@ gw_rbac_rule_fini(struct gw_rbac_rule *r)
         gw_rbac_words_fini(member(r, i));
     }
 }
+
+size_t
+gw_rbac_rule_bytes(const struct gw_rbac_rule *r)
+{
+    return gw_rbac_words_bytes(&r->verbs) + gw_rbac_words_bytes(&r->groups) +
+           gw_rbac_words_bytes(&r->resources) + gw_rbac_words_bytes(&r->names) +
+           gw_rbac_words_bytes(&r->urls);
+}
+
+/* ---- what can't match --------------------------------------------------------------------- */
+
+static uint64_t
+bit_of(struct gw_str word)
+{
+    return (uint64_t)1 << (gw_hash(word) & 63);
+}
+
+/* "pods" of "pods/log". */
+static struct gw_str
+before_slash(struct gw_str word)
+{
+    return (struct gw_str){word.p, gw_str_find(word, '/')};
+}
+
+static uint64_t
+bits_of(const struct gw_rbac_words *w)
+{
+    uint64_t bits = w->star ? UINT64_MAX : 0;
+
+    for (unsigned i = 0; i < w->n; i++) {
+        bits |= bit_of(w->list[i]);
+    }
+    return bits;
+}
+
+void
+gw_rbac_sieve_of_rule(struct gw_rbac_sieve *s, const struct gw_rbac_rule *r)
+{
+    *s = (struct gw_rbac_sieve){.verbs = bits_of(&r->verbs),
+                                .groups = bits_of(&r->groups),
+                                .resources = r->resources.star ? UINT64_MAX : 0,
+                                .has_urls = r->urls.n > 0};
+    for (unsigned i = 0; i < r->resources.n; i++) {
+        struct gw_str resource = before_slash(r->resources.list[i]);
+
+        s->resources |= gw_str_eq(resource, ALL) ? UINT64_MAX : bit_of(resource);
+    }
+}
+
+void
+gw_rbac_sieve_of_request(struct gw_rbac_sieve_key *k, const struct gw_request_info *info)
+{
+    *k = (struct gw_rbac_sieve_key){.verb = bit_of(info->verb),
+                                    .group = bit_of(info->api_group),
+                                    .resource = bit_of(before_slash(info->resource)),
+                                    .is_resource = info->is_resource};
+}
+
+/* ---- matching ----------------------------------------------------------------------------- */
 
 /* Is `word` the text "resource/subresource" (or "resource" alone)?  Saves joining them. */
 static bool

@@ -1,5 +1,6 @@
 #include "modules/rbac_words.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -57,6 +58,12 @@ gw_rbac_words_fini(struct gw_rbac_words *w)
 {
     free(w->list);
     *w = (struct gw_rbac_words){0};
+}
+
+size_t
+gw_rbac_words_bytes(const struct gw_rbac_words *w)
+{
+    return malloc_usable_size(w->list);
 }
 
 bool

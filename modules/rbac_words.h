@@ -18,6 +18,7 @@ struct gw_rbac_words {
  * and the list is empty. */
 bool gw_rbac_words_read(struct gw_rbac_words *w, const json_t *array);
 void gw_rbac_words_fini(struct gw_rbac_words *w);
+size_t gw_rbac_words_bytes(const struct gw_rbac_words *w); /* of the heap */
 
 /* Exactly, in upper and lower case as written. */
 bool gw_rbac_words_have(const struct gw_rbac_words *w, struct gw_str word);

@@ -77,12 +77,19 @@ compile_one(const struct gw_view *view, const struct gw_change *c, struct gw_dia
     return piece;
 }
 
+/* One piece of all objects? */
+static bool
+makes_one(const struct gw_view *view)
+{
+    return view->gather != NULL || view->next != NULL;
+}
+
 static void
 compile_change(struct gw_batch *b, size_t *size, const struct gw_change *c, struct gw_diag *diag)
 {
     for (const struct gw_module *const *m = gw_modules; *m != NULL; m++) {
         for (const struct gw_view *const *v = (*m)->views; v != NULL && *v != NULL; v++) {
-            if ((*v)->gather == NULL && view_wants(*v, c->key)) {
+            if (!makes_one(*v) && view_wants(*v, c->key)) {
                 add_item(b, size,
                          c->object == NULL
                              ? (struct gw_batch_item){.view = *v, .key = gw_mem_strdup(c->key)}
@@ -185,26 +192,63 @@ collect(const struct gw_view *view, const struct gw_change *changes, size_t n,
     return any;
 }
 
-static void
-gather(struct gw_batch *b, size_t *size, struct gw_gathered *g, const struct gw_view *view,
+/* The view's new piece, or NULL when there is nothing new for it. */
+static struct gw_piece *
+gather(const struct gw_view *view, struct gw_piece *before, bool reset,
        const struct gw_change *changes, size_t n, struct gw_diag *diag)
 {
-    struct gw_piece **kept = place_of(g, view);
     struct gw_pieces gone = {0};
     struct gw_pieces come = {0};
-    struct gw_piece *before = b->reset ? NULL : *kept;
+    struct gw_piece *all = collect(view, changes, n, &gone, &come, diag) || reset
+                               ? view->gather(before, &gone, &come)
+                               : NULL;
 
-    if (collect(view, changes, n, &gone, &come, diag) || b->reset) {
-        struct gw_piece *all = view->gather(before, &gone, &come);
-
-        gw_piece_unref(*kept);
-        *kept = all;
-        add_item(b, size,
-                 (struct gw_batch_item){
-                     .view = view, .key = gw_mem_strdup(""), .piece = gw_piece_ref(all)});
-    }
     free_pieces(&gone);
     free_pieces(&come);
+    return all;
+}
+
+/* The same, of a view that knows its objects by their keys. */
+static struct gw_piece *
+next(const struct gw_view *view, struct gw_piece *before, bool reset,
+     const struct gw_change *changes, size_t n, struct gw_diag *diag)
+{
+    struct gw_put *puts = gw_mem_alloc(n * sizeof(*puts));
+    size_t n_puts = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct gw_change *c = &changes[i];
+
+        if (view_wants(view, c->key)) {
+            puts[n_puts++] = (struct gw_put){
+                .key = c->key, .piece = c->object == NULL ? NULL : compile_one(view, c, diag)};
+        }
+    }
+    struct gw_piece *all = n_puts > 0 || reset ? view->next(before, puts, n_puts) : NULL;
+    for (size_t i = 0; i < n_puts; i++) {
+        gw_piece_unref(puts[i].piece);
+    }
+    free(puts);
+    return all;
+}
+
+static void
+make_one(struct gw_batch *b, size_t *size, struct gw_gathered *g, const struct gw_view *view,
+         const struct gw_change *changes, size_t n, struct gw_diag *diag)
+{
+    struct gw_piece **kept = place_of(g, view);
+    struct gw_piece *before = b->reset ? NULL : *kept;
+    struct gw_piece *all =
+        (view->next != NULL ? next : gather)(view, before, b->reset, changes, n, diag);
+
+    if (all != NULL) {
+        add_item(b, size,
+                 (struct gw_batch_item){.view = view,
+                                        .key = gw_mem_strdup(""),
+                                        .piece = gw_piece_ref(all),
+                                        .before = *kept});
+        *kept = all;
+    }
 }
 
 static void
@@ -213,8 +257,8 @@ gather_all(struct gw_batch *b, size_t *size, struct gw_gathered *g, const struct
 {
     for (const struct gw_module *const *m = gw_modules; *m != NULL; m++) {
         for (const struct gw_view *const *v = (*m)->views; v != NULL && *v != NULL; v++) {
-            if ((*v)->gather != NULL) {
-                gather(b, size, g, *v, changes, n, diag);
+            if (makes_one(*v)) {
+                make_one(b, size, g, *v, changes, n, diag);
             }
         }
     }
@@ -260,6 +304,7 @@ free_item(struct gw_batch_item *item)
     } key = {item->key};
 
     gw_piece_unref(item->piece);
+    gw_piece_unref(item->before);
     if (item->object == NULL) {
         free(key.own);
     }

@@ -47,6 +47,35 @@ struct gw_world {
     struct gw_slab slabs[GW_N_SLABS];
 };
 
+/* Of a view that has next(), the index is a piece that all share. */
+static void *
+open_index(struct gw_world *w, const struct gw_view *view)
+{
+    return view->next != NULL ? view->next(NULL, NULL, 0) : view->open(w);
+}
+
+static void
+close_index(const struct gw_view *view, void *index)
+{
+    if (view->next != NULL) {
+        gw_piece_unref(index);
+    } else {
+        view->close(index);
+    }
+}
+
+static void
+put_item(const struct gw_view *view, void **index, const struct gw_batch_item *item)
+{
+    if (view->next == NULL) {
+        view->put(*index, item->key, item->piece);
+        return;
+    }
+    void *before = *index;
+    *index = gw_piece_ref(item->piece);
+    gw_piece_unref(before);
+}
+
 static void
 open_views(struct gw_world *w)
 {
@@ -54,7 +83,7 @@ open_views(struct gw_world *w)
         for (const struct gw_view *const *v = (*m)->views; v != NULL && *v != NULL; v++) {
             assert(w->n_views < VIEWS_MAX);
             w->views[w->n_views].view = *v;
-            w->views[w->n_views++].index = (*v)->open(w);
+            w->views[w->n_views++].index = open_index(w, *v);
         }
     }
 }
@@ -96,7 +125,7 @@ gw_world_free(struct gw_world *w)
 {
     gw_world_stop(w);
     for (size_t i = 0; i < w->n_views; i++) {
-        w->views[i].view->close(w->views[i].index);
+        close_index(w->views[i].view, w->views[i].index);
     }
     gw_world_endpoint_release(w, w->core);
     gw_world_endpoint_release(w, w->console);
@@ -143,7 +172,7 @@ put_items(struct gw_world *w, size_t i, const struct gw_batch *batch)
         const struct gw_batch_item *item = &batch->items[k];
 
         if (item->view == w->views[i].view) {
-            w->views[i].view->put(w->views[i].index, item->key, item->piece);
+            put_item(item->view, &w->views[i].index, item);
         }
     }
 }
@@ -157,11 +186,11 @@ gw_world_apply(struct gw_world *w, const struct gw_batch *batch)
         void *old = w->views[i].index;
 
         if (batch->reset) {
-            w->views[i].index = w->views[i].view->open(w);
+            w->views[i].index = open_index(w, w->views[i].view);
         }
         put_items(w, i, batch);
         if (batch->reset) {
-            w->views[i].view->close(old);
+            close_index(w->views[i].view, old);
         }
     }
     w->revision = batch->revision;

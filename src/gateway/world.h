@@ -3,8 +3,8 @@
  *
  * A view is a module's own index over the kinds it cares for.  An object is compiled once, on
  * the control thread, into an immutable counted piece that all workers share; each worker then
- * puts the piece into its own index.  A change costs O(what changed).  Of a kind of which there may
- * be a million, the pieces can be gathered into one that all workers look into.  `explain
+ * puts the piece into its own index.  A change costs O(what changed).  Where copies would be large,
+ * control makes one piece of all objects, which all workers look into.  `explain
  * --objects` fills a world of its own from files through the same views.
  */
 #ifndef GW_GATEWAY_WORLD_H
@@ -31,6 +31,12 @@ struct gw_pieces {
     size_t n, size;
 };
 
+/* What stands under a key now; NULL: nothing. */
+struct gw_put {
+    const char *key;
+    struct gw_piece *piece;
+};
+
 struct gw_world;
 
 struct gw_view {
@@ -46,7 +52,11 @@ struct gw_view {
      * reference for the caller.  put() then gets it, under the key "". */
     struct gw_piece *(*gather)(struct gw_piece *before, const struct gw_pieces *gone,
                                const struct gw_pieces *come);
-    /* Worker.  The index itself. */
+    /* Control thread; or NULL, and then there are the three below.  The index itself, as a piece
+     * that all workers share: what was made before (NULL: nothing) with these changes, in their
+     * order. What was made before is not changed by it, because workers are looking into that. */
+    struct gw_piece *(*next)(struct gw_piece *before, const struct gw_put *puts, size_t n);
+    /* Worker.  An index of its own. */
     void *(*open)(struct gw_world *world);
     void (*close)(void *index);
     /* Worker.  piece replaces what stood under key; NULL takes it out.  Takes its own reference. */

@@ -28,6 +28,9 @@ struct gw_batch {
         const char *key;
         struct gw_piece *piece;   /* NULL: gone */
         struct gw_object *object; /* a reference, whose key it is; NULL: the key is a copy */
+        /* What stood in the place of one piece of all.  Much may end with it, so that is to be
+         * where nobody waits: with the batch, on the control thread. */
+        struct gw_piece *before;
     } * items;
 };
 

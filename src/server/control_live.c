@@ -25,8 +25,7 @@ struct batch_mail {
 struct live_mail {
     struct gw_mail mail;
     unsigned id;
-    uint64_t revision;
-    bool large; /* the batch */
+    struct gw_batch *batch; /* goes home with it: what ends with a large one takes its time */
 };
 
 static uint64_t
@@ -77,8 +76,11 @@ on_live(struct gw_mail *mail, void *receiver)
     struct live_mail *m = (struct live_mail *)mail;
     struct gw_control *c = receiver;
 
-    c->live[m->id] = m->revision;
-    if (m->large) {
+    bool large = m->batch->changes >= LARGE_BATCH;
+
+    c->live[m->id] = m->batch->revision;
+    gw_batch_unref(m->batch);
+    if (large) {
         gw_mem_trim(); /* its listing and lists were larger than what stays */
     }
     free(m);
@@ -99,11 +101,7 @@ run_batch(struct gw_mail *mail, void *receiver)
         gw_watchers_tell(w->world, m->news);
         gw_news_unref(m->news);
     }
-    *back = (struct live_mail){.mail = {.run = on_live},
-                               .id = w->id,
-                               .revision = m->batch->revision,
-                               .large = m->batch->changes >= LARGE_BATCH};
-    gw_batch_unref(m->batch);
+    *back = (struct live_mail){.mail = {.run = on_live}, .id = w->id, .batch = m->batch};
     free(m);
     gw_control_send(&back->mail);
 }

@@ -82,8 +82,8 @@ check_path(const json_t *unit, const char *name)
 static struct gw_piece *
 binding_of(const json_t *unit)
 {
-    static const struct gw_kind in_ns = {.kind = "RoleBinding", .namespaced = true};
-    static const struct gw_kind global = {.kind = "ClusterRoleBinding"};
+    static const struct gw_kind in_ns = {.group = "", .kind = "RoleBinding", .namespaced = true};
+    static const struct gw_kind global = {.group = "", .kind = "ClusterRoleBinding"};
     struct gw_diag diag = {0};
     struct gw_str ns = vectors_text(unit, "namespace");
     json_t *json = json_pack("{s:{s:s, s:s}, s:{s:s, s:s}}", "metadata", "name", "b", "namespace",
