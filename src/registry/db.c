@@ -168,30 +168,58 @@ unavailable(struct gw_db *db, struct gw_store_answer *answer)
     *answer = (struct gw_store_answer){.result = GW_STORE_UNAVAILABLE, .text = db->why};
 }
 
-void
-gw_db_put(struct gw_db *db, const struct gw_store_put *put, struct gw_store_answer *answer)
+/* In a transaction.  False: it failed; else the answer says what came of it. */
+static bool
+put_one(struct gw_db *db, const struct gw_store_put *put, struct gw_store_answer *answer)
 {
     struct row row = {0};
     char *bare = gw_object_bare(put->object);
-
-    *answer = (struct gw_store_answer){.result = GW_STORE_OK};
-    if (!gw_db_run(db, GW_DB_BEGIN)) {
-        unavailable(db, answer);
-        free(bare);
-        return;
-    }
     bool ok = get_row(db, put->object->key, &row);
     enum gw_store_result result = judge(&row, put->when, put->revision);
+
+    *answer = (struct gw_store_answer){.result = GW_STORE_OK};
     if (ok && result == GW_STORE_OK) {
         ok = store_row(db, put, &row, bare, answer);
     } else if (ok) {
         refuse(answer, result, row.revision);
     }
+    row_fini(&row);
+    free(bare);
+    return ok;
+}
+
+void
+gw_db_put_all(struct gw_db *db, const struct gw_store_put *puts, size_t n,
+              struct gw_store_answer *answer)
+{
+    uint64_t latest = 0;
+    size_t i = 0;
+    bool ok = gw_db_run(db, GW_DB_BEGIN);
+
+    *answer = (struct gw_store_answer){.result = GW_STORE_OK};
+    if (!ok) {
+        unavailable(db, answer);
+        return;
+    }
+    for (; ok && i < n && answer->result == GW_STORE_OK; i++) {
+        ok = put_one(db, &puts[i], answer);
+        latest = answer->revision > latest ? answer->revision : latest;
+    }
+    if (ok && answer->result != GW_STORE_OK) {
+        answer->refused = i - 1;
+        (void)gw_db_end(db, false);
+        return;
+    }
+    answer->revision = latest;
     if (!gw_db_end(db, ok)) {
         unavailable(db, answer);
     }
-    row_fini(&row);
-    free(bare);
+}
+
+void
+gw_db_put(struct gw_db *db, const struct gw_store_put *put, struct gw_store_answer *answer)
+{
+    gw_db_put_all(db, put, 1, answer);
 }
 
 /* In a transaction. */

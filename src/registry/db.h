@@ -26,6 +26,9 @@ const char *gw_db_why(const struct gw_db *db); /* of the last call that failed; 
 bool gw_db_touched(struct gw_db *db);
 
 void gw_db_put(struct gw_db *db, const struct gw_store_put *put, struct gw_store_answer *answer);
+/* All or none; no two have the same key. */
+void gw_db_put_all(struct gw_db *db, const struct gw_store_put *puts, size_t n,
+                   struct gw_store_answer *answer);
 void gw_db_remove(struct gw_db *db, const char *key, enum gw_store_when when, uint64_t revision,
                   struct gw_store_answer *answer);
 void gw_db_renew(struct gw_db *db, const char *key, long long lease_ms,

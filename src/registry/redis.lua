@@ -8,6 +8,9 @@
 --       absent, revision (only if the stored resourceVersion is REVISION) or present.
 --       LEASE_MS 0: it stays; else it is gone when not put or renewed again in time.
 --       The same JSON again makes no new revision.
+--   put_all PUTS                           all or none: a JSON list of lists of put's arguments, all
+--       of them texts, no two of the same FIELD.  Of a refusal, the third of the answer is which
+--       one (1: the first); else the revision is the latest of them.
 --   delete FIELD WHEN REVISION             WHEN may also be text: only if REVISION is all that stands there
 --   renew FIELD LEASE_MS                   no new revision
 --       Each answers {RESULT, revision, lease end (ms of Redis' clock, 0: none), epoch}.
@@ -179,6 +182,23 @@ function ops.put(field, json, when, revision, lease_ms, uid, created)
   return answer('ok', new, lease(field, lease_ms))
 end
 
+function ops.put_all(list)
+  local puts = cjson.decode(list)
+  sound()
+  for i, put in ipairs(puts) do
+    check(put[1], put[2])
+    if (tonumber(put[5]) or 0) > 0 then read('ZRANGE', LEASES, 0, 0) end
+    local _, metadata = stored(put[1])
+    local no = refusal(metadata, put[3], put[4])
+    if no then return answer(no, metadata and metadata.resourceVersion, i) end
+  end
+  local latest = 0
+  for _, put in ipairs(puts) do
+    latest = math.max(latest, ops.put(unpack(put))[2])
+  end
+  return answer('ok', latest)
+end
+
 local function delete(field)
   redis.call('HDEL', OBJECTS, field)
   if has_leases() then redis.call('ZREM', LEASES, field) end
@@ -254,7 +274,7 @@ function ops.changes(since, limit)
   return {epoch or '', revision, oldest, upto, out}
 end
 
-local op = ops[ARGV[1]] or error('ksgate: the operation must be put, delete, renew, expire or changes')
+local op = ops[ARGV[1]] or error('ksgate: the operation must be put, put_all, delete, renew, expire or changes')
 local ok, answer_or_error = pcall(op, unpack(ARGV, 2))
 if ok then return answer_or_error end
 local why = type(answer_or_error) == 'table' and answer_or_error.reply or answer_or_error

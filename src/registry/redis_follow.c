@@ -31,6 +31,12 @@ struct gw_follow {
     char epoch[GW_REDIS_EPOCH_MAX + 1];
     uint64_t revision;
 
+    /* read, and not given yet: an answer of many changes may end amid some that belong together */
+    struct gw_change *news;
+    size_t n_news, size_news;
+    struct gw_map *news_at; /* key to its place in the news; NULL: none */
+    uint64_t read;          /* all up to this revision was read */
+
     /* while listing */
     struct gw_map *scanned; /* key to object, a reference each; NULL: not listing */
     char scan_epoch[GW_REDIS_EPOCH_MAX + 1];
@@ -49,8 +55,24 @@ free_object(void *o)
 }
 
 static void
+forget_news(struct gw_follow *f)
+{
+    for (size_t i = 0; i < f->n_news; i++) {
+        free(f->news[i].key);
+        gw_object_unref(f->news[i].object);
+    }
+    free(f->news);
+    gw_map_free(f->news_at, NULL);
+    f->news = NULL;
+    f->news_at = NULL;
+    f->n_news = 0;
+    f->size_news = 0;
+}
+
+static void
 forget_list(struct gw_follow *f)
 {
+    forget_news(f);
     gw_map_free(f->scanned, free_object);
     f->scanned = NULL;
 }
@@ -105,6 +127,7 @@ finish_list(struct gw_follow *f)
     gw_redis_bad_end(&f->bad);
     f->heard_ms = gw_clock_wall_ms();
     f->revision = f->scan_revision;
+    f->read = f->scan_revision;
     memcpy(f->epoch, f->scan_epoch, sizeof(f->epoch));
     f->events.reachable(f->owner, true, "");
     f->events.listed(f->owner, objects, n, f->revision, f->epoch,
@@ -243,8 +266,30 @@ by_revision(const void *a, const void *b)
     return (x->revision > y->revision) - (x->revision < y->revision);
 }
 
+/* Takes the change over.  What an earlier answer said of the same key is no longer so. */
 static void
-give_changes(struct gw_follow *f, const struct gw_redis_news *news)
+add_news(struct gw_follow *f, const struct gw_change *c)
+{
+    if (f->news_at == NULL) {
+        f->news_at = gw_map_new();
+    }
+    size_t at = (size_t)(uintptr_t)gw_map_get(f->news_at, gw_str_of(c->key));
+    if (at > 0) { /* counted from 1 */
+        free(f->news[at - 1].key);
+        gw_object_unref(f->news[at - 1].object);
+        f->news[at - 1] = *c;
+        return;
+    }
+    if (f->n_news == f->size_news) {
+        f->size_news = f->size_news == 0 ? 16 : f->size_news * 2;
+        f->news = gw_mem_resize(f->news, f->size_news * sizeof(*f->news));
+    }
+    f->news[f->n_news++] = *c;
+    (void)gw_map_put(f->news_at, gw_str_of(c->key), (void *)(uintptr_t)f->n_news);
+}
+
+static void
+keep_changes(struct gw_follow *f, const struct gw_redis_news *news)
 {
     size_t n = 0;
     struct gw_change *changes = gw_mem_alloc((news->fields->elements + 1) * sizeof(*changes));
@@ -261,13 +306,21 @@ give_changes(struct gw_follow *f, const struct gw_redis_news *news)
         }
     }
     qsort(changes, n, sizeof(*changes), by_revision);
-    f->revision = news->upto;
-    f->events.changed(f->owner, changes, n, f->revision);
     for (size_t i = 0; i < n; i++) {
-        free(changes[i].key);
-        gw_object_unref(changes[i].object);
+        add_news(f, &changes[i]);
     }
     free(changes);
+    f->read = news->upto;
+}
+
+static void
+give_news(struct gw_follow *f)
+{
+    if (f->read > f->revision) {
+        f->revision = f->read;
+        f->events.changed(f->owner, f->news, f->n_news, f->revision);
+    }
+    forget_news(f);
 }
 
 static void
@@ -283,19 +336,20 @@ on_changes(void *arg, const redisReply *reply, const char *error)
         complain(f, "the script", "", reply);
         return;
     }
-    const char *broken = f->following ? gw_redis_news_broken(&news, f->epoch, f->revision)
+    const char *broken = f->following ? gw_redis_news_broken(&news, f->epoch, f->read)
                                       : "an answer could not be used";
     if (broken != NULL) {
         start_list(f, broken);
         return;
     }
     f->heard_ms = gw_clock_wall_ms();
-    if (news.upto > f->revision) {
-        give_changes(f, &news);
+    if (news.upto > f->read) {
+        keep_changes(f, &news);
     }
     if (news.upto < news.revision) {
         ask_changes(f);
     } else {
+        give_news(f);
         wait_for_change(f);
     }
 }
@@ -307,7 +361,7 @@ ask_changes(struct gw_follow *f)
     char since[24];
     bool listing = f->scanned != NULL;
 
-    (void)snprintf(since, sizeof(since), "%" PRIu64, listing ? f->scan_revision : f->revision);
+    (void)snprintf(since, sizeof(since), "%" PRIu64, listing ? f->scan_revision : f->read);
     const char *argv[] = {"changes", since, CHANGE_COUNT, NULL};
     gw_script_call(f->redis, f->prefix, argv, listing ? on_scan_changes : on_changes, f);
 }

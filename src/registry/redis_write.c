@@ -91,7 +91,11 @@ read_answer(const redisReply *reply, struct gw_store_answer *answer)
             *answer = (struct gw_store_answer){
                 .result = words[i].result,
                 .revision = (uint64_t)reply->element[1]->integer,
-                .lease_until_ms = (uint64_t)reply->element[2]->integer,
+                .lease_until_ms =
+                    words[i].result == GW_STORE_OK ? (uint64_t)reply->element[2]->integer : 0,
+                .refused = words[i].result == GW_STORE_OK || reply->element[2]->integer < 1
+                               ? 0
+                               : (size_t)reply->element[2]->integer - 1,
                 .text = words[i].text,
             };
             return true;

@@ -34,6 +34,7 @@ struct gw_store_answer {
     uint64_t revision;       /* of the write, or of the list */
     uint64_t lease_until_ms; /* wall clock of the registry; 0: no lease */
     bool unsure;             /* UNAVAILABLE: the write was sent and may be made all the same */
+    size_t refused;          /* of several that were put: which one is not OK */
     const char *text;        /* for people, when not OK; borrowed */
 };
 typedef void gw_store_done_fn(void *arg, const struct gw_store_answer *answer);
@@ -75,6 +76,10 @@ struct gw_store_driver {
     void *(*open)(const void *conf, struct event_base *base, const struct gw_store_events *events,
                   void *owner, struct gw_diag *diag);
     void (*put)(void *store, const struct gw_store_put *put, gw_store_done_fn *done, void *arg);
+    /* All of them, of which no two have the same key, or none; whoever follows the store is told of
+     * all at once.  The answer has the latest revision of them. */
+    void (*put_all)(void *store, const struct gw_store_put *puts, size_t n, gw_store_done_fn *done,
+                    void *arg);
     void (*remove)(void *store, const char *key, enum gw_store_when when, uint64_t revision,
                    gw_store_done_fn *done, void *arg);
     /* Renews the lease of a stored object without a new revision. */

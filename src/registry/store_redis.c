@@ -207,6 +207,44 @@ put(void *store, const struct gw_store_put *p, gw_store_done_fn *done, void *arg
     free(bare);
 }
 
+/* The arguments of a put, as the script has them in a list. */
+static json_t *
+put_arguments(const struct gw_store_put *p)
+{
+    char revision[24];
+    char lease[24];
+    char uid[37];
+    char *bare = gw_object_bare(p->object);
+
+    (void)snprintf(revision, sizeof(revision), "%" PRIu64, p->revision);
+    (void)snprintf(lease, sizeof(lease), "%lld", p->lease_ms);
+    gw_object_uid(uid);
+    json_t *list = json_pack("[s, s, s, s, s, s]", p->object->key, bare, when_word(p->when),
+                             revision, lease, p->uid != NULL ? p->uid : uid);
+    if (p->created != NULL) {
+        (void)json_array_append_new(list, json_string(p->created));
+    }
+    free(bare);
+    return list;
+}
+
+static void
+put_all(void *store, const struct gw_store_put *puts, size_t n, gw_store_done_fn *done, void *arg)
+{
+    struct store *s = store;
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < n; i++) {
+        (void)json_array_append_new(list, put_arguments(&puts[i]));
+    }
+    char *text = json_dumps(list, JSON_COMPACT);
+    assert(text != NULL); /* of texts that are UTF-8 */
+    const char *const argv[] = {"put_all", text, NULL};
+    gw_redis_writes_send(&s->writes, s->prefix, argv, true, done, arg);
+    free(text);
+    json_decref(list);
+}
+
 static void
 remove_object(void *store, const char *key, enum gw_store_when when, uint64_t revision,
               gw_store_done_fn *done, void *arg)
@@ -296,6 +334,7 @@ const struct gw_store_driver gw_store_redis = {
     .name = "redis",
     .open = open_store,
     .put = put,
+    .put_all = put_all,
     .remove = remove_object,
     .renew = renew,
     .status = status,

@@ -354,6 +354,18 @@ put(void *store, const struct gw_store_put *p, gw_store_done_fn *done, void *arg
 }
 
 static void
+put_all(void *store, const struct gw_store_put *puts, size_t n, gw_store_done_fn *done, void *arg)
+{
+    struct store *s = store;
+    struct gw_store_answer answer;
+
+    if (is_ready(s, done, arg)) {
+        gw_db_put_all(s->db, puts, n, &answer);
+        settle(s, &answer, done, arg);
+    }
+}
+
+static void
 remove_object(void *store, const char *key, enum gw_store_when when, uint64_t revision,
               gw_store_done_fn *done, void *arg)
 {
@@ -394,6 +406,7 @@ const struct gw_store_driver gw_store_sqlite = {
     .name = "sqlite",
     .open = open_store,
     .put = put,
+    .put_all = put_all,
     .remove = remove_object,
     .renew = renew,
     .close = close_store,

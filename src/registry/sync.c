@@ -444,12 +444,13 @@ gw_sync_list(struct gw_sync *s, const struct gw_kind *kind, struct gw_str ns,
     gw_objects_fini(&found);
 }
 
-/* True and answered when the key is a file's. */
+/* True and answered when the key is a file's; number: of several. */
 static bool
-is_read_only(struct gw_sync *s, const char *key, gw_store_done_fn *done, void *arg)
+is_read_only(struct gw_sync *s, const char *key, size_t number, gw_store_done_fn *done, void *arg)
 {
     struct gw_store_answer answer = {
         .result = GW_STORE_CONFLICT,
+        .refused = number,
         .text = "the object comes from a file (registry.files) and can only be changed there"};
 
     if (gw_watch_get(s->watch, key) == NULL) {
@@ -459,22 +460,45 @@ is_read_only(struct gw_sync *s, const char *key, gw_store_done_fn *done, void *a
     return true;
 }
 
+/* An orphan is there for whoever reads us, but not in the new store: replacing is making. */
+static void
+make_orphan(struct gw_sync *s, struct gw_store_put *p)
+{
+    const char *key = p->object->key;
+
+    if (gw_known_is_orphan(s->known, key) &&
+        (p->when == GW_WHEN_PRESENT ||
+         (p->when == GW_WHEN_REVISION && p->revision == gw_known_get(s->known, key)->revision))) {
+        p->when = GW_WHEN_ABSENT;
+    }
+}
+
 void
 gw_sync_put(struct gw_sync *s, const struct gw_store_put *put, gw_store_done_fn *done, void *arg)
 {
     struct gw_store_put p = *put;
-    const char *key = p.object->key;
 
-    if (is_read_only(s, key, done, arg)) {
-        return;
+    if (!is_read_only(s, p.object->key, 0, done, arg)) {
+        make_orphan(s, &p);
+        s->driver->put(s->store, &p, done, arg);
     }
-    /* An orphan is there for whoever reads us, but not in the new store: replacing is making. */
-    if (gw_known_is_orphan(s->known, key) &&
-        (p.when == GW_WHEN_PRESENT ||
-         (p.when == GW_WHEN_REVISION && p.revision == gw_known_get(s->known, key)->revision))) {
-        p.when = GW_WHEN_ABSENT;
+}
+
+void
+gw_sync_put_all(struct gw_sync *s, const struct gw_store_put *puts, size_t n,
+                gw_store_done_fn *done, void *arg)
+{
+    struct gw_store_put *all = gw_mem_alloc(n * sizeof(*all));
+    size_t i = 0;
+
+    for (; i < n && !is_read_only(s, puts[i].object->key, i, done, arg); i++) {
+        all[i] = puts[i];
+        make_orphan(s, &all[i]);
     }
-    s->driver->put(s->store, &p, done, arg);
+    if (i == n) {
+        s->driver->put_all(s->store, all, n, done, arg);
+    }
+    free(all);
 }
 
 void
@@ -483,7 +507,7 @@ gw_sync_remove(struct gw_sync *s, const char *key, enum gw_store_when when, uint
 {
     struct gw_changes changes = {0};
 
-    if (is_read_only(s, key, done, arg)) {
+    if (is_read_only(s, key, 0, done, arg)) {
         return;
     }
     if (gw_known_is_orphan(s->known, key) &&
@@ -505,7 +529,7 @@ void
 gw_sync_renew(struct gw_sync *s, const char *key, long long lease_ms, gw_store_done_fn *done,
               void *arg)
 {
-    if (!is_read_only(s, key, done, arg)) {
+    if (!is_read_only(s, key, 0, done, arg)) {
         s->driver->renew(s->store, key, lease_ms, done, arg);
     }
 }

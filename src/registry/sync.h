@@ -74,6 +74,9 @@ enum gw_store_result gw_sync_since(const struct gw_sync *s, uint64_t revision,
  * given to `batch` (so that whoever gets the answer sees it live). */
 void gw_sync_put(struct gw_sync *s, const struct gw_store_put *put, gw_store_done_fn *done,
                  void *arg);
+/* All or none, and `batch` is given all at once; no two have the same key. */
+void gw_sync_put_all(struct gw_sync *s, const struct gw_store_put *puts, size_t n,
+                     gw_store_done_fn *done, void *arg);
 void gw_sync_remove(struct gw_sync *s, const char *key, enum gw_store_when when, uint64_t revision,
                     gw_store_done_fn *done, void *arg);
 void gw_sync_renew(struct gw_sync *s, const char *key, long long lease_ms, gw_store_done_fn *done,

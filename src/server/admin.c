@@ -27,6 +27,7 @@ static const struct row rows[] = {
     {"GET", "version", gw_admin_version},
     {"GET", "jwks.json", gw_admin_jwks},
     {"POST", "reload", gw_admin_reload},
+    {"POST", "apply", gw_admin_apply},
     {"GET", "apis/ksgate.io/v1/explain", gw_admin_explain},
     {"POST", "apis/ksgate.io/v1/explain", gw_admin_explain},
     {"GET", "apis/ksgate.io/v1/decisions", gw_admin_decisions},
@@ -129,7 +130,7 @@ no_row(struct gw_admin_call *call)
         return gw_admin_refuse(
             call, GW_ERR_NO_ROUTE,
             "the gateway's own interface has no such path; there are "
-            "/-/healthz, /-/readyz, /-/metrics, /-/version, /-/jwks.json, /-/reload, "
+            "/-/healthz, /-/readyz, /-/metrics, /-/version, /-/jwks.json, /-/reload, /-/apply, "
             "/-/api/v1/... and /-/apis/{group}/{version}/...");
     }
     gw_edits_set(call->req, &call->req->down, GW_STR("Allow"), (struct gw_str){allow.p, allow.n});

@@ -90,6 +90,8 @@ gw_admin_fn gw_admin_list, gw_admin_get_object;
 gw_admin_fn gw_admin_create, gw_admin_replace, gw_admin_patch, gw_admin_delete;
 /* admin_watch.c: of a collection that was located */
 gw_admin_fn gw_admin_watch;
+/* admin_apply.c */
+gw_admin_fn gw_admin_apply;
 /* admin_decisions.c */
 gw_admin_fn gw_admin_decision, gw_admin_decisions;
 /* admin_review.c */

@@ -102,6 +102,7 @@ gw_errand_note(struct gw_errand *e, const struct gw_store_answer *answer)
     e->revision = answer->revision;
     e->lease_until_ms = answer->lease_until_ms;
     e->unsure = answer->unsure;
+    e->refused = answer->refused;
     free(e->text);
     e->text = answer->result == GW_STORE_OK ? NULL : gw_mem_strdup(answer->text);
 }

@@ -38,6 +38,7 @@ struct gw_errand {
     /* out */
     enum gw_store_result result;
     bool created, unsure;
+    size_t refused; /* of several */
     uint64_t lease_until_ms;
     char *text;                 /* owned; for people */
     struct gw_object **objects; /* owned, a reference each */

@@ -6,7 +6,7 @@
 
 struct options {
     struct gw_words files;
-    bool dry_run;
+    bool dry_run, together;
     struct gw_client_options where;
 };
 
@@ -16,6 +16,8 @@ static const struct gw_option options[] = {
      "A file, a folder (its *.yaml, *.yml and *.json), or - for standard input; many times."},
     {0, "dry-run", NULL, GW_OPTION_SWITCH, offsetof(struct options, dry_run),
      "Asks the gateway what would happen, and changes nothing."},
+    {0, "together", NULL, GW_OPTION_SWITCH, offsetof(struct options, together),
+     "All in one step: all are written or none, and no request is decided by some of them."},
     GW_CLIENT_OPTIONS(struct options, where),
     {0},
 };
@@ -27,7 +29,9 @@ static const struct gw_usage usage = {
     .max = GW_CLI_MANY,
     .more = "Files hold YAML documents or JSON, also Kubernetes Lists.  All are checked before the "
             "first is\nwritten.  An object replaces the one that is there; one that names a "
-            "metadata.resourceVersion\nis taken only if nobody has changed it since.",
+            "metadata.resourceVersion\nis taken only if nobody has changed it since.  --together "
+            "takes at most "
+            "1000 objects,\nover the admin socket.",
     .examples = "ksgate apply -f extension.yaml\nksgate apply -f /etc/ksgate/objects.d --dry-run",
 };
 
@@ -103,6 +107,77 @@ apply_all(const struct gw_cli *c, const struct options *o, const struct gw_clien
     return ok ? GW_EXIT_OK : GW_EXIT_FAILED;
 }
 
+/* As it is there now; NULL: it is not, or *ok is false and that was said. */
+static json_t *
+get_now(const struct gw_cli *c, const struct gw_client *client, const struct gw_object *o, bool *ok)
+{
+    struct gw_buf target = {0};
+    struct gw_buf problem = {0};
+    json_t *now = NULL;
+
+    gw_cli_object_path(&target, o->kind, gw_str_of(o->ns), gw_str_of(o->name));
+    unsigned status = gw_cli_call(c, client, "GET", target.p, NULL, &now, &problem);
+    if (status != 200 && status != 404) {
+        *ok = false;
+        if (problem.n > 0) {
+            (void)gw_cli_fail(c, "%s", problem.p);
+        }
+    }
+    gw_buf_fini(&target);
+    gw_buf_fini(&problem);
+    return now;
+}
+
+static int
+say_all(const struct gw_cli *c, const struct options *o, struct gw_object *const *objects,
+        const json_t *before, const json_t *after)
+{
+    struct gw_buf lines = {0};
+
+    for (size_t i = 0; i < json_array_size(before); i++) {
+        const json_t *was = json_array_get(before, i);
+
+        say(&lines, objects[i],
+            outcome(json_is_null(was) ? 201 : 200, was, json_array_get(after, i)), o->dry_run);
+    }
+    return gw_cli_print(c, &lines);
+}
+
+/* In one request: the gateway writes all or none. */
+static int
+apply_together(const struct gw_cli *c, const struct options *o, const struct gw_client *client,
+               struct gw_object *const *objects, size_t n)
+{
+    json_t *items = json_array();
+    json_t *before = json_array();
+    json_t *after = NULL;
+    struct gw_buf problem = {0};
+    bool ok = true;
+    int code = GW_EXIT_FAILED;
+
+    for (size_t i = 0; ok && i < n; i++) {
+        json_t *now = get_now(c, client, objects[i], &ok);
+
+        (void)json_array_append_new(before, now == NULL ? json_null() : now);
+        (void)json_array_append_new(items, gw_object_json(objects[i]));
+    }
+    json_t *list = json_pack("{s:s, s:s, s:o}", "apiVersion", "v1", "kind", "List", "items", items);
+    if (ok) {
+        (void)gw_cli_call(c, client, "POST", o->dry_run ? "/-/apply?dryRun=All" : "/-/apply", list,
+                          &after, &problem);
+    }
+    if (after != NULL) {
+        code = say_all(c, o, objects, before, json_object_get(after, "items"));
+    } else if (problem.n > 0) {
+        code = gw_cli_fail(c, "nothing was written: %s", problem.p);
+    }
+    gw_buf_fini(&problem);
+    json_decref(list);
+    json_decref(before);
+    json_decref(after);
+    return code;
+}
+
 static int
 run(const struct gw_cli *c, struct options *o)
 {
@@ -116,7 +191,8 @@ run(const struct gw_cli *c, struct options *o)
     (void)gw_cli_findings(&diag);
     code = readable ? gw_cli_client(&client, c, &o->where) : gw_cli_fail(c, "nothing was changed");
     if (code == GW_CLI_GO) {
-        code = apply_all(c, o, &client, objects, n);
+        code = n > 0 && o->together ? apply_together(c, o, &client, objects, n)
+                                    : apply_all(c, o, &client, objects, n);
     }
     for (size_t i = 0; i < n; i++) {
         gw_object_unref(objects[i]);

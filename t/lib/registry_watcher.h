@@ -25,7 +25,8 @@ struct watcher {
     size_t lists, changes;
     uint64_t revision;
     char epoch[64], reason[256], text[256];
-    int reachable; /* -1: never told */
+    int reachable;                    /* -1: never told */
+    void (*after)(struct watcher *w); /* called after each batch of changes, or NULL */
 };
 
 /* What a write was answered. */
@@ -76,6 +77,9 @@ watcher_changed(void *owner, const struct gw_change *changes, size_t n, uint64_t
     }
     w->changes += n;
     w->revision = revision;
+    if (w->after != NULL) {
+        w->after(w);
+    }
 }
 
 static inline void

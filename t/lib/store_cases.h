@@ -377,9 +377,118 @@ case_many(void **state)
     event_base_free(base);
 }
 
+#define PAIR 600 /* with what stands between: more than one batch of any driver */
+
+static struct told
+put_all_with(struct watcher *w, struct gw_store_put *puts, size_t n)
+{
+    struct told told = {.by = w};
+
+    w->driver->put_all(w->store, puts, n, on_told, &told);
+    WAIT_FOR(w->base, told.done);
+    return told;
+}
+
+/* The first and the last of those that are put together have always the same value. */
+static void
+no_half(struct watcher *w)
+{
+    const struct gw_object *first = watcher_get(w, "/ConfigMap/test/p0");
+    const struct gw_object *last = watcher_get(w, "/ConfigMap/test/p599");
+
+    assert_int_equal(first == NULL, last == NULL);
+    if (first != NULL) {
+        assert_string_equal(value_of(first), value_of(last));
+    }
+}
+
+static void
+fill_pair(struct gw_store_put *puts, int round)
+{
+    for (int i = 0; i < PAIR; i++) {
+        char name[16];
+        char value[16];
+
+        (void)snprintf(name, sizeof(name), "p%d", i);
+        (void)snprintf(value, sizeof(value), "%d", round);
+        puts[i] = (struct gw_store_put){.object = config_map(name, value), .when = GW_WHEN_ANY};
+    }
+}
+
+static void
+free_pair(struct gw_store_put *puts)
+{
+    for (int i = 0; i < PAIR; i++) {
+        union {
+            const struct gw_object *given;
+            struct gw_object *own;
+        } o = {puts[i].object};
+
+        gw_object_unref(o.own);
+    }
+}
+
+/* Several in one step: all or none, and nobody is told of some of them. */
+static void
+case_together(void **state)
+{
+    struct event_base *base = event_base_new();
+    struct watcher w;
+    struct watcher other;
+    struct gw_store_put puts[PAIR];
+
+    (void)state;
+    open_store(&w, base);
+    open_store(&other, base);
+    w.after = no_half;
+    other.after = no_half;
+    WAIT_FOR(base, w.lists > 0 && other.lists > 0);
+    for (int round = 0; round < 10; round++) {
+        uint64_t before = w.revision;
+
+        fill_pair(puts, round);
+        struct told told = put_all_with(&w, puts, PAIR);
+        assert_int_equal(told.answer.result, GW_STORE_OK);
+        assert_int_equal(told.answer.revision, before + PAIR);
+        assert_int_equal(told.seen_revision, told.answer.revision);
+        if (round == 0) { /* the same again is nothing new */
+            told = put_all_with(&w, puts, PAIR);
+            assert_int_equal(told.answer.result, GW_STORE_OK);
+            assert_int_equal(w.revision, before + PAIR);
+        }
+        free_pair(puts);
+    }
+    fill_pair(puts, 77);
+    puts[300].when = GW_WHEN_ABSENT;
+    struct told told = put_all_with(&w, puts, PAIR);
+    assert_int_equal(told.answer.result, GW_STORE_EXISTS);
+    assert_int_equal(told.answer.refused, 300);
+    puts[300].when = GW_WHEN_ANY;
+    puts[0].when = GW_WHEN_REVISION;
+    puts[0].revision = 1;
+    told = put_all_with(&w, puts, PAIR);
+    assert_int_equal(told.answer.result, GW_STORE_CONFLICT);
+    assert_int_equal(told.answer.refused, 0);
+    free_pair(puts);
+    WAIT_FOR(base, other.revision == w.revision);
+    assert_string_equal(value_of(watcher_get(&other, "/ConfigMap/test/p0")), "9");
+    assert_string_equal(value_of(watcher_get(&other, "/ConfigMap/test/p1")), "9");
+    for (int i = 0; i < PAIR; i++) {
+        char key[64];
+
+        (void)snprintf(key, sizeof(key), "/ConfigMap/test/p%d", i);
+        w.after = NULL;
+        other.after = NULL;
+        assert_int_equal(remove_with(&w, key, GW_WHEN_ANY, 0).answer.result, GW_STORE_OK);
+    }
+    watcher_close(&w);
+    watcher_close(&other);
+    event_base_free(base);
+}
+
 #define STORE_CASES                                                                             \
     cmocka_unit_test(case_writes), cmocka_unit_test(case_content), cmocka_unit_test(case_big),  \
         cmocka_unit_test(case_race), cmocka_unit_test(case_lease), cmocka_unit_test(case_fast), \
-        cmocka_unit_test(case_many)
+        cmocka_unit_test(case_many), cmocka_unit_test(case_together)
 
 #endif

@@ -1,0 +1,214 @@
+/*
+ * admin_apply.c - several objects written in one step: all are there or none, and no request is
+ * decided by some of them.
+ *
+ * Over the admin socket alone, which may write everything: on a listener each object would have to
+ * be decided by itself.
+ */
+#include <stdlib.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "registry/files.h"
+#include "registry/lease.h"
+#include "server/admin_write.h"
+#include "server/endpoint_status.h"
+
+#define MOST 1000 /* objects: Redis serves nobody else meanwhile */
+
+/* What is wrong with the i-th one; frees the diag. */
+static enum gw_verdict
+refuse_item(struct gw_admin_call *call, size_t i, struct gw_diag *diag)
+{
+    enum gw_verdict v =
+        gw_admin_refuse(call, GW_ERR_BAD_OBJECT, "items[%zu]: %s", i, gw_diag_first(diag));
+
+    gw_diag_fini(diag);
+    return v;
+}
+
+/* What is read has it, and is written back. */
+static void
+strip_status(json_t *item)
+{
+    const char *name = json_string_value(json_object_get(item, "kind"));
+    const struct gw_kind *kind =
+        name == NULL ? NULL : gw_kind_find(GW_STR("ksgate.io"), gw_str_of(name));
+
+    if (kind != NULL) {
+        gw_endpoint_status_strip(kind, item);
+    }
+}
+
+/* Fills e->objects. */
+static enum gw_verdict
+read_items(struct gw_admin_call *call, struct gw_errand *e, const json_t *items)
+{
+    struct gw_map *seen = gw_map_new();
+    enum gw_verdict v = GW_NEXT;
+    size_t i;
+    json_t *item;
+
+    json_array_foreach(items, i, item)
+    {
+        struct gw_diag diag = {0};
+        struct gw_object *o = NULL;
+
+        strip_status(item);
+        o = gw_object_new(item, NULL, &diag);
+
+        if (o == NULL) {
+            v = refuse_item(call, i, &diag);
+            break;
+        }
+        gw_diag_fini(&diag);
+        if (gw_map_put(seen, gw_str_of(o->key), o) != NULL) {
+            v = gw_admin_refuse(call, GW_ERR_BAD_OBJECT,
+                                "items[%zu]: %s \"%s\" is in the list twice", i, o->kind->kind,
+                                o->name);
+        } else {
+            gw_errand_collect(e, o);
+        }
+        gw_object_unref(o);
+        if (v != GW_NEXT) {
+            break;
+        }
+    }
+    gw_map_free(seen, NULL);
+    return v;
+}
+
+/* ---- control thread ------------------------------------------------------------------------ */
+
+static void
+when_live(void *arg)
+{
+    gw_errand_return(arg);
+}
+
+static void
+on_written(void *arg, const struct gw_store_answer *answer)
+{
+    struct gw_errand *e = arg;
+
+    gw_errand_note(e, answer);
+    for (size_t i = 0; answer->result == GW_STORE_OK && i < e->n_objects; i++) {
+        struct gw_object *now = gw_sync_get(gw_control_sync(e->control), e->objects[i]->key);
+
+        if (now != NULL) { /* with what the store has added to it */
+            gw_object_unref(e->objects[i]);
+            e->objects[i] = now;
+        }
+    }
+    if (answer->result == GW_STORE_OK && e->when_live) {
+        gw_control_when_live(e->control, e->revision, when_live, e);
+    } else {
+        gw_errand_return(e);
+    }
+}
+
+/* What the store would say, from what is in memory. */
+static void
+foresee_all(struct gw_errand *e)
+{
+    e->result = GW_STORE_OK;
+    for (e->refused = 0; e->refused < e->n_objects; e->refused++) {
+        const struct gw_object *o = e->objects[e->refused];
+        struct gw_object *now = gw_sync_get(gw_control_sync(e->control), o->key);
+        uint64_t revision = now == NULL ? 0 : now->revision;
+
+        gw_object_unref(now);
+        if (o->revision != 0 && o->revision != revision) {
+            e->result = revision == 0 ? GW_STORE_NOT_FOUND : GW_STORE_CONFLICT;
+            break;
+        }
+    }
+    gw_errand_return(e);
+}
+
+static void
+put_all(struct gw_errand *e)
+{
+    size_t n = e->n_objects;
+
+    if (e->dry_run) {
+        foresee_all(e);
+        return;
+    }
+    struct gw_objects objects = {0}; /* e may be home, and gone, before we are done */
+    struct gw_store_put *puts = gw_mem_alloc(n * sizeof(*puts));
+    for (size_t i = 0; i < n; i++) {
+        const struct gw_object *o = e->objects[i];
+
+        gw_objects_add(&objects, gw_object_ref(e->objects[i]));
+        puts[i] = (struct gw_store_put){.object = o,
+                                        .when = o->revision != 0 ? GW_WHEN_REVISION : GW_WHEN_ANY,
+                                        .revision = o->revision,
+                                        .lease_ms = gw_lease_ms(o)};
+    }
+    gw_sync_put_all(gw_control_sync(e->control), puts, n, on_written, e);
+    gw_objects_fini(&objects);
+    free(puts);
+}
+
+/* ---- worker --------------------------------------------------------------------------------- */
+
+static enum gw_verdict
+answer_list(struct gw_errand *e, struct gw_admin_call *call)
+{
+    json_t *items;
+
+    if (e->result != GW_STORE_OK) {
+        const struct gw_object *o = e->objects[e->refused];
+
+        call->kind = o->kind;
+        call->name = gw_arena_str(call->req->arena, gw_str_of(o->name));
+        return gw_errand_refuse(e, call);
+    }
+    items = json_array();
+    for (size_t i = 0; i < e->n_objects; i++) {
+        (void)json_array_append_new(items, gw_endpoint_status_object(e->objects[i]));
+    }
+    return gw_admin_json(call->req, 200,
+                         json_pack("{s:s, s:s, s:{}, s:o}", "apiVersion", "v1", "kind", "List",
+                                   "metadata", "items", items));
+}
+
+static enum gw_verdict
+from_body(struct gw_admin_call *call, struct gw_str body)
+{
+    json_t *list = NULL;
+    struct gw_str dry = gw_admin_query(call, "dryRun");
+    enum gw_verdict v = gw_admin_parse(call, body, &list);
+    const json_t *items = json_object_get(list, "items");
+
+    if (v == GW_NEXT && (json_array_size(items) == 0 || json_array_size(items) > MOST)) {
+        v = gw_admin_refuse(call, GW_ERR_BAD_OBJECT,
+                            "a List is expected, whose items are 1 to %d objects; it has %zu", MOST,
+                            json_array_size(items));
+    }
+    if (v != GW_NEXT) {
+        json_decref(list);
+        return v;
+    }
+    struct gw_errand *e = gw_errand_new(call, put_all, answer_list);
+    e->dry_run = dry.n > 0;
+    e->when_live = gw_str_eq(gw_admin_query(call, "wait"), GW_STR("live"));
+    v = read_items(call, e, items);
+    json_decref(list);
+    if (v != GW_NEXT) {
+        gw_errand_free(e);
+        return v;
+    }
+    return gw_errand_send(e);
+}
+
+enum gw_verdict
+gw_admin_apply(struct gw_admin_call *call)
+{
+    if (!call->req->subject.trusted) {
+        return gw_admin_refuse(call, GW_ERR_FORBIDDEN,
+                               "several objects in one step are taken over the admin socket only");
+    }
+    return gw_admin_body(call, from_body);
+}
