@@ -141,20 +141,19 @@ say_why(struct gw_viewer *v, const struct gw_ext_door *door, struct gw_str named
 
 /* ---- a request ---------------------------------------------------------------------------- */
 
-/* What is written down of it; the client is told what it would be of any name. */
+/* What is written down of it; the client is told what it would be of any name.  A name that is not
+ * there is a denial, too: or keeping the one would take longer than keeping nothing of the other. */
 static enum gw_verdict
 hide(struct gw_req *req, struct gw_viewer *v, const struct gw_ext_door *door, struct gw_str named)
 {
     struct gw_decision *d = &req->decision;
 
-    if (door->route != NULL) {
-        d->extension = door->route->name;
-        d->allowed = GW_DENIED;
-        d->policy = "visibility";
-        /* Live, words would make it slower than a name that is not there. */
-        d->reason = req->dry ? say_why(v, door, named)
-                             : GW_STR("the extension is for no workspace of the caller");
-    }
+    d->allowed = GW_DENIED;
+    d->policy = "visibility";
+    d->extension = door->route == NULL ? GW_STR_NONE : door->route->name;
+    /* for the same reason, no words that have to be made when a client waits */
+    d->reason = req->dry ? say_why(v, door, named)
+                         : GW_STR("there is no such extension for the caller");
     return gw_ext_router_refuse(req);
 }
 

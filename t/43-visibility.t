@@ -223,5 +223,10 @@ $gw->request(GET => '/extensions/secret/x', $gw->as('ted'), 'X-Request-Id' => 'h
 my $kept;
 eventually { $kept = $gw->admin(GET => "$api/decisions/hidden-1"); $kept->{status} == 200 } 'the decision';
 is_deeply [@{$kept->{json}}{qw(decision policy extension status error nearest)}],
-    ['deny', 'visibility', 'secret', 404, 'no_extension', 'the extension is for no workspace of the caller'], 'an administrator finds it among the denials';
+    ['deny', 'visibility', 'secret', 404, 'no_extension', 'there is no such extension for the caller'], 'an administrator finds it among the denials';
+
+# What is kept of the one has to be kept of the other, or the clock would tell them apart.
+$gw->request(GET => '/extensions/absent/x', $gw->as('ted'), 'X-Request-Id' => 'absent-1');
+eventually { $kept = $gw->admin(GET => "$api/decisions/absent-1"); $kept->{status} == 200 } 'the decision';
+is_deeply [@{$kept->{json}}{qw(decision policy extension status error)}], ['deny', 'visibility', undef, 404, 'no_extension'], 'a name that is not there is kept, too';
 done_testing;
