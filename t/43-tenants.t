@@ -40,6 +40,9 @@ my $gw = gateway(core => $core->url, workers => 2, config => {decisions => {samp
         role(GlobalRole => "platform-$user", [@rights, {verbs => ['*'], apiGroups => ['ksgate.io'], resources => ['extensionservices/endpoints'], resourceNames => [$name]}]),
         binding(GlobalRole => "platform-$user", "platform-$user", $user))
     } ['tom', 1, 'kiwi'], ['ted', 2, 'plum']),
+    # what registers kiwi's backends, and no others
+    role(GlobalRole => 'robot', [{verbs => ['update', 'delete'], apiGroups => ['ksgate.io'], resources => ['extensionservices/endpoints'], resourceNames => ['kiwi']}]),
+    {%{binding(GlobalRole => 'robot', 'robot', 'robot')}, subjects => [{kind => 'ServiceAccount', apiGroup => 'kubesphere.io', name => 'robot', namespace => 'proj1'}]},
     object($ks, 'Endpoint', 'plum.hand', spec => {extension => 'kiwi', url => $up{kiwi}->url, leaseSeconds => 3000}), # written by an administrator
     extension('everyone', $up{evil}->url),
     role(GlobalRole => 'root', [@everything, {verbs => ['*'], nonResourceURLs => ['*']}]), binding(GlobalRole => 'root', 'root', 'root'),
@@ -176,6 +179,14 @@ for ([PUT => "$api/extensionservices/plum/endpoints/one", {url => $up{plum}->url
     my ($method, $path, $body, $status) = @$_;
     is ask(ted => $method => $path, $body)->{status}, $status, "ted may $method $path";
 }
+$as{robot} = [$gw->as('kubesphere:serviceaccount:proj1:robot')];
+$as{other} = [$gw->as('kubesphere:serviceaccount:proj2:robot')];
+for ([robot => PUT => 'kiwi/endpoints/r', 201], [robot => PUT => 'plum/endpoints/r', 403], [robot => PUT => 'none/endpoints/r', 403], [robot => DELETE => 'plum/endpoints/pod', 403],
+    [other => PUT => 'kiwi/endpoints/r', 403], [other => DELETE => 'kiwi/endpoints/r', 403], [robot => DELETE => 'kiwi/endpoints/r', 200]) {
+    my ($who, $method, $path, $status) = @$_;
+    is ask($who => $method => "$api/extensionservices/$path", $method eq 'PUT' ? {url => $up{kiwi}->url} : undef)->{status}, $status, "the service account $who: $method $path: $status";
+}
+is ask(robot => GET => "$api/$_")->{status}, 403, "... which reads no $_" for qw(extensionservices endpoints extensions decisions explain);
 is ask(root => PUT => "$api/endpoints/free", {spec => {extension => 'kiwi', url => $up{kiwi}->url}})->{status}, 201, 'root may all, by any name';
 is ask(root => DELETE => "$api/endpoints/free")->{status}, 200, '... and back';
 

@@ -42,6 +42,7 @@ my $gw = gateway(core => $core->url, console => $core->url, workers => 2, object
     binding(Role => 'nina', 'worker', 'nina', 'proj1'), # in a namespace of ws1, not in ws1
     binding(WorkspaceRole => 'ted', 'member2', 'ted', 'ws2'),
     binding(WorkspaceRole => 'vera', 'member3', 'vera', 'ws3'),
+    {%{binding(WorkspaceRole => 'robot', 'member', 'robot', 'ws1')}, subjects => [{kind => 'ServiceAccount', apiGroup => 'kubesphere.io', name => 'robot', namespace => 'proj2'}]},
     binding(WorkspaceRole => 'ghost', 'not-there', 'ghost', 'ws1'), # of a role that is not there
     role(GlobalRole => 'all', [{verbs => ['*'], apiGroups => ['*'], resources => ['*']}, {verbs => ['*'], nonResourceURLs => ['*']}]),
     binding(GlobalRole => 'root', 'all', 'root'),
@@ -63,6 +64,7 @@ for (
     [both => {'' => 404, tom => 404, ted => 200, vera => 404, root => 200}], # ws1 has no subscription, ws3 is not named
     [halted => {'' => 404, tom => 503, ted => 404, root => 503}],
     [bare => {'' => 404, tom => 503, ted => 404, root => 503}],
+    [secret => {'kubesphere:serviceaccount:proj2:robot' => 200, 'kubesphere:serviceaccount:proj1:robot' => 404, robot => 404}],
     [open => {'' => 404, stranger => 404, tom => 200, ted => 404, root => 200}],
 ) {
     my ($name, $who) = @$_;
@@ -224,6 +226,10 @@ my $kept;
 eventually { $kept = $gw->admin(GET => "$api/decisions/hidden-1"); $kept->{status} == 200 } 'the decision';
 is_deeply [@{$kept->{json}}{qw(decision policy extension status error nearest)}],
     ['deny', 'visibility', 'secret', 404, 'no_extension', 'there is no such extension for the caller'], 'an administrator finds it among the denials';
+
+$gw->apply([extension('club', $up->url, access => 'authenticated', workspaces => ['ws5']), role(WorkspaceRole => 'member5', [], 'ws5'),
+    binding(WorkspaceRole => 'club', 'member5', 'system:authenticated', 'ws5')]);
+is status($_, '/extensions/club/x'), ($_ ? 200 : 404), 'a group can be bound: ' . ($_ || 'nobody') for '', 'stranger', 'ted';
 
 # What is kept of the one has to be kept of the other, or the clock would tell them apart.
 $gw->request(GET => '/extensions/absent/x', $gw->as('ted'), 'X-Request-Id' => 'absent-1');
