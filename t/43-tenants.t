@@ -126,6 +126,8 @@ is ask(ted => GET => "$api/explain?path=/extensions/plum/x&as=ted")->{json}{exte
     unlike $r->{out}, qr/"extension"|visibility|$up{kiwi}{port}/, '... and no more';
 }
 
+is ask(ted => GET => "$_?watch=true")->{status}, 403, "ted may not watch $_, of which some is not there for ted" for "$api/endpoints", "$api/subscriptions", "$ext/apiservices";
+
 # ---- What can be written ----------------------------------------------------------------------------
 
 my $evil = $up{evil}->url;

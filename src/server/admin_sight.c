@@ -70,6 +70,31 @@ gw_admin_sees(struct gw_viewer *v, const struct gw_object *o)
     return sees;
 }
 
+static bool
+is_of_extensions(const struct gw_kind *k)
+{
+    return is_own_kind(k) || strcmp(k->group, "extensions.kubesphere.io") == 0 ||
+           strcmp(k->group, "kubesphere.io") == 0;
+}
+
+enum gw_verdict
+gw_admin_may_watch(struct gw_admin_call *call)
+{
+    struct gw_viewer v;
+
+    if (!gw_str_eq(call->req->info.verb, GW_STR("watch")) || !is_of_extensions(call->kind) ||
+        !gw_ext_index_has_restricted(call->req->world)) {
+        return GW_NEXT;
+    }
+    gw_viewer_init(&v, call->req);
+    if (v.all) {
+        return GW_NEXT;
+    }
+    return gw_admin_refuse(call, GW_ERR_FORBIDDEN,
+                           "%s can be watched by those who see all extensions; list them instead",
+                           gw_admin_resource(call));
+}
+
 /* ---- rights that are asked for beside the request's own ------------------------------------- */
 
 static bool
