@@ -51,6 +51,31 @@ warn_of_strangers(const struct gw_ext_audience *a, struct gw_loader *l, const js
     }
 }
 
+void
+gw_ext_audience_read(struct gw_ext_audience *out, const json_t *spec, struct gw_arena *arena)
+{
+    const json_t *visibility = json_object_get(spec, "visibility");
+    const json_t *workspaces = json_object_get(spec, "workspaces");
+    const char *word = json_string_value(visibility);
+    size_t n = json_array_size(workspaces);
+    struct gw_str *list = gw_arena_alloc(arena, (n + 1) * sizeof(*list));
+
+    *out = (struct gw_ext_audience){
+        .subscribed = (visibility != NULL && !json_is_null(visibility) &&
+                       (word == NULL || strcmp(word, gw_ext_visibility_words[ALL]) != 0)) ||
+                      (workspaces != NULL && !json_is_null(workspaces) && n == 0 &&
+                       !json_is_array(workspaces)),
+        .n_workspaces = (unsigned)n,
+        .workspaces = list};
+    for (size_t i = 0; i < n; i++) {
+        list[i] = gw_str_of(json_string_value(json_array_get(workspaces, i)));
+    }
+    if (n > 0) {
+        qsort(list, n, sizeof(*list), compare);
+    }
+    out->restricted = n > 0 || out->subscribed;
+}
+
 bool
 gw_ext_audience_compile(struct gw_ext_audience *out, const struct gw_ext_audience_rows *rows,
                         struct gw_loader *l, const json_t *spec)

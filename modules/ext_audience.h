@@ -32,6 +32,10 @@ extern const char *const gw_ext_visibility_words[];
 bool gw_ext_audience_compile(struct gw_ext_audience *out, const struct gw_ext_audience_rows *rows,
                              struct gw_loader *l, const json_t *spec);
 
+/* Of an object as it is stored, whatever its spec is; the list is the arena's.  What can't be read
+ * is for those that have a Subscription. */
+void gw_ext_audience_read(struct gw_ext_audience *out, const json_t *spec, struct gw_arena *arena);
+
 /* Is the extension, which is a restricted one, for that workspace? */
 bool gw_ext_audience_has(const struct gw_ext_audience *a, const struct gw_world *world,
                          struct gw_str extension, struct gw_str workspace);

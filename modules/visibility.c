@@ -65,19 +65,34 @@ is_asked_by_nobody(const struct gw_req *req)
 }
 
 void
+gw_viewer_init_in(struct gw_viewer *v, const struct gw_req *req, struct gw_arena *arena)
+{
+    look(v, req->world, gw_world_index(req->world, &gw_rbac_view), arena, &req->subject);
+    v->all = is_asked_by_nobody(req) || may_know(v, GW_STR(""));
+}
+
+void
 gw_viewer_init(struct gw_viewer *v, const struct gw_req *req)
 {
-    look(v, req->world, gw_world_index(req->world, &gw_rbac_view), req->arena, &req->subject);
-    v->all = is_asked_by_nobody(req) || may_know(v, GW_STR(""));
+    gw_viewer_init_in(v, req, req->arena);
+}
+
+bool
+gw_viewer_sees_one_for(struct gw_viewer *v, const struct gw_ext_audience *a,
+                       struct gw_str extension)
+{
+    return v->all || !a->restricted || is_member(v, a, extension) || may_know(v, extension);
 }
 
 bool
 gw_viewer_sees(struct gw_viewer *v, struct gw_str extension)
 {
     const struct gw_ext_route *r = gw_ext_index_find(v->world, extension);
-    const struct gw_ext_audience *a = r == NULL ? &nobody : &r->spec->audience;
 
-    return v->all || !a->restricted || is_member(v, a, extension) || may_know(v, extension);
+    if (r == NULL && !gw_ext_index_has_restricted(v->world)) {
+        return true;
+    }
+    return gw_viewer_sees_one_for(v, r == NULL ? &nobody : &r->spec->audience, extension);
 }
 
 /* ---- words for `explain` ------------------------------------------------------------------ */

@@ -25,8 +25,16 @@ struct gw_viewer {
 /* Whoever asks this request, which RBAC has let in (as those below /-/ are). */
 void gw_viewer_init(struct gw_viewer *v, const struct gw_req *req);
 
-/* An extension of that name; of one that is not there it is to be told who sees any. */
+/* For a request that goes on while the world changes: anew for each turn, in an arena of it. */
+void gw_viewer_init_in(struct gw_viewer *v, const struct gw_req *req, struct gw_arena *arena);
+
+/* An extension of that name.  Where some are not for everybody, one that is not there is for those
+ * who may see any. */
 bool gw_viewer_sees(struct gw_viewer *v, struct gw_str extension);
+
+/* One that is for these. */
+bool gw_viewer_sees_one_for(struct gw_viewer *v, const struct gw_ext_audience *a,
+                            struct gw_str extension);
 
 /* RBAC's step, of a request that ext_router left in front of the door: GW_NEXT inside, or the
  * answer.  sees_all: RBAC asks nobody. */

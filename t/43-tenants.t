@@ -7,6 +7,7 @@ use Test::More;
 use lib 't/lib';
 use Gateway;
 use Gateway::Objects;
+use Gateway::Watch;
 
 my $json = JSON::PP->new->canonical->utf8;
 my $ks = 'ksgate.io/v1';
@@ -22,7 +23,7 @@ sub labelled { my ($kind, $name, $of) = @_; return object('extensions.kubesphere
 # tom: ws1, proj1, kiwi.  ted: ws2, proj2, plum.
 my @everything = map { {verbs => ['*'], apiGroups => ['*'], resources => [$_]} } qw(*);
 my @rights = (
-    {verbs => ['list', 'create'], apiGroups => ['ksgate.io'], resources => ['extensionservices']},
+    {verbs => ['list', 'watch', 'create'], apiGroups => ['ksgate.io'], resources => ['extensionservices']},
     {verbs => ['*'], apiGroups => ['ksgate.io'], resources => [qw(extensions endpoints subscriptions decisions explain)]},
     {verbs => ['*'], apiGroups => ['extensions.kubesphere.io', 'kubesphere.io'], resources => ['*']},
     {verbs => ['*'], nonResourceURLs => ['/-/metrics', '/-/version', '/-/apis', '/-/apis/*', '/-/api', '/-/api/*']},
@@ -126,7 +127,45 @@ is ask(ted => GET => "$api/explain?path=/extensions/plum/x&as=ted")->{json}{exte
     unlike $r->{out}, qr/"extension"|visibility|$up{kiwi}{port}/, '... and no more';
 }
 
-is ask(ted => GET => "$_?watch=true")->{status}, 403, "ted may not watch $_, of which some is not there for ted" for "$api/endpoints", "$api/subscriptions", "$ext/apiservices";
+# As it happens: each watches, an administrator changes something of kiwi, and then something of plum.
+for my $case (['endpoints', sub { my ($name, $n) = @_; ["$api/endpoints/$name.new$n", {spec => {extension => $name, url => $up{$name}->url, leaseSeconds => 3000}}] }],
+    ['extensionservices', sub { my ($name, $n) = @_; ["$api/extensionservices/$name-$n", {metadata => {labels => {n => "$n"}}, spec => {workspaces => [$name eq 'kiwi' ? 'ws1' : 'ws2']}}] }],
+    ['subscriptions', sub { my ($name, $n) = @_; ["$api/subscriptions/$name-$n", {spec => {extension => $name, workspace => 'ws9'}}] }],
+    ['apiservices', sub { my ($name, $n) = @_; ["$ext/apiservices/$name-$n", {metadata => {labels => {'kubesphere.io/extension-ref' => $name, n => "$n"}}, spec => {}}] }]) {
+    my ($plural, $change) = @$case;
+    my $list = $change->('kiwi', 1)->[0] =~ s{/[^/]+\z}{}r;
+    my %watch = map { $_ => watching($gw, $list, {sendInitialEvents => 'false'}, @{$as{$_}}) } qw(tom ted root);
+    for my $name (qw(kiwi plum kiwi)) {
+        for my $n (1, 2) {
+            my ($path, $body) = @{$change->($name, $n)};
+            is ask(root => PUT => $path, $body)->{status} < 300, 1, "$path is there";
+            is ask(root => PATCH => $path, {metadata => {annotations => {a => "$n"}}})->{status}, 200, '... and changes';
+            is ask(root => DELETE => $path)->{status}, 200, '... and is gone';
+        }
+    }
+    my %told = (tom => 12, ted => 6, root => 18);
+    for my $user (sort keys %told) {
+        my @events = map { $watch{$user}->next } 1 .. $told{$user};
+        my $own = {tom => qr/\Akiwi/, ted => qr/\Aplum/, root => qr/\A(?:kiwi|plum)/}->{$user};
+        is_deeply [map { $_->{type} } @events], [(qw(ADDED MODIFIED DELETED)) x ($told{$user} / 3)], "$user watches $plural";
+        is_deeply [grep { $_ !~ $own } map { $_->{object}{metadata}{name} } @events], [], '... and is told of those alone that are there for them';
+    }
+    $_->close for values %watch;
+}
+{
+    my %watch = map { $_ => watching($gw, "$api/endpoints", {sendInitialEvents => 'false'}, @{$as{$_}}) } qw(tom ted root);
+    my $subscription = "$api/subscriptions/ws2-has-kiwi";
+    is ask(root => PUT => $subscription, {spec => {workspace => 'ws2', extension => 'kiwi'}})->{status}, 201, 'ws2 gets kiwi';
+    my $event = $watch{ted}->next;
+    is_deeply [$event->{type}, $event->{object}{code}], ['ERROR', 410], 'the watch of ted ends, so that ted lists again';
+    like ask(ted => GET => "$api/endpoints")->{body}, qr/kiwi\.pod/, '... and finds it';
+    is ask(root => DELETE => $subscription)->{status}, 200, 'no more';
+    unlike ask(ted => GET => "$api/endpoints")->{body}, qr/kiwi\.pod/, '... and it is gone';
+    is ask(root => PUT => "$api/endpoints/kiwi.end", {spec => {extension => 'kiwi', url => $up{kiwi}->url}})->{status}, 201, 'whoever else watches';
+    is $watch{$_}->next->{object}{metadata}{name}, 'kiwi.end', "... $_, goes on" for qw(tom root);
+    is ask(root => DELETE => "$api/endpoints/kiwi.end")->{status}, 200, 'the end';
+    $_->close for values %watch;
+}
 
 # ---- What can be written ----------------------------------------------------------------------------
 

@@ -56,10 +56,6 @@ gw_admin_locate(struct gw_admin_call *call)
     if (call->kind == NULL) {
         return no_kind(call, group, version, plural);
     }
-    enum gw_verdict v = gw_admin_may_watch(call);
-    if (v != GW_NEXT) {
-        return v;
-    }
     if (!call->kind->namespaced && call->ns.n > 0) {
         return gw_admin_refuse(call, GW_ERR_NO_OBJECT,
                                "%s belong to no namespace: leave namespaces/%.*s out of the path",

@@ -23,13 +23,6 @@ text_at(const json_t *json, const char *a, const char *b)
     return text == NULL ? "" : text;
 }
 
-/* The extension of one of our own objects, which has one; its text is the object's, or json's. */
-static const char *
-extension_of(const struct gw_object *o, const json_t *json)
-{
-    return is_ours(o->kind, "ExtensionService") ? o->name : text_at(json, "spec", "extension");
-}
-
 /* That of KubeSphere's objects; "" when of none. */
 static const char *
 reference_of(const struct gw_object *o, const json_t *json)
@@ -43,17 +36,21 @@ reference_of(const struct gw_object *o, const json_t *json)
     return label != NULL ? label : by_name ? o->name : "";
 }
 
-static bool
-is_own_kind(const struct gw_kind *k)
-{
-    return is_ours(k, "ExtensionService") || is_ours(k, "Endpoint") || is_ours(k, "Subscription");
-}
-
 /* An extension of KubeSphere's that is none of ours is for everybody. */
 static bool
 sees_reference(struct gw_viewer *v, struct gw_str name)
 {
     return name.n == 0 || gw_ext_index_find(v->world, name) == NULL || gw_viewer_sees(v, name);
+}
+
+/* By what it says itself: it may be one of before, or one that is just being made. */
+static bool
+sees_service(struct gw_viewer *v, const struct gw_object *o, const json_t *json)
+{
+    struct gw_ext_audience audience;
+
+    gw_ext_audience_read(&audience, json_object_get(json, "spec"), v->arena);
+    return gw_viewer_sees_one_for(v, &audience, gw_str_of(o->name));
 }
 
 bool
@@ -63,36 +60,25 @@ gw_admin_sees(struct gw_viewer *v, const struct gw_object *o)
         return true;
     }
     json_t *json = gw_object_json(o);
-    bool sees = is_own_kind(o->kind) ? gw_viewer_sees(v, gw_str_of(extension_of(o, json)))
-                                     : sees_reference(v, gw_str_of(reference_of(o, json)));
+    bool sees = false;
 
+    if (is_ours(o->kind, "ExtensionService")) {
+        sees = sees_service(v, o, json);
+    } else if (is_ours(o->kind, "Endpoint") || is_ours(o->kind, "Subscription")) {
+        sees = gw_viewer_sees(v, gw_str_of(text_at(json, "spec", "extension")));
+    } else {
+        sees = sees_reference(v, gw_str_of(reference_of(o, json)));
+    }
     json_decref(json);
     return sees;
 }
 
-static bool
-is_of_extensions(const struct gw_kind *k)
+bool
+gw_admin_is_of_extensions(const struct gw_kind *kind)
 {
-    return is_own_kind(k) || strcmp(k->group, "extensions.kubesphere.io") == 0 ||
-           strcmp(k->group, "kubesphere.io") == 0;
-}
-
-enum gw_verdict
-gw_admin_may_watch(struct gw_admin_call *call)
-{
-    struct gw_viewer v;
-
-    if (!gw_str_eq(call->req->info.verb, GW_STR("watch")) || !is_of_extensions(call->kind) ||
-        !gw_ext_index_has_restricted(call->req->world)) {
-        return GW_NEXT;
-    }
-    gw_viewer_init(&v, call->req);
-    if (v.all) {
-        return GW_NEXT;
-    }
-    return gw_admin_refuse(call, GW_ERR_FORBIDDEN,
-                           "%s can be watched by those who see all extensions; list them instead",
-                           gw_admin_resource(call));
+    return strcmp(kind->group, "extensions.kubesphere.io") == 0 ||
+           strcmp(kind->group, "kubesphere.io") == 0 || is_ours(kind, "ExtensionService") ||
+           is_ours(kind, "Endpoint") || is_ours(kind, "Subscription");
 }
 
 /* ---- rights that are asked for beside the request's own ------------------------------------- */

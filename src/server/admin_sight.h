@@ -16,9 +16,8 @@
 /* May the viewer know of the object? */
 bool gw_admin_sees(struct gw_viewer *v, const struct gw_object *o);
 
-/* Those who do not see all extensions list their objects, and do not watch them: what is told to
- * one who watches is not asked about object by object.  GW_NEXT, or the refusal. */
-enum gw_verdict gw_admin_may_watch(struct gw_admin_call *call);
+/* Are objects of this kind mostly of extensions?  (The label can be on any.) */
+bool gw_admin_is_of_extensions(const struct gw_kind *kind);
 
 /* May they know where things are here, and how many: whoever may read the metrics. */
 bool gw_admin_is_operator(const struct gw_admin_call *call);

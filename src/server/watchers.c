@@ -9,6 +9,7 @@
 #include "gateway/stream.h"
 #include "gateway/worlds.h"
 #include "modules/rbac_pieces.h"
+#include "server/watch_sight.h"
 #include "server/watch_text.h"
 
 /* Looked at, and sent, for one watcher at a time; then it is the others' turn. */
@@ -33,6 +34,7 @@ struct gw_watcher {
     uint64_t latest;              /* the registry's revision with all that is queued */
     struct gw_timer timer;
     uint64_t end_ms, bookmark_ms, ahead_ms; /* UINT64_MAX: never */
+    uint64_t places;                        /* where it is bound (watch_sight.h) */
     bool in_doubt;                          /* roles have changed: may it still watch? */
     bool broken; /* the store was replaced: the client's revisions mean nothing any more */
     bool ahead;  /* it came from a gateway that knew more than we did */
@@ -207,8 +209,16 @@ set_timer(struct gw_watcher *w)
     gw_wheel_set(gw_world_wheel(w->req->world), &w->timer, due);
 }
 
+/* May it be told of this one? */
+static bool
+is_told(const struct gw_watcher *w, struct gw_viewer *v, const struct gw_object *o)
+{
+    return o != NULL && gw_selection_matches(&w->wish.selection, o) && gw_admin_sees(v, o);
+}
+
 static void
-tell_item(struct gw_watcher *w, const struct gw_news_item *i, struct gw_buf *out)
+tell_item(struct gw_watcher *w, struct gw_viewer *v, const struct gw_news_item *i,
+          struct gw_buf *out)
 {
     const struct gw_watch_wish *wish = &w->wish;
 
@@ -218,8 +228,8 @@ tell_item(struct gw_watcher *w, const struct gw_news_item *i, struct gw_buf *out
     if (!gw_news_item_is_of(i, wish->kind, wish->ns)) {
         return;
     }
-    bool was = i->before != NULL && gw_selection_matches(&wish->selection, i->before);
-    bool is = i->object != NULL && gw_selection_matches(&wish->selection, i->object);
+    bool was = is_told(w, v, i->before);
+    bool is = is_told(w, v, i->object);
     if (is) {
         gw_watch_text_event(out, was ? "MODIFIED" : "ADDED", i->object);
     } else if (was) {
@@ -260,6 +270,23 @@ end_if_it_must(struct gw_watcher *w)
     return false;
 }
 
+static void
+tell_some(struct gw_watcher *w, struct gw_buf *out)
+{
+    struct gw_arena *arena = gw_arena_new();
+    struct gw_viewer viewer;
+
+    gw_viewer_init_in(&viewer, w->req, arena);
+    for (unsigned n = 0; w->first != NULL && n < TURN_ITEMS && out->n < TURN_BYTES; n++) {
+        if (w->at < w->first->news->n) {
+            tell_item(w, &viewer, &w->first->news->items[w->at++], out);
+        } else {
+            drop_first(w);
+        }
+    }
+    gw_arena_free(arena);
+}
+
 /* As much as one turn may have.  The watcher may be gone afterwards. */
 static void
 go(struct gw_watcher *w)
@@ -269,13 +296,7 @@ go(struct gw_watcher *w)
     if (end_if_it_must(w) || !gw_stream_has_room(w->stream)) {
         return;
     }
-    for (unsigned n = 0; w->first != NULL && n < TURN_ITEMS && out.n < TURN_BYTES; n++) {
-        if (w->at < w->first->news->n) {
-            tell_item(w, &w->first->news->items[w->at++], &out);
-        } else {
-            drop_first(w);
-        }
-    }
+    tell_some(w, &out);
     if (w->first == NULL && w->wish.initial_end) {
         tell_bookmark(w, &out);
     }
@@ -352,6 +373,18 @@ queue(struct gw_watcher *w, struct gw_news *news)
     w->backlog += w->first == q ? 0 : news->bytes;
 }
 
+static uint64_t
+places_of(const struct gw_watcher *w)
+{
+    struct gw_arena *arena = gw_arena_new();
+    struct gw_viewer viewer;
+
+    gw_viewer_init_in(&viewer, w->req, arena);
+    uint64_t places = gw_watch_sight_places(&viewer);
+    gw_arena_free(arena);
+    return places;
+}
+
 enum gw_verdict
 gw_watcher_begin(struct gw_watcher *w, const struct gw_watch_wish *wish, struct gw_news *first,
                  uint64_t now)
@@ -363,6 +396,7 @@ gw_watcher_begin(struct gw_watcher *w, const struct gw_watch_wish *wish, struct 
 
     w->wish = *wish;
     w->latest = now;
+    w->places = places_of(w);
     queue(w, first);
     gw_news_unref(first);
     w->next = all->all;
@@ -392,6 +426,22 @@ are_for(const struct gw_news *news, const struct gw_watcher *w)
         }
     }
     return news->n > TURN_ITEMS;
+}
+
+/* It sees other extensions than before: there are no events for that, but it can list again. */
+static bool
+sees_others(struct gw_watcher *w, const struct gw_news *news)
+{
+    struct gw_viewer viewer;
+
+    if (w->req->subject.trusted || !gw_admin_is_of_extensions(w->wish.kind)) {
+        return false;
+    }
+    struct gw_arena *arena = gw_arena_new();
+    gw_viewer_init_in(&viewer, w->req, arena);
+    bool yes = gw_watch_sight_turns(&viewer, news, &w->places);
+    gw_arena_free(arena);
+    return yes;
 }
 
 static void
@@ -429,7 +479,7 @@ gw_watchers_tell(struct gw_world *world, struct gw_news *news)
     for (struct gw_watcher *w = watchers_of(world)->all; w != NULL; w = next) {
         next = w->next;
         w->in_doubt |= of_roles;
-        w->broken |= news->how == GW_NEWS_BROKEN;
+        w->broken |= news->how == GW_NEWS_BROKEN || sees_others(w, news);
         hear(w, news);
     }
 }
