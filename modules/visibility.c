@@ -157,7 +157,8 @@ say_why(struct gw_viewer *v, const struct gw_ext_door *door, struct gw_str named
 /* ---- a request ---------------------------------------------------------------------------- */
 
 /* What is written down of it; the client is told what it would be of any name.  A name that is not
- * there is a denial, too: or keeping the one would take longer than keeping nothing of the other. */
+ * there is a denial, too: or keeping the one would take longer than keeping nothing of the other.
+ */
 static enum gw_verdict
 hide(struct gw_req *req, struct gw_viewer *v, const struct gw_ext_door *door, struct gw_str named)
 {
@@ -167,8 +168,8 @@ hide(struct gw_req *req, struct gw_viewer *v, const struct gw_ext_door *door, st
     d->policy = "visibility";
     d->extension = door->route == NULL ? GW_STR_NONE : door->route->name;
     /* for the same reason, no words that have to be made when a client waits */
-    d->reason = req->dry ? say_why(v, door, named)
-                         : GW_STR("there is no such extension for the caller");
+    d->reason =
+        req->dry ? say_why(v, door, named) : GW_STR("there is no such extension for the caller");
     return gw_ext_router_refuse(req);
 }
 
