@@ -83,6 +83,9 @@ add_rule(struct gw_buf *out, const struct gw_decision *d)
     add(out, "name", d->role);
     add(out, "bindingKind", d->binding_kind);
     add(out, "binding", d->binding);
+    if (d->role_template.n > 0) {
+        add(out, "template", d->role_template);
+    }
     if (d->rule >= 0) {
         gw_buf_printf(out, ",\"index\":%d}", d->rule);
     } else {

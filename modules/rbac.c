@@ -125,6 +125,9 @@ record(struct gw_req *req, const struct gw_rbac_grant *g)
     d->binding = gw_arena_str(req->arena, gw_str_of(b->object.name));
     d->role_kind = gw_arena_str(req->arena, gw_str_of(b->role_kind));
     d->role = gw_arena_str(req->arena, gw_str_of(b->role_name));
+    d->role_template = g->template == NULL
+                           ? GW_STR_NONE
+                           : gw_arena_str(req->arena, gw_str_of(g->template->object.name));
     d->rule = g->rule;
     if (req->dry) { /* live, nobody reads it, and it takes longer than the decision */
         d->reason = gw_rbac_say_reason(req->arena, g, &req->subject);

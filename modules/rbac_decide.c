@@ -14,6 +14,7 @@ struct walk {
     struct gw_rbac_found found;
     /* what came of it */
     const struct gw_rbac_binding *binding;
+    const struct gw_rbac_role *template; /* of the binding's role, or NULL: that itself */
     int rule;
     bool ended;                             /* at a binding whose role is of no known kind */
     bool no_ns;                             /* the namespace is not known */
@@ -81,6 +82,24 @@ role_reaches(struct walk *w, const struct gw_rbac_role *role)
     return false;
 }
 
+/* The role itself, or one of the templates that it takes in. */
+static bool
+asks_role(struct walk *w, const struct gw_rbac_role *role)
+{
+    w->template = NULL;
+    if (w->asks(w, role)) {
+        return true;
+    }
+    const struct gw_rbac_shelf *taken = gw_rbac_index_taken(w->index, role);
+    for (unsigned i = 0; taken != NULL && i < taken->n; i++) {
+        if (w->asks(w, taken->list[i])) {
+            w->template = taken->list[i];
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool
 at_level(struct walk *w, enum gw_rbac_level level, const struct gw_str *place)
 {
@@ -106,7 +125,7 @@ at_level(struct walk *w, enum gw_rbac_level level, const struct gw_str *place)
         }
         if (role == NULL) {
             w->dangling = b;
-        } else if (w->asks(w, role)) {
+        } else if (asks_role(w, role)) {
             w->binding = b;
             return true;
         }
@@ -180,7 +199,8 @@ walk_init(struct walk *w, const struct gw_rbac_index *x, struct gw_arena *a,
 static struct gw_rbac_grant
 grant_of(const struct walk *w, bool allowed)
 {
-    return (struct gw_rbac_grant){.allowed = allowed, .binding = w->binding, .rule = w->rule};
+    return (struct gw_rbac_grant){
+        .allowed = allowed, .binding = w->binding, .template = w->template, .rule = w->rule};
 }
 
 struct gw_rbac_grant
@@ -217,7 +237,8 @@ gw_rbac_decide(const struct gw_rbac_index *x, struct gw_arena *a, const struct g
 static struct gw_str
 say_reached(struct gw_arena *a, const struct walk *w)
 {
-    const struct gw_rbac_role *role = gw_rbac_index_role_of(w->index, w->binding);
+    const struct gw_rbac_role *role =
+        w->template != NULL ? w->template : gw_rbac_index_role_of(w->index, w->binding);
     const struct gw_rbac_words *verbs = &role->rules[w->rule].verbs;
     struct gw_buf out = {0};
 

@@ -12,7 +12,8 @@ struct gw_rbac_grant {
     bool allowed;
     /* When allowed: what allowed it, borrowed until the index changes. */
     const struct gw_rbac_binding *binding;
-    int rule; /* index in the role's rules, or GW_RBAC_BY_POLICY */
+    const struct gw_rbac_role *template; /* one that the role takes in; NULL: the role itself */
+    int rule;                            /* index in the rules of that, or GW_RBAC_BY_POLICY */
 };
 
 /* extension: the name of the one that the request goes to, which the verb `use` on its

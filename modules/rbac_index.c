@@ -11,10 +11,12 @@
 /* Holders borrow their bindings from `bindings`: whatever takes a binding out of that makes the
  * holders of its subjects anew before anyone else sees the index (rbac_recompile.h). */
 struct gw_rbac_index {
-    struct gw_piece piece;          /* first: a world has the index as this */
-    struct gw_trie roles, bindings; /* by key */
-    struct gw_trie namespaces;      /* by name */
-    struct gw_trie users, groups;   /* struct gw_rbac_holder, by name */
+    struct gw_piece piece;           /* first: a world has the index as this */
+    struct gw_trie roles, bindings;  /* by key */
+    struct gw_trie namespaces;       /* by name */
+    struct gw_trie users, groups;    /* struct gw_rbac_holder, by name */
+    struct gw_trie selections;       /* struct gw_rbac_selection, by text */
+    struct gw_rbac_shelf *templates; /* all; a reference; NULL: none */
 };
 
 static struct gw_str
@@ -84,6 +86,10 @@ index_free(struct gw_piece *p)
 {
     struct gw_rbac_index *x = (struct gw_rbac_index *)(void *)p;
 
+    if (x->templates != NULL) {
+        gw_piece_unref(&x->templates->piece);
+    }
+    gw_trie_fini(&x->selections);
     gw_trie_fini(&x->users);
     gw_trie_fini(&x->groups);
     gw_trie_fini(&x->bindings);
@@ -105,6 +111,7 @@ index_new(const struct gw_rbac_index *before)
         x->namespaces.kind = &by_name;
         x->users.kind = &of_holders;
         x->groups.kind = &of_holders;
+        x->selections.kind = &gw_rbac_selections;
         return x;
     }
     gw_trie_copy(&x->roles, &before->roles);
@@ -112,36 +119,68 @@ index_new(const struct gw_rbac_index *before)
     gw_trie_copy(&x->namespaces, &before->namespaces);
     gw_trie_copy(&x->users, &before->users);
     gw_trie_copy(&x->groups, &before->groups);
+    gw_trie_copy(&x->selections, &before->selections);
+    if (before->templates != NULL) {
+        x->templates = before->templates;
+        (void)gw_piece_ref(&x->templates->piece);
+    }
     return x;
 }
 
 /* ---- changes ------------------------------------------------------------------------------ */
 
-/* The name, when the key is a namespace's. */
-static bool
-is_namespace(const char *key, struct gw_str *name)
+/* What is behind `before`, or NULL. */
+static const char *
+name_behind(const char *key, const char *before)
 {
-    static const char before[] = "/Namespace//";
+    size_t n = strlen(before);
 
-    if (strncmp(key, before, sizeof(before) - 1) != 0) {
-        return false;
-    }
-    *name = gw_str_of(key + sizeof(before) - 1);
-    return true;
+    return strncmp(key, before, n) == 0 ? key + n : NULL;
+}
+
+/* What makes a change of many. */
+struct changing {
+    struct gw_rbac_recompile subjects;
+    bool templates; /* they are others now */
+};
+
+static void
+put_template(struct gw_rbac_index *x, struct changing *c, const char *name,
+             struct gw_rbac_role *template)
+{
+    x->templates = gw_rbac_shelf_next(x->templates, name, template);
+    c->templates = true;
 }
 
 static void
-take_out(struct gw_rbac_index *x, struct gw_rbac_recompile *r, const char *key)
+take_out_role(struct gw_rbac_index *x, struct gw_str key)
 {
-    struct gw_str name;
+    const struct gw_rbac_role *role = gw_trie_get(&x->roles, key);
 
-    if (is_namespace(key, &name)) {
-        gw_trie_drop(&x->namespaces, name);
+    if (role != NULL && role->gather.n > 0) {
+        gw_rbac_selection_count(&x->selections, role->gather, -1, x->templates);
+    }
+    gw_trie_drop(&x->roles, key);
+}
+
+static void
+take_out(struct gw_rbac_index *x, struct changing *c, const char *key)
+{
+    struct gw_rbac_recompile *r = &c->subjects;
+    const char *name = name_behind(key, "/Namespace//");
+
+    if (name != NULL) {
+        gw_trie_drop(&x->namespaces, gw_str_of(name));
+        return;
+    }
+    name = name_behind(key, "iam.kubesphere.io/RoleTemplate//");
+    if (name != NULL) {
+        put_template(x, c, name, NULL);
         return;
     }
     struct gw_rbac_binding *b = gw_trie_get(&x->bindings, gw_str_of(key));
     if (b == NULL) {
-        gw_trie_drop(&x->roles, gw_str_of(key));
+        take_out_role(x, gw_str_of(key));
         return;
     }
     gw_rbac_recompile_without(r, b);
@@ -149,14 +188,27 @@ take_out(struct gw_rbac_index *x, struct gw_rbac_recompile *r, const char *key)
 }
 
 static void
-put_in(struct gw_rbac_index *x, struct gw_rbac_recompile *r, struct gw_rbac_object *o)
+put_in_role(struct gw_rbac_index *x, struct gw_rbac_role *role)
+{
+    if (role->gather.n > 0) {
+        gw_rbac_selection_count(&x->selections, role->gather, 1, x->templates);
+    }
+    gw_trie_put(&x->roles, role);
+}
+
+static void
+put_in(struct gw_rbac_index *x, struct changing *c, struct gw_rbac_object *o)
 {
     switch (o->sort) {
     case GW_RBAC_ROLE:
-        gw_trie_put(&x->roles, o);
+        put_in_role(x, (struct gw_rbac_role *)o);
+        break;
+    case GW_RBAC_TEMPLATE:
+        put_template(x, c, o->name, (struct gw_rbac_role *)o);
+        gw_piece_unref(&o->piece); /* the shelf has its own */
         break;
     case GW_RBAC_BINDING:
-        gw_rbac_recompile_with(r, (struct gw_rbac_binding *)o);
+        gw_rbac_recompile_with(&c->subjects, (struct gw_rbac_binding *)o);
         gw_trie_put(&x->bindings, o);
         break;
     case GW_RBAC_NAMESPACE:
@@ -169,16 +221,19 @@ put_in(struct gw_rbac_index *x, struct gw_rbac_recompile *r, struct gw_rbac_obje
 static void
 change(struct gw_rbac_index *x, const struct gw_put *puts, size_t n)
 {
-    struct gw_rbac_recompile r = {0};
+    struct changing c = {0};
 
     assert(atomic_load_explicit(&x->piece.refs, memory_order_relaxed) == 1);
     for (size_t i = 0; i < n; i++) {
-        take_out(x, &r, puts[i].key);
+        take_out(x, &c, puts[i].key);
         if (puts[i].piece != NULL) {
-            put_in(x, &r, (struct gw_rbac_object *)(void *)gw_piece_ref(puts[i].piece));
+            put_in(x, &c, (struct gw_rbac_object *)(void *)gw_piece_ref(puts[i].piece));
         }
     }
-    gw_rbac_recompile_finish(&r, &x->users, &x->groups);
+    gw_rbac_recompile_finish(&c.subjects, &x->users, &x->groups);
+    if (c.templates) {
+        gw_rbac_selection_all(&x->selections, x->templates);
+    }
 }
 
 struct gw_piece *
@@ -221,6 +276,15 @@ const struct gw_rbac_role *
 gw_rbac_index_role_of(const struct gw_rbac_index *x, const struct gw_rbac_binding *b)
 {
     return b->role_key.n == 0 ? NULL : gw_trie_find(&x->roles, b->role_key, b->role_hash);
+}
+
+const struct gw_rbac_shelf *
+gw_rbac_index_taken(const struct gw_rbac_index *x, const struct gw_rbac_role *role)
+{
+    const struct gw_rbac_selection *s =
+        role->gather.n == 0 ? NULL : gw_trie_find(&x->selections, role->gather, role->gather_hash);
+
+    return s == NULL ? NULL : s->taken;
 }
 
 const struct gw_rbac_namespace *

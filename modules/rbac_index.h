@@ -12,6 +12,7 @@
 #define GW_MODULES_RBAC_INDEX_H
 
 #include "modules/rbac_holder.h"
+#include "modules/rbac_shelf.h"
 
 struct gw_rbac_index;
 
@@ -28,6 +29,9 @@ struct gw_piece *gw_rbac_index_next(struct gw_piece *before, const struct gw_put
 const struct gw_rbac_role *gw_rbac_index_role(const struct gw_rbac_index *x, struct gw_str key);
 const struct gw_rbac_role *gw_rbac_index_role_of(const struct gw_rbac_index *x,
                                                  const struct gw_rbac_binding *b);
+/* The templates that the role takes in, by name; NULL: none. */
+const struct gw_rbac_shelf *gw_rbac_index_taken(const struct gw_rbac_index *x,
+                                                const struct gw_rbac_role *role);
 const struct gw_rbac_namespace *gw_rbac_index_namespace(const struct gw_rbac_index *x,
                                                         struct gw_str name);
 

@@ -17,6 +17,7 @@ const char *const gw_rbac_piece_kinds[] = {
     IAM "/WorkspaceRole",
     IAM "/ClusterRole",
     IAM "/Role",
+    IAM "/RoleTemplate",
     IAM "/GlobalRoleBinding",
     IAM "/WorkspaceRoleBinding",
     IAM "/ClusterRoleBinding",
@@ -159,17 +160,14 @@ read_policies(struct gw_rbac_role *r, const json_t *json, const struct gw_yaml *
     }
 }
 
-static struct gw_piece *
-compile_role(const struct gw_kind *kind, const json_t *json, const struct gw_yaml *source,
-             struct gw_diag *diag)
+static bool
+read_rules(struct gw_rbac_role *r, const json_t *json, const struct gw_yaml *source,
+           struct gw_diag *diag)
 {
-    char *at;
-    struct gw_rbac_role *r = object_new(sizeof(*r), 0, GW_RBAC_ROLE, kind, json, &at);
     bool ok = true;
     const json_t *rules = array_at(json, "rules", source, diag, &ok);
     size_t n = json_array_size(rules);
 
-    r->object.piece.free = role_free;
     if (n > 0) {
         r->rules = gw_mem_alloc(n * sizeof(*r->rules));
         r->sieves = gw_mem_alloc(n * sizeof(*r->sieves));
@@ -180,6 +178,13 @@ compile_role(const struct gw_kind *kind, const json_t *json, const struct gw_yam
         ok = gw_rbac_rule_read(&r->rules[i], json_array_get(rules, i), i, source, diag) && ok;
         gw_rbac_sieve_of_rule(&r->sieves[i], &r->rules[i]);
     }
+    return ok;
+}
+
+static struct gw_piece *
+finish_role(struct gw_rbac_role *r, bool ok, const json_t *json, const struct gw_yaml *source,
+            struct gw_diag *diag)
+{
     read_policies(r, json, source, diag);
     gw_pool_count(GW_POOL_rbac, (long long)role_bytes(r));
     if (!ok) {
@@ -187,6 +192,56 @@ compile_role(const struct gw_kind *kind, const json_t *json, const struct gw_yam
         return NULL;
     }
     return &r->object.piece;
+}
+
+static struct gw_piece *
+compile_role(const struct gw_kind *kind, const json_t *json, const struct gw_yaml *source,
+             struct gw_diag *diag)
+{
+    char *at;
+    char *gather = gw_rbac_gather_read(json, source, diag);
+    size_t bytes = gather == NULL ? 0 : strlen(gather) + 1;
+    struct gw_rbac_role *r = object_new(sizeof(*r), bytes, GW_RBAC_ROLE, kind, json, &at);
+
+    r->object.piece.free = role_free;
+    if (gather != NULL) {
+        r->gather = gw_str_of(copy(&at, gather));
+        r->gather_hash = gw_hash(r->gather);
+    }
+    free(gather);
+    bool ok = read_rules(r, json, source, diag);
+    return finish_role(r, ok, json, source, diag);
+}
+
+/* Its rules are in its spec; its policies in its annotations, as a role's. */
+static struct gw_piece *
+compile_template(const struct gw_kind *kind, const json_t *json, const struct gw_yaml *source,
+                 struct gw_diag *diag)
+{
+    json_t *labels = json_object_get(json_object_get(json, "metadata"), "labels");
+    size_t bytes = 0;
+    const char *key;
+    json_t *v;
+    char *at;
+
+    json_object_foreach(labels, key, v)
+    {
+        bytes += strlen(key) + 1 + json_string_length(v) + 1;
+    }
+    struct gw_rbac_role *r = object_new(sizeof(*r) + json_object_size(labels) * sizeof(*r->labels),
+                                        bytes, GW_RBAC_TEMPLATE, kind, json, &at);
+    r->object.piece.free = role_free;
+    json_object_foreach(labels, key, v)
+    {
+        if (json_is_string(v)) {
+            struct gw_rbac_label *l = &r->labels[r->n_labels++];
+
+            l->key = copy(&at, key);
+            l->value = copy(&at, json_string_value(v));
+        }
+    }
+    bool ok = read_rules(r, json_object_get(json, "spec"), source, diag);
+    return finish_role(r, ok, json, source, diag);
 }
 
 /* ---- bindings ----------------------------------------------------------------------------- */
@@ -392,6 +447,9 @@ gw_rbac_piece_compile(const struct gw_kind *kind, const json_t *json, const stru
 {
     if (strcmp(kind->kind, "Namespace") == 0) {
         return compile_namespace(kind, json);
+    }
+    if (strcmp(kind->kind, "RoleTemplate") == 0) {
+        return compile_template(kind, json, source, diag);
     }
     return strstr(kind->kind, "Binding") != NULL ? compile_binding(kind, json, source, diag)
                                                  : compile_role(kind, json, source, diag);

@@ -1,11 +1,12 @@
 /*
- * rbac_pieces.h - roles, bindings and namespaces as RBAC looks at them: compiled once,
- * immutable, counted, shared by all workers.
+ * rbac_pieces.h - roles, their templates, bindings and namespaces as RBAC looks at them: compiled
+ * once, immutable, counted, shared by all workers.
  */
 #ifndef GW_MODULES_RBAC_PIECES_H
 #define GW_MODULES_RBAC_PIECES_H
 
 #include "gateway/world.h"
+#include "modules/rbac_gather.h"
 #include "modules/rbac_policy.h"
 #include "modules/rbac_rules.h"
 
@@ -14,6 +15,7 @@ extern const char *const gw_rbac_piece_kinds[];
 
 enum gw_rbac_sort {
     GW_RBAC_ROLE,
+    GW_RBAC_TEMPLATE, /* of roles: a struct gw_rbac_role as well */
     GW_RBAC_BINDING,
     GW_RBAC_NAMESPACE
 };
@@ -35,6 +37,10 @@ struct gw_rbac_role {
     struct gw_rbac_sieve *sieves; /* one for each rule */
     unsigned n_rules;
     struct gw_rbac_policy policy; /* asked before the rules */
+    struct gw_str gather;         /* the templates it takes in (rbac_gather.h); or none */
+    uint64_t gather_hash;
+    unsigned n_labels; /* of a template */
+    struct gw_rbac_label labels[];
 };
 
 /* Where a binding applies; also the order in which a decision asks. */

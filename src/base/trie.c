@@ -364,6 +364,28 @@ gw_trie_copy(struct gw_trie *to, const struct gw_trie *from)
     }
 }
 
+static void
+each_of_node(const struct gw_trie_node *n, void (*call)(void *value, void *arg), void *arg)
+{
+    uint64_t left = n->values | n->nodes;
+
+    for (unsigned i = 0; left != 0; i++) {
+        if (next_is_value(n, &left)) {
+            call(n->slots[i].value, arg);
+        } else {
+            each_of_node(n->slots[i].node, call, arg);
+        }
+    }
+}
+
+void
+gw_trie_each(const struct gw_trie *t, void (*call)(void *value, void *arg), void *arg)
+{
+    if (t->root != NULL) {
+        each_of_node(t->root, call, arg);
+    }
+}
+
 void
 gw_trie_fini(struct gw_trie *t)
 {

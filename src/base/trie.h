@@ -41,6 +41,9 @@ void *gw_trie_get(const struct gw_trie *t, struct gw_str key);
 /* The same, of whoever knows the key's hash already. */
 void *gw_trie_find(const struct gw_trie *t, struct gw_str key, uint64_t hash);
 
+/* Calls it with each value, in no order. */
+void gw_trie_each(const struct gw_trie *t, void (*call)(void *value, void *arg), void *arg);
+
 /* Takes over the reference; what stood under the same key is let go. */
 void gw_trie_put(struct gw_trie *t, void *value);
 /* Lets go of what stands there, if anything. */

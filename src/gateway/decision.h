@@ -30,7 +30,8 @@ struct gw_decision {
     struct gw_str reason; /* `RBAC: allowed by ...`, or why not / the nearest miss */
     const char *policy;   /* "path", "rbac", "public", "allow_all" ... */
     struct gw_str binding_kind, binding, role_kind, role;
-    int rule; /* index in the role's rules; -1: its policy clauses; -2: none */
+    struct gw_str role_template; /* that the role takes in, when its rule it was; or none */
+    int rule;                    /* index in the rules; -1: policy clauses; -2: none */
     /* forwarding */
     struct gw_str endpoint; /* the URL that answered, or was tried last */
     unsigned tries;

@@ -150,6 +150,9 @@ rule_json(const struct gw_decision *d)
     put(o, "name", d->role);
     put(o, "bindingKind", d->binding_kind);
     put(o, "binding", d->binding);
+    if (d->role_template.n > 0) {
+        put(o, "template", d->role_template);
+    }
     if (d->rule >= 0) {
         json_object_set_new(o, "index", json_integer(d->rule));
     } else {

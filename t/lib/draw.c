@@ -20,6 +20,9 @@ rule_of(const struct model_answer *a)
                   model_name(a->binding), "kind", model_at(a->binding, "roleRef", "kind", NULL),
                   "name", model_at(a->binding, "roleRef", "name", NULL));
 
+    if (a->template != NULL) {
+        json_object_set_new(rule, "template", json_string(model_name(a->template)));
+    }
     if (a->rule == MODEL_BY_POLICY) {
         json_object_set_new(rule, "policy", json_true());
     } else {

@@ -150,6 +150,25 @@ model_draw_of(struct model_random *r, const json_t *list)
     return n == 0 ? "" : json_string_value(json_array_get(list, model_draw(r, (unsigned)n)));
 }
 
+/* The rules of one of the templates that the binding's role takes in, or NULL. */
+static inline const json_t *
+model_aim_template(struct model_random *r, const json_t *world, const json_t *binding)
+{
+    const json_t *found[MODEL_MANY];
+    const json_t *role = model_role(world, binding);
+    size_t n = model_bindings(world, "RoleTemplate", NULL, NULL, found);
+    unsigned from = n == 0 ? 0 : model_draw(r, (unsigned)n);
+
+    for (size_t k = 0; k < n; k++) {
+        const json_t *template = found[(from + k) % n];
+
+        if (model_takes_in(role, template)) {
+            return json_object_get(json_object_get(template, "spec"), "rules");
+        }
+    }
+    return NULL;
+}
+
 /* A binding with a subject, and a rule of its role; false when the world has drawn none. */
 static inline bool
 model_take_aim(struct model_random *r, const json_t *world, struct model_aim *aim)
@@ -164,6 +183,9 @@ model_take_aim(struct model_random *r, const json_t *world, struct model_aim *ai
             aim->binding = b;
             aim->subject =
                 json_array_get(subjects, model_draw(r, (unsigned)json_array_size(subjects)));
+            const json_t *more = model_aim_template(r, world, b);
+
+            rules = json_array_size(more) > 0 && model_chance(r, 50) ? more : rules;
             aim->rule = json_array_get(rules, model_draw(r, (unsigned)json_array_size(rules)));
             return true;
         }

@@ -6,7 +6,7 @@
 #ifndef T_LIB_MODEL_RBAC_H
 #define T_LIB_MODEL_RBAC_H
 
-#include "t/lib/model_rules.h"
+#include "t/lib/model_templates.h"
 
 #define MODEL_BY_POLICY (-1)
 #define MODEL_MANY      400
@@ -19,8 +19,9 @@ struct model_who {
 
 struct model_answer {
     bool allowed;
-    const json_t *binding; /* of the world */
-    int rule;              /* index in the role's rules, or MODEL_BY_POLICY */
+    const json_t *binding;  /* of the world */
+    const json_t *template; /* the RoleTemplate whose rule it is; NULL: the role itself */
+    int rule;               /* index in the role's rules, or MODEL_BY_POLICY */
 };
 
 struct model_question {
@@ -149,10 +150,11 @@ model_role(const json_t *world, const json_t *binding)
                : model_find(world, kind, ns, model_at(binding, "roleRef", "name", NULL));
 }
 
-/* named: the verb must be written out, so neither a policy nor a star counts. */
+/* named: the verb must be written out, so neither a policy nor a star counts.  rules: of the
+ * role, or of the template. */
 static inline bool
-model_role_allows(const json_t *role, const struct model_info *i, const char *user, bool named,
-                  int *by)
+model_rules_allow(const json_t *role, const json_t *rules, const struct model_info *i,
+                  const char *user, bool named, int *by)
 {
     size_t k;
     json_t *rule;
@@ -161,11 +163,35 @@ model_role_allows(const json_t *role, const struct model_info *i, const char *us
     if (!named && model_policy_allows(role, i, user)) {
         return true;
     }
-    json_array_foreach(json_object_get(role, "rules"), k, rule)
+    json_array_foreach(rules, k, rule)
     {
         *by = (int)k;
         if ((!named || model_has(json_object_get(rule, "verbs"), i->verb)) &&
             model_rule_allows(rule, i)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The role, and then the templates that it takes in, by name. */
+static inline bool
+model_role_allows(const json_t *world, const json_t *role, const struct model_info *i,
+                  const char *user, bool named, struct model_answer *a)
+{
+    const json_t *found[MODEL_MANY];
+    size_t n = model_bindings(world, "RoleTemplate", NULL, NULL, found);
+
+    a->template = NULL;
+    if (model_rules_allow(role, json_object_get(role, "rules"), i, user, named, &a->rule)) {
+        return true;
+    }
+    for (size_t k = 0; k < n; k++) {
+        const json_t *rules = json_object_get(json_object_get(found[k], "spec"), "rules");
+
+        if (model_takes_in(role, found[k]) &&
+            model_rules_allow(found[k], rules, i, user, named, &a->rule)) {
+            a->template = found[k];
             return true;
         }
     }
@@ -202,7 +228,7 @@ model_level(const struct model_question *q, const char *kind, const char *worksp
         }
         const json_t *role = model_role(q->world, found[k]);
         if (role != NULL &&
-            model_role_allows(role, &what, q->who->name, use && of_workspace, &a->rule)) {
+            model_role_allows(q->world, role, &what, q->who->name, use && of_workspace, a)) {
             a->allowed = true;
             a->binding = found[k];
             return MODEL_ALLOWED;

@@ -300,6 +300,83 @@ test_changes_take_effect_at_once(void **state)
     gw_rbac_index_close(x);
 }
 
+#define TEMPLATE(name, scope, rules)                                                \
+    "RoleTemplate", "{'metadata': {'name': '" name "', 'labels': {'scope': '" scope \
+                    "'}}, 'spec': {'rules': [" rules "]}}"
+#define TAKES(kind, ns, name, notes, field)                                                 \
+    kind, "{'metadata': {'name': '" name "', 'namespace': '" ns "', 'annotations': {" notes \
+          "}}, 'rules': [], 'aggregationRoleTemplates': " field "}"
+#define AUTO "'iam.kubesphere.io/auto-aggregate': 'true'"
+
+/* A template that changes changes all roles that take it in, at once. */
+static void
+test_roles_take_in_templates(void **state)
+{
+    static const struct thing pods = {TEMPLATE("t-pods", "global", RULE("'get'", "''", "'pods'"))};
+    static const struct thing more = {
+        TEMPLATE("t-pods", "global", RULE("'get', 'delete'", "''", "'pods'"))};
+    static const struct thing other = {
+        TEMPLATE("t-pods", "workspace", RULE("'get'", "''", "'pods'"))};
+    static const struct thing nodes = {
+        TEMPLATE("a-nodes", "global", RULE("'get'", "''", "'nodes'"))};
+    static const struct thing by_label = {TAKES(
+        "GlobalRole", "", "root", AUTO, "{'roleSelector': {'matchLabels': {'scope': 'global'}}}")};
+    static const struct thing by_name = {
+        TAKES("ClusterRole", "", "pages", "", "{'templateNames': ['gone', 't-pods']}")};
+    static const struct thing plain = {ROLE("GlobalRole", "", "root", "")};
+    struct gw_rbac_index *x = make_world();
+
+    (void)state;
+    put(x, by_label, false); /* before there is a template */
+    put(x, by_name, false);
+    assert_false(may(x, "root", "GET /api/v1/pods/p"));
+    put(x, pods, false);
+    assert_true(may(x, "root", "GET /api/v1/pods/p"));
+    assert_true(may(x, "paul", "GET /api/v1/pods/p"));
+    assert_false(may(x, "root", "DELETE /api/v1/pods/p"));
+    put(x, nodes, false);
+    assert_true(may(x, "root", "GET /api/v1/nodes/n"));
+    assert_false(may(x, "paul", "GET /api/v1/nodes/n"));
+    put(x, more, false);
+    assert_true(may(x, "root", "DELETE /api/v1/pods/p"));
+    assert_true(may(x, "paul", "DELETE /api/v1/pods/p"));
+    put(x, other, false); /* its label is another now */
+    assert_false(may(x, "root", "GET /api/v1/pods/p"));
+    assert_true(may(x, "paul", "GET /api/v1/pods/p"));
+    put(x, other, true);
+    assert_false(may(x, "paul", "GET /api/v1/pods/p"));
+    put(x, plain, false); /* the role takes in none any more */
+    assert_false(may(x, "root", "GET /api/v1/nodes/n"));
+    put(x, plain, true);
+    put(x, by_label, false);
+    assert_true(may(x, "root", "GET /api/v1/nodes/n"));
+    gw_rbac_index_close(x);
+}
+
+/* What is said of a template's rule, and of what came nearest. */
+static void
+test_words_of_templates(void **state)
+{
+    static const struct thing pods = {
+        TEMPLATE("t-pods", "global", RULE("'list', 'get'", "''", "'pods'"))};
+    static const struct thing role = {
+        TAKES("ClusterRole", "", "pages", "", "{'templateNames': ['t-pods']}")};
+    struct gw_rbac_index *x = make_world();
+    struct gw_arena *a = gw_arena_new();
+
+    (void)state;
+    put(x, pods, false);
+    put(x, role, false);
+    assert_string_equal(ask(x, a, "paul", NULL, "GET /api/v1/pods", NULL),
+                        "RBAC: allowed by ClusterRoleBinding \"pages\" of ClusterRole \"pages\" to "
+                        "User \"paul\"");
+    assert_string_equal(ask(x, a, "paul", NULL, "DELETE /api/v1/pods/p", NULL),
+                        "no: list, get are allowed by ClusterRole \"pages\" (ClusterRoleBinding "
+                        "\"pages\"); asked was delete");
+    gw_arena_free(a);
+    gw_rbac_index_close(x);
+}
+
 /* Whatever the order of coming, bindings are asked in the order of their names. */
 static void
 test_order_is_by_name(void **state)
@@ -353,6 +430,30 @@ test_findings(void **state)
          "{'metadata': {'annotations': {'iam.kubesphere.io/rego-override': 'x', "
          "'ksgate.io/policy': '[]'}}}",
          true, NULL},
+        {"RoleTemplate", "{'spec': {'rules': {}}}", false, "rules: expected a list"},
+        {"RoleTemplate", "{}", true, NULL},
+        {"ClusterRole", "{'aggregationRoleTemplates': {'templateNames': ['a']}}", true, NULL},
+        {"ClusterRole", "{'aggregationRoleTemplates': {'templateNames': 'a'}}", true,
+         "aggregationRoleTemplates takes in no RoleTemplate: it is not an object with"},
+        {"ClusterRole",
+         "{'aggregationRoleTemplates': {'roleSelector': {'matchLabels': {'a': ''}}}}", true,
+         "it counts with the annotation iam.kubesphere.io/auto-aggregate"},
+        {"ClusterRole",
+         "{'metadata': {'annotations': {" AUTO
+         "}}, 'aggregationRoleTemplates': {'roleSelector': {'matchLabels': {'a': ''}}}}",
+         true, NULL},
+        {"ClusterRole",
+         "{'metadata': {'annotations': {" AUTO
+         "}}, 'aggregationRoleTemplates': {'roleSelector': {}}}",
+         true, "roleSelector takes in no RoleTemplate: it is empty"},
+        {"ClusterRole",
+         "{'metadata': {'annotations': {" AUTO "}}, 'aggregationRoleTemplates': {'roleSelector': "
+         "{'matchExpressions': [{'key': 'a', 'operator': 'Like', 'values': ['b']}]}}}",
+         true, "an element of matchExpressions is not a key with the operator"},
+        {"ClusterRole",
+         "{'metadata': {'annotations': {" AUTO
+         "}}, 'aggregationRoleTemplates': {'roleSelector': {'matchLabels': {'a': 1}}}}",
+         true, "it is not a selector with matchLabels"},
         {"ClusterRoleBinding", "{'subjects': []}", false, "roleRef: kind and name are required"},
         {"ClusterRoleBinding", "{'roleRef': {'kind': 'ClusterRole'}}", false,
          "roleRef: kind and name"},
@@ -418,6 +519,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_decisions),
         cmocka_unit_test(test_changes_take_effect_at_once),
+        cmocka_unit_test(test_roles_take_in_templates),
+        cmocka_unit_test(test_words_of_templates),
         cmocka_unit_test(test_order_is_by_name),
         cmocka_unit_test(test_findings),
         cmocka_unit_test(test_forbidden_in_kubernetes_words),

@@ -24,7 +24,7 @@
 #define QUESTIONS 240
 
 struct tally {
-    unsigned asked, allowed, refused, by_policy, by_use, by_kind[4];
+    unsigned asked, allowed, refused, by_policy, by_template, by_use, by_kind[4];
 };
 
 /* ---- the index ---------------------------------------------------------------------------- */
@@ -92,15 +92,15 @@ ask(const struct gw_rbac_index *x, struct gw_arena *a, const struct question *q,
                        : (struct gw_rbac_grant){0};
 }
 
-/* "GlobalRoleBinding ns/name, rule 2", or that it is denied or means nothing. */
+/* "GlobalRoleBinding ns/name, rule 2 of template", or that it is denied or means nothing. */
 static const char *
 say(char into[600], bool meaningful, bool allowed, const char *kind, const char *ns,
-    const char *name, int rule)
+    const char *name, int rule, const char *template)
 {
     if (!meaningful || !allowed) {
         return meaningful ? "denied" : "refused";
     }
-    (void)snprintf(into, 600, "%s %s/%s, rule %d", kind, ns, name, rule);
+    (void)snprintf(into, 600, "%s %s/%s, rule %d of %s", kind, ns, name, rule, template);
     return into;
 }
 
@@ -109,9 +109,9 @@ say_grant(char into[600], bool meaningful, const struct gw_rbac_grant *g)
 {
     const struct gw_rbac_binding *b = g->allowed ? g->binding : NULL;
 
-    return b == NULL
-               ? say(into, meaningful, false, "", "", "", 0)
-               : say(into, meaningful, true, b->object.kind, b->object.ns, b->object.name, g->rule);
+    return b == NULL ? say(into, meaningful, false, "", "", "", 0, "")
+                     : say(into, meaningful, true, b->object.kind, b->object.ns, b->object.name,
+                           g->rule, g->template == NULL ? "" : g->template->object.name);
 }
 
 static void
@@ -124,6 +124,7 @@ count(struct tally *t, bool meaningful, const struct model_answer *a)
         static const char first[] = "GWCR";
 
         t->by_policy += a->rule == MODEL_BY_POLICY;
+        t->by_template += a->template != NULL;
         t->by_kind[strchr(first, model_kind(a->binding)[0]) - first]++;
     }
 }
@@ -168,8 +169,9 @@ compare(const struct gw_rbac_index *x, const json_t *world, const struct questio
     }
     count(t, means, &expect);
     const char *index = say_grant(one, meaningful, &got);
-    const char *model = say(two, means, expect.allowed, model_kind(expect.binding),
-                            model_ns(expect.binding), model_name(expect.binding), expect.rule);
+    const char *model =
+        say(two, means, expect.allowed, model_kind(expect.binding), model_ns(expect.binding),
+            model_name(expect.binding), expect.rule, model_name(expect.template));
     if (strcmp(index, model) != 0) {
         fail_with(world, q, index, model);
     }
@@ -247,10 +249,11 @@ test_the_index_decides_as_the_model_does(void **state)
 
         one_world(&r, &t);
     }
-    print_message("# %u questions in %u worlds: %u allowed (%u by a policy; global %u, workspace "
+    print_message("# %u questions in %u worlds: %u allowed (%u by a policy, %u by a template; "
+                  "global %u, workspace "
                   "%u, cluster %u, namespace %u), %u refused\n",
-                  t.asked, worlds, t.allowed, t.by_policy, t.by_kind[0], t.by_kind[1], t.by_kind[2],
-                  t.by_kind[3], t.refused);
+                  t.asked, worlds, t.allowed, t.by_policy, t.by_template, t.by_kind[0],
+                  t.by_kind[1], t.by_kind[2], t.by_kind[3], t.refused);
     /* a test that sees only denials proves nothing */
     assert_true(t.allowed > t.asked / 5 && t.allowed < t.asked * 4 / 5);
 }

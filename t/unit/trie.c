@@ -22,6 +22,8 @@ struct value {
     int refs;
 };
 
+#define N(array) (sizeof(array) / sizeof((array)[0]))
+
 static int alive;
 
 static struct gw_str
@@ -216,12 +218,51 @@ test_a_change_copies_the_way_only(void **state)
     assert_int_equal(values[78].refs, 1);
 }
 
+static void
+mark(void *value, void *arg)
+{
+    struct value *v = value;
+
+    v->number++;
+    *(unsigned *)arg += 1;
+}
+
+static void
+test_each_is_called_once(void **state)
+{
+    uint64_t (*const hashes[])(struct gw_str) = {gw_hash, bad_hash, one_hash};
+    static struct value values[60]; /* at most as many as a bottom has room for */
+
+    (void)state;
+    for (size_t k = 0; k < N(hashes); k++) {
+        struct gw_trie_kind kind = {.key = key_of, .hash = hashes[k], .ref = ref, .unref = unref};
+        struct gw_trie t = {.kind = &kind};
+        unsigned calls = 0;
+
+        gw_trie_each(&t, mark, &calls);
+        assert_int_equal(calls, 0);
+        for (unsigned i = 0; i < N(values); i++) {
+            name_of(i, values[i].name);
+            values[i].number = 0;
+            values[i].refs = 2;
+            gw_trie_put(&t, &values[i]);
+        }
+        gw_trie_each(&t, mark, &calls);
+        assert_int_equal(calls, N(values));
+        for (unsigned i = 0; i < N(values); i++) {
+            assert_int_equal(values[i].number, 1);
+        }
+        gw_trie_fini(&t);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_versions_do_not_notice_each_other),
         cmocka_unit_test(test_hashes_that_agree_in_nearly_all_bits),
+        cmocka_unit_test(test_each_is_called_once),
         cmocka_unit_test(test_a_change_copies_the_way_only),
     };
 
