@@ -65,8 +65,16 @@ static struct gw_piece *
 compile_one(const struct gw_view *view, const struct gw_change *c, struct gw_diag *diag)
 {
     struct gw_diag own = {0};
+    struct gw_buf all = {0};
     struct gw_piece *piece = compile(view, c->object, diag == NULL ? &own : diag);
 
+    for (size_t i = 0; i < own.n; i++) {
+        gw_buf_printf(&all, "%s%s", i == 0 ? "" : "; ", own.findings[i].text);
+    }
+    if (own.n > 0) {
+        gw_object_note(c->object, own.errors > 0, all.p);
+    }
+    gw_buf_fini(&all);
     for (size_t i = 0; i < own.n; i++) {
         bool bad = own.findings[i].severity == GW_ERROR;
 

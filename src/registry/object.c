@@ -124,6 +124,8 @@ gw_object_ref(struct gw_object *o)
     return o;
 }
 
+static atomic_uint flaws; /* of objects that are alive */
+
 void
 gw_object_unref(struct gw_object *o)
 {
@@ -131,7 +133,41 @@ gw_object_unref(struct gw_object *o)
         return;
     }
     gw_pool_left(GW_POOL_registry, o);
+    struct gw_object_flaw *flaw = atomic_load_explicit(&o->flaw, memory_order_acquire);
+    if (flaw != NULL) {
+        (void)atomic_fetch_sub_explicit(&flaws, 1, memory_order_relaxed);
+        gw_pool_left(GW_POOL_registry, flaw);
+        free(flaw);
+    }
     free(o);
+}
+
+void
+gw_object_note(struct gw_object *o, bool unused, const char *text)
+{
+    size_t n = strlen(text) + 1;
+
+    if (gw_object_flaw(o) != NULL) {
+        return;
+    }
+    struct gw_object_flaw *flaw = gw_mem_alloc(sizeof(*flaw) + n);
+    gw_pool_joined(GW_POOL_registry, flaw);
+    flaw->unused = unused;
+    memcpy(flaw->text, text, n);
+    atomic_store_explicit(&o->flaw, flaw, memory_order_release);
+    (void)atomic_fetch_add_explicit(&flaws, 1, memory_order_relaxed);
+}
+
+const struct gw_object_flaw *
+gw_object_flaw(const struct gw_object *o)
+{
+    return atomic_load_explicit(&o->flaw, memory_order_acquire);
+}
+
+unsigned
+gw_object_flaws(void)
+{
+    return atomic_load_explicit(&flaws, memory_order_relaxed);
 }
 
 bool

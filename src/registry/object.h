@@ -34,12 +34,19 @@ const struct gw_kind *gw_kind_by_plural(struct gw_str group, struct gw_str versi
 
 /* There may be 100 000 of them, so each is one piece of memory and holds its JSON as text: a tree
  * of values is some fifteen times as large. */
+/* What was found wrong with an object that is registered all the same. */
+struct gw_object_flaw {
+    bool unused; /* an error: it counts as absent */
+    char text[]; /* the findings, "; " between them */
+};
+
 struct gw_object {
     atomic_uint refs;
     unsigned json_bytes;
-    uint64_t revision;          /* its resourceVersion; 0: not stored yet */
-    const struct gw_kind *kind; /* a row of gw_kinds */
-    const char *ns, *name;      /* ns "" when cluster-scoped */
+    _Atomic(struct gw_object_flaw *) flaw; /* owned; NULL: none */
+    uint64_t revision;                     /* its resourceVersion; 0: not stored yet */
+    const struct gw_kind *kind;            /* a row of gw_kinds */
+    const char *ns, *name;                 /* ns "" when cluster-scoped */
     const char *json; /* compact, keys sorted, without apiVersion and kind, which `kind` knows */
     char key[];       /* "group/kind/namespace/name" */
 };
@@ -48,6 +55,14 @@ struct gw_object {
 json_t *gw_object_json(const struct gw_object *o);
 /* The same as a line of compact JSON behind what is in out. */
 void gw_object_write(const struct gw_object *o, struct gw_buf *out);
+
+/* Notes it for whoever reads the object; the first time counts.  Control thread, which compiles it;
+ * others may be looking at the object. */
+void gw_object_note(struct gw_object *o, bool unused, const char *text);
+/* Borrowed as the object is; or NULL. */
+const struct gw_object_flaw *gw_object_flaw(const struct gw_object *o);
+/* How many objects have one. */
+unsigned gw_object_flaws(void);
 
 /* Is it the same object with the same content? */
 bool gw_object_equal(const struct gw_object *a, const struct gw_object *b);

@@ -97,9 +97,13 @@ registry_metrics(struct gw_buf *out)
                   "ksgate_registry_revision %llu\n"
                   "# HELP ksgate_registry_objects How many objects are registered.\n"
                   "# TYPE ksgate_registry_objects gauge\n"
-                  "ksgate_registry_objects %zu\n",
+                  "ksgate_registry_objects %zu\n"
+                  "# HELP ksgate_registry_objects_flawed How many of them are not used, or not as "
+                  "they are written: their status says why.\n"
+                  "# TYPE ksgate_registry_objects_flawed gauge\n"
+                  "ksgate_registry_objects_flawed %u\n",
                   (double)status.since_ms / 1000, (unsigned long long)status.revision,
-                  status.objects);
+                  status.objects, gw_object_flaws());
     store_metrics(out, &status);
 }
 

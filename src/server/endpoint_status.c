@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "gateway/targets.h"
+#include "server/object_status.h"
 
 static bool
 is_endpoint(const struct gw_kind *kind)
@@ -45,6 +46,7 @@ gw_endpoint_status_object(const struct gw_object *o)
         }
         json_decref(status);
     }
+    gw_object_status_add(json, o);
     return json;
 }
 
@@ -58,7 +60,7 @@ add_bytes(const char *bytes, size_t n, void *out)
 void
 gw_endpoint_status_write(const struct gw_object *o, struct gw_buf *out)
 {
-    if (!is_endpoint(o->kind)) {
+    if (!is_endpoint(o->kind) && gw_object_flaw(o) == NULL) {
         gw_object_write(o, out); /* as it is kept: no tree is made of it */
         return;
     }
@@ -73,4 +75,5 @@ gw_endpoint_status_strip(const struct gw_kind *kind, json_t *object)
     if (is_endpoint(kind)) {
         (void)json_object_del(object, "status");
     }
+    gw_object_status_strip(object);
 }

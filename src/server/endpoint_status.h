@@ -13,13 +13,14 @@
 bool gw_endpoint_status_add(json_t *to, const char *url);
 
 /* The object for whoever reads it: a new reference.  The status of an Endpoint is ours, and of
- * this moment; of other kinds, what is stored. */
+ * this moment; of other kinds, what is stored, and what we found wrong (object_status.h). */
 json_t *gw_endpoint_status_object(const struct gw_object *o);
 
 /* The same as compact JSON behind what is in out. */
 void gw_endpoint_status_write(const struct gw_object *o, struct gw_buf *out);
 
-/* An Endpoint that is written has no status: what was read may be written back as it is. */
+/* An Endpoint that is written has no status, and others none of our conditions: what was read may
+ * be written back as it is. */
 void gw_endpoint_status_strip(const struct gw_kind *kind, json_t *object);
 
 #endif
