@@ -1,6 +1,5 @@
-#include "modules/rbac_pieces.h"
+#include "modules/rbac_read.h"
 
-#include <malloc.h>
 #include <stdlib.h>
 
 #include "base/map.h"
@@ -9,8 +8,6 @@
 
 #define IAM             "iam.kubesphere.io"
 #define WORKSPACE_LABEL "kubesphere.io/workspace"
-#define POLICY          "ksgate.io/policy"
-#define REGO            "iam.kubesphere.io/rego-override"
 
 const char *const gw_rbac_piece_kinds[] = {
     IAM "/GlobalRole",
@@ -54,16 +51,15 @@ join(char **at, const char *a, const char *b, const char *c, const char *d)
     return text;
 }
 
-static const char *
-copy(char **at, const char *text)
+const char *
+gw_rbac_read_text(char **at, const char *text)
 {
     return join(at, text, "", "", "");
 }
 
-/* A piece of `size` bytes with room for `bytes` of text; *at is where that begins. */
-static void *
-object_new(size_t size, size_t bytes, enum gw_rbac_sort sort, const struct gw_kind *kind,
-           const json_t *json, char **at)
+void *
+gw_rbac_read_new(size_t size, size_t bytes, enum gw_rbac_sort sort, const struct gw_kind *kind,
+                 const json_t *json, char **at)
 {
     const char *name = meta_text(json, "name", NULL);
     const char *ns = kind->namespaced ? meta_text(json, "namespace", NULL) : "";
@@ -80,22 +76,21 @@ object_new(size_t size, size_t bytes, enum gw_rbac_sort sort, const struct gw_ki
     p = stpcpy(stpcpy(stpcpy(p, kind->group), "/"), kind->kind);
     p = stpcpy(stpcpy(stpcpy(stpcpy(p, "/"), ns), "/"), name) + 1;
     o->name = p - 1 - strlen(name);
-    o->ns = copy(&p, ns);
+    o->ns = gw_rbac_read_text(&p, ns);
     *at = p;
     return o;
 }
 
-static void
-piece_free(struct gw_piece *p)
+void
+gw_rbac_read_free(struct gw_piece *p)
 {
     gw_pool_left(GW_POOL_rbac, p);
     free(p);
 }
 
-/* An array, or NULL when there is none; *ok becomes false for anything else. */
-static const json_t *
-array_at(const json_t *json, const char *name, const struct gw_yaml *source, struct gw_diag *diag,
-         bool *ok)
+const json_t *
+gw_rbac_read_array(const json_t *json, const char *name, const struct gw_yaml *source,
+                   struct gw_diag *diag, bool *ok)
 {
     const json_t *v = json_object_get(json, name);
 
@@ -105,143 +100,6 @@ array_at(const json_t *json, const char *name, const struct gw_yaml *source, str
     gw_diag_error(diag, gw_yaml_key_place(source, json, name), "%s: expected a list", name);
     *ok = false;
     return NULL;
-}
-
-/* ---- roles -------------------------------------------------------------------------------- */
-
-/* Beside the piece itself. */
-static size_t
-role_bytes(const struct gw_rbac_role *r)
-{
-    size_t n = malloc_usable_size(r->rules) + malloc_usable_size(r->sieves) +
-               gw_rbac_policy_bytes(&r->policy);
-
-    for (unsigned i = 0; i < r->n_rules; i++) {
-        n += gw_rbac_rule_bytes(&r->rules[i]);
-    }
-    return n;
-}
-
-static void
-role_free(struct gw_piece *p)
-{
-    struct gw_rbac_role *r = (struct gw_rbac_role *)(void *)p;
-
-    gw_pool_count(GW_POOL_rbac, -(long long)role_bytes(r));
-    for (unsigned i = 0; i < r->n_rules; i++) {
-        gw_rbac_rule_fini(&r->rules[i]);
-    }
-    free(r->rules);
-    free(r->sieves);
-    gw_rbac_policy_fini(&r->policy);
-    piece_free(p);
-}
-
-/* A policy that can't be used allows nothing, but the role's rules still do: refusing the
- * object would take rights away from all who have it. */
-static void
-read_policies(struct gw_rbac_role *r, const json_t *json, const struct gw_yaml *source,
-              struct gw_diag *diag)
-{
-    const json_t *notes = json_object_get(json_object_get(json, "metadata"), "annotations");
-    const json_t *policy = json_object_get(notes, POLICY);
-    const char *rego = json_string_value(json_object_get(notes, REGO));
-    struct gw_str text = {json_string_value(policy), json_string_length(policy)};
-    char why[200];
-
-    if (policy != NULL && !gw_rbac_policy_read(&r->policy, text, why)) {
-        gw_diag_warn(diag, gw_yaml_key_place(source, notes, POLICY),
-                     "the policy in " POLICY " allows nothing: %s", why);
-    }
-    if (rego != NULL && !gw_rbac_policy_of_rego(&r->policy, gw_str_of(rego)) && policy == NULL) {
-        gw_diag_warn(diag, gw_yaml_key_place(source, notes, REGO),
-                     "the Rego text in " REGO " is none of KubeSphere's own and allows nothing; "
-                     "say it with clauses in " POLICY);
-    }
-}
-
-static bool
-read_rules(struct gw_rbac_role *r, const json_t *json, const struct gw_yaml *source,
-           struct gw_diag *diag)
-{
-    bool ok = true;
-    const json_t *rules = array_at(json, "rules", source, diag, &ok);
-    size_t n = json_array_size(rules);
-
-    if (n > 0) {
-        r->rules = gw_mem_alloc(n * sizeof(*r->rules));
-        r->sieves = gw_mem_alloc(n * sizeof(*r->sieves));
-    }
-    for (; r->n_rules < n; r->n_rules++) {
-        unsigned i = r->n_rules;
-
-        ok = gw_rbac_rule_read(&r->rules[i], json_array_get(rules, i), i, source, diag) && ok;
-        gw_rbac_sieve_of_rule(&r->sieves[i], &r->rules[i]);
-    }
-    return ok;
-}
-
-static struct gw_piece *
-finish_role(struct gw_rbac_role *r, bool ok, const json_t *json, const struct gw_yaml *source,
-            struct gw_diag *diag)
-{
-    read_policies(r, json, source, diag);
-    gw_pool_count(GW_POOL_rbac, (long long)role_bytes(r));
-    if (!ok) {
-        gw_piece_unref(&r->object.piece);
-        return NULL;
-    }
-    return &r->object.piece;
-}
-
-static struct gw_piece *
-compile_role(const struct gw_kind *kind, const json_t *json, const struct gw_yaml *source,
-             struct gw_diag *diag)
-{
-    char *at;
-    char *gather = gw_rbac_gather_read(json, source, diag);
-    size_t bytes = gather == NULL ? 0 : strlen(gather) + 1;
-    struct gw_rbac_role *r = object_new(sizeof(*r), bytes, GW_RBAC_ROLE, kind, json, &at);
-
-    r->object.piece.free = role_free;
-    if (gather != NULL) {
-        r->gather = gw_str_of(copy(&at, gather));
-        r->gather_hash = gw_hash(r->gather);
-    }
-    free(gather);
-    bool ok = read_rules(r, json, source, diag);
-    return finish_role(r, ok, json, source, diag);
-}
-
-/* Its rules are in its spec; its policies in its annotations, as a role's. */
-static struct gw_piece *
-compile_template(const struct gw_kind *kind, const json_t *json, const struct gw_yaml *source,
-                 struct gw_diag *diag)
-{
-    json_t *labels = json_object_get(json_object_get(json, "metadata"), "labels");
-    size_t bytes = 0;
-    const char *key;
-    json_t *v;
-    char *at;
-
-    json_object_foreach(labels, key, v)
-    {
-        bytes += strlen(key) + 1 + json_string_length(v) + 1;
-    }
-    struct gw_rbac_role *r = object_new(sizeof(*r) + json_object_size(labels) * sizeof(*r->labels),
-                                        bytes, GW_RBAC_TEMPLATE, kind, json, &at);
-    r->object.piece.free = role_free;
-    json_object_foreach(labels, key, v)
-    {
-        if (json_is_string(v)) {
-            struct gw_rbac_label *l = &r->labels[r->n_labels++];
-
-            l->key = copy(&at, key);
-            l->value = copy(&at, json_string_value(v));
-        }
-    }
-    bool ok = read_rules(r, json_object_get(json, "spec"), source, diag);
-    return finish_role(r, ok, json, source, diag);
 }
 
 /* ---- bindings ----------------------------------------------------------------------------- */
@@ -299,7 +157,7 @@ read_subject(struct gw_rbac_subject *s, const json_t *json, const char *binding_
     if (strcmp(kind, "User") == 0 || strcmp(kind, "Group") == 0) {
         s->who = kind[0] == 'U' ? GW_RBAC_USER : GW_RBAC_GROUP;
         s->kind = kind[0] == 'U' ? "User" : "Group";
-        s->match = copy(at, name);
+        s->match = gw_rbac_read_text(at, name);
         s->shown = s->match;
     } else if (is_account(json)) {
         const char *prefix = account_prefix(text_at(json, "apiGroup", NULL), ns);
@@ -339,8 +197,8 @@ read_role_ref(struct gw_rbac_binding *b, const json_t *json, const struct gw_yam
 {
     static const char *const kinds[] = {"GlobalRole", "WorkspaceRole", "ClusterRole", "Role"};
 
-    b->role_kind = copy(at, text_at(json, "roleRef", "kind"));
-    b->role_name = copy(at, text_at(json, "roleRef", "name"));
+    b->role_kind = gw_rbac_read_text(at, text_at(json, "roleRef", "kind"));
+    b->role_name = gw_rbac_read_text(at, text_at(json, "roleRef", "name"));
     if (b->role_kind[0] == '\0' || b->role_name[0] == '\0') {
         gw_diag_error(diag, gw_yaml_key_place(source, json, "roleRef"),
                       "roleRef: kind and name are required");
@@ -400,7 +258,7 @@ compile_binding(const struct gw_kind *kind, const json_t *json, const struct gw_
                 struct gw_diag *diag)
 {
     bool ok = true;
-    const json_t *subjects = array_at(json, "subjects", source, diag, &ok);
+    const json_t *subjects = gw_rbac_read_array(json, "subjects", source, diag, &ok);
     enum gw_rbac_level level = level_of(kind);
     const char *ns = level == GW_RBAC_NS ? meta_text(json, "namespace", NULL) : "";
     const char *place =
@@ -408,12 +266,12 @@ compile_binding(const struct gw_kind *kind, const json_t *json, const struct gw_
     size_t size =
         sizeof(struct gw_rbac_binding) + json_array_size(subjects) * sizeof(struct gw_rbac_subject);
     char *at;
-    struct gw_rbac_binding *b = object_new(size, binding_bytes(json, subjects, place, ns),
-                                           GW_RBAC_BINDING, kind, json, &at);
+    struct gw_rbac_binding *b = gw_rbac_read_new(size, binding_bytes(json, subjects, place, ns),
+                                                 GW_RBAC_BINDING, kind, json, &at);
 
-    b->object.piece.free = piece_free;
+    b->object.piece.free = gw_rbac_read_free;
     b->level = level;
-    b->place = gw_str_of(level == GW_RBAC_NS ? b->object.ns : copy(&at, place));
+    b->place = gw_str_of(level == GW_RBAC_NS ? b->object.ns : gw_rbac_read_text(&at, place));
     if (level == GW_RBAC_WORKSPACE && place[0] == '\0') {
         gw_diag_warn(diag, gw_yaml_place(source, json_object_get(json, "metadata")),
                      "without the label " WORKSPACE_LABEL " the binding gives nothing");
@@ -434,10 +292,10 @@ compile_namespace(const struct gw_kind *kind, const json_t *json)
     const char *workspace = meta_text(json, "labels", WORKSPACE_LABEL);
     char *at;
     struct gw_rbac_namespace *n =
-        object_new(sizeof(*n), strlen(workspace) + 1, GW_RBAC_NAMESPACE, kind, json, &at);
+        gw_rbac_read_new(sizeof(*n), strlen(workspace) + 1, GW_RBAC_NAMESPACE, kind, json, &at);
 
-    n->object.piece.free = piece_free;
-    n->workspace = gw_str_of(copy(&at, workspace));
+    n->object.piece.free = gw_rbac_read_free;
+    n->workspace = gw_str_of(gw_rbac_read_text(&at, workspace));
     return &n->object.piece;
 }
 
@@ -449,8 +307,8 @@ gw_rbac_piece_compile(const struct gw_kind *kind, const json_t *json, const stru
         return compile_namespace(kind, json);
     }
     if (strcmp(kind->kind, "RoleTemplate") == 0) {
-        return compile_template(kind, json, source, diag);
+        return gw_rbac_read_template(kind, json, source, diag);
     }
     return strstr(kind->kind, "Binding") != NULL ? compile_binding(kind, json, source, diag)
-                                                 : compile_role(kind, json, source, diag);
+                                                 : gw_rbac_read_role(kind, json, source, diag);
 }
