@@ -5,6 +5,8 @@ use warnings;
 use Test::More;
 use lib 't/lib';
 use Explain;
+use Gateway;
+use JSON::PP ();
 
 my $info = vectors('requestinfo.json');
 my $rbac = vectors('rbac_rules.json');
@@ -58,6 +60,20 @@ for my $name (sort keys %{$rbac->{worlds}}) {
     my @cases = grep { $_->{world} eq $name } @{$rbac->{cases}} or next;
     $ran += check("decisions in the world '$name'", \&wrong_decision, \@cases,
         [explain(world($rbac->{worlds}{$name}), map { asked($_) } @cases)]);
+}
+
+# The roles that we ship allow what ks-core's do: the same questions, with ours in the place of those.
+{
+    my $shipped = slurp('conf/roles.yaml');
+    my %ours = map { $_ => 1 } $shipped =~ /^kind: (?:Global|Cluster)Role\nmetadata: *(?:\{|\n *)name: ([\w-]+)/mg;
+    cmp_ok scalar(keys %ours), '==', 9, 'nine roles are shipped';
+    my @rest = grep { $_->{kind} !~ /^(?:Global|Cluster)Role\z/ || !$ours{$_->{metadata}{name}} } @{world($rbac->{worlds}{chart})};
+    @rest = grep { $_->{metadata}{name} !~ /^(?:anonymous|authenticated|pre-registration|console-sa)\z/ } @rest;
+    my $json = JSON::PP->new->utf8;
+    my @cases = grep { $_->{world} eq 'chart' } @{$rbac->{cases}};
+    my @is = explain(join("---\n", $shipped, map { $json->encode($_) . "\n" } @rest), map { asked($_) } @cases);
+    my $same = grep { $is[$_]{decision} eq ($cases[$_]{expect}{allowed} && !$cases[$_]{quirk} ? 'allow' : 'deny') or diag "$cases[$_]{name}: $is[$_]{decision}" } 0 .. $#cases;
+    is $same, scalar(@cases), 'and decide as ks-core\'s do: ' . @cases . ' cases';
 }
 note "$ran vectors ran";
 done_testing;
