@@ -278,6 +278,7 @@ put_policy(struct gw_buf *out, const struct gw_req *req)
         put_text(out, MEMBER("binding"), d->binding);
         put_text(out, MEMBER("role_kind"), d->role_kind);
         put_text(out, MEMBER("role"), d->role);
+        put_text(out, MEMBER("role_template"), d->role_template);
         if (d->rule >= 0) {
             put_number(out, MEMBER("rule"), (uint64_t)d->rule);
         }
