@@ -56,7 +56,7 @@ struct gw_jwt_settings {
     struct gw_basic_settings basic;
     struct gw_jwt_presence_settings presence;
     const struct gw_login_settings *login; /* NULL: browsers don't log in here (login.c) */
-    uint64_t serial; /* another one for each that was ever opened */
+    uint64_t serial;                       /* another one for each that was ever opened */
 };
 
 extern const struct gw_setting gw_jwt_rows[];

@@ -293,6 +293,17 @@ end(struct gw_login_use *u)
     return GW_ERR_SESSION_ENDED;
 }
 
+/* Whoever sends a credential in a header means that one: the session is not even looked at. */
+static bool
+may_have_session(const struct gw_req *req)
+{
+    const struct gw_headers *h = &req->head->headers;
+
+    return gw_headers_has(h, GW_H_COOKIE) && !gw_headers_has(h, GW_H_AUTHORIZATION) &&
+           !gw_headers_has(h, GW_H_X_KUBESPHERE_AUTHORIZATION) &&
+           !gw_login_path_is_ours(req->target.path);
+}
+
 enum gw_verdict
 gw_login_use(struct gw_req *req, const struct gw_login_settings *s,
              enum gw_verdict (*step)(struct gw_req *req, const void *conf), const void *conf,
@@ -303,8 +314,7 @@ gw_login_use(struct gw_req *req, const struct gw_login_settings *s,
 
     *token = GW_STR_NONE;
     *err = GW_ERR_OK;
-    if (gw_login_path_is_ours(req->target.path) ||
-        !gw_headers_has(&req->head->headers, GW_H_COOKIE)) {
+    if (!may_have_session(req)) {
         return GW_NEXT;
     }
     if (u == NULL) {
@@ -357,5 +367,9 @@ gw_login_use_settle(struct gw_req *req, const struct gw_login_settings *s)
     }
     if (u->over) {
         gw_login_cookie_clear(req, u->name);
+    }
+    if (u->renewed && req->reply.status == 0) {
+        /* Whatever the backend has said of caches in front of us: they must not keep a session. */
+        gw_edits_set(req, &req->down, GW_STR("Cache-Control"), GW_STR("private"));
     }
 }

@@ -9,7 +9,7 @@ use Gateway::Login qw(cookie_key metric together renewed SESSION PAGE);
 use Gateway::Oidc;
 
 my $core = upstream { [200, {}, 'core'] };
-my $ext = upstream { [200, {}, 'page'] };
+my $ext = upstream { [200, {'Cache-Control' => 'public, max-age=3600'}, 'page'] };
 my %gw = map { $_ => gateway(core => $core->url, start => 0, workers => 2) } qw(rotating brief ended keys outside large strangers plain);
 my $idp = Gateway::Oidc->new(clients => [Gateway::Login::client(values %gw)]);
 my $world = Gateway::Login->new($idp, members => $ext->url, open => $ext->url);
@@ -34,6 +34,7 @@ sub all_are { my ($status, @answers) = @_; return !grep { $_->{status} != $statu
     my $r;
     eventually { renewed($r = $old->request(GET => "$url$page", @fetch)) } 'a request with the old cookie that gets what came of it';
     is $r->{status}, 200, 'and is let in';
+    is $r->{headers}{'cache-control'}, 'private', 'with an answer that no cache gives to others';
     isnt $old->cookie($url, $session), $b->cookie($url, $session), 'a new session';
     for my $round (1 .. 5) { # the provider ends a grant of which a token is used twice
         ok all_are(200, together($old, $gw, 6, @fetch)), "all are let in, round $round";

@@ -23,6 +23,8 @@ struct gw_named;
 
 /* What a row's parser gets beside the value. */
 struct gw_loader {
+    /* the settings of `authentication`, once jwt.c has opened them; NULL: not yet, or no use */
+    void *authentication;
     struct gw_arena *arena;       /* owns what the settings point to */
     const struct gw_yaml *source; /* for places; NULL when there are none */
     struct gw_diag *diag;
@@ -30,8 +32,6 @@ struct gw_loader {
     const char *state;       /* folder for what the gateway makes itself; NULL: there is none that
                                 every gateway of the same registry has */
     struct gw_named **named; /* named.h: where files are noted; NULL: nobody will follow them */
-    void *authentication;    /* the settings of that section, once jwt.c has opened them; NULL: not
-                                yet, or they are not usable */
 };
 
 /* Fills the field, or adds to the diag and returns false.  path is "limits.head". */

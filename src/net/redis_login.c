@@ -90,8 +90,8 @@ is_text(const redisReply *r)
 static bool
 judge_role(const redisReply *reply, char *text, size_t size)
 {
-    if (reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "NOPERM", 6) == 0) {
-        return true; /* a user of before ROLE was asked for: the first write tells */
+    if (reply->type == REDIS_REPLY_ERROR) {
+        return true; /* a user without that permission, or a proxy: the first write tells */
     }
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 1 || !is_text(reply->element[0])) {
         (void)snprintf(text, size, "ROLE was answered by something unexpected");

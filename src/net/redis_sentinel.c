@@ -317,9 +317,9 @@ gw_redis_sentinel_ask(struct gw_redis_sentinel *s)
 void
 gw_redis_sentinel_cancel(struct gw_redis_sentinel *s)
 {
-    if (s->state == LOGGING_IN || s->state == ASKING) {
+    if (s->wanted) {
         gw_redis_aim_next(&s->aim);
+        drop_link(s);
+        s->wanted = false;
     }
-    drop_link(s);
-    s->wanted = false;
 }

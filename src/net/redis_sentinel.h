@@ -29,7 +29,7 @@ void gw_redis_sentinel_free(struct gw_redis_sentinel *s); /* NULL is fine */
 
 /* Who is it now?  One question at a time; the next one begins anew. */
 void gw_redis_sentinel_ask(struct gw_redis_sentinel *s);
-/* Nobody wants to know, and nothing is listened to. */
+/* Nobody waits for the answer any more.  Once there was one, listening goes on. */
 void gw_redis_sentinel_cancel(struct gw_redis_sentinel *s);
 
 #endif

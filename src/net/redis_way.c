@@ -153,7 +153,15 @@ gw_redis_on_master(void *owner, const char *host, int port, const char *text)
 void
 gw_redis_on_master_moved(void *owner)
 {
-    gw_redis_fail(owner, "the Sentinels say that there is another master");
+    struct gw_redis *r = owner;
+
+    gw_redis_enter(r);
+    gw_redis_fail(r, "the Sentinels say that there is another master");
+    if (!r->closed) { /* in the middle of a pause, too: that is what it was for */
+        r->tries = 0;
+        gw_redis_wake(r, 0);
+    }
+    gw_redis_leave(r);
 }
 
 /* From a node that is not the right one any more to the one that is, without a pause.  What was

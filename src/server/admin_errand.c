@@ -38,6 +38,7 @@ gw_errand_free(struct gw_errand *e)
     free(e->ns);
     free(e->parent);
     free(e->text);
+    gw_news_unref(e->news);
     free(e);
 }
 

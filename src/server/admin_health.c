@@ -1,5 +1,8 @@
 /* admin_health.c - alive, ready, version, reload. */
 #include "server/admin_health.h"
+
+#include <stdlib.h>
+
 #include "base/clock.h"
 #include "gateway/conf.h"
 #include "modules/jwt_status.h"
@@ -47,6 +50,23 @@ registry_json(const struct gw_sync_status *status, bool is_operator)
     return json;
 }
 
+/* What is in the files now can't be used: it is served by what was there before. */
+static json_t *
+config_json(const struct gw_conf *conf, bool is_operator)
+{
+    char *why = NULL;
+    json_t *json = json_pack("{s:s}", "state", gw_admin_is_outdated(&why) ? "outdated" : "loaded");
+
+    if (is_operator && conf != NULL && conf->file != NULL) {
+        (void)json_object_set_new(json, "file", json_string(conf->file));
+    }
+    if (is_operator && why != NULL) {
+        (void)json_object_set_new(json, "reason", json_string(why));
+    }
+    free(why);
+    return json;
+}
+
 /* A registry that is stale is served from: that is no reason to get no requests. */
 enum gw_verdict
 gw_admin_readyz(struct gw_admin_call *call)
@@ -56,17 +76,13 @@ gw_admin_readyz(struct gw_admin_call *call)
     size_t workers = 0;
     bool ready;
     bool is_operator = gw_admin_is_operator(call);
-    json_t *config;
 
     gw_control_registry_status(&status);
     (void)gw_world_all(call->req->world, &workers);
     ready = status.state != GW_SYNC_STARTING;
-    config = json_pack("{s:s}", "state", "loaded");
-    if (is_operator && conf != NULL && conf->file != NULL) {
-        (void)json_object_set_new(config, "file", json_string(conf->file));
-    }
-    json_t *json = json_pack("{s:b, s:o, s:o, s:I}", "ready", ready, "config", config, "registry",
-                             registry_json(&status, is_operator), "workers", (json_int_t)workers);
+    json_t *json =
+        json_pack("{s:b, s:o, s:o, s:I}", "ready", ready, "config", config_json(conf, is_operator),
+                  "registry", registry_json(&status, is_operator), "workers", (json_int_t)workers);
     json_t *keys = gw_jwt_status_json(is_operator);
     if (keys != NULL) { /* an issuer without keys is told, but others' tokens can be judged */
         (void)json_object_set_new(json, "keys", keys);

@@ -5,7 +5,6 @@
 
 #include "base/mem.h"
 #include "server/control_private.h"
-#include "server/watchers.h"
 
 #define LARGE_BATCH 10000 /* changes */
 
@@ -19,7 +18,6 @@ struct gw_live_waiter {
 struct batch_mail {
     struct gw_mail mail;
     struct gw_batch *batch;
-    struct gw_news *news; /* a reference; NULL: nobody watches there */
 };
 
 struct live_mail {
@@ -97,10 +95,6 @@ run_batch(struct gw_mail *mail, void *receiver)
 
     gw_world_apply(w->world, m->batch);
     gw_sessions_review(&w->sessions);
-    if (m->news != NULL) { /* by the rights that hold now */
-        gw_watchers_tell(w->world, m->news);
-        gw_news_unref(m->news);
-    }
     *back = (struct live_mail){.mail = {.run = on_live}, .id = w->id, .batch = m->batch};
     free(m);
     gw_control_send(&back->mail);
@@ -112,17 +106,14 @@ gw_control_on_batch(void *owner, const struct gw_change *changes, size_t n, uint
 {
     struct gw_control *c = owner;
     struct gw_batch *batch = gw_batch_compile(c->gathered, changes, n, revision, reset, NULL);
-    struct gw_news *news = c->sync == NULL ? NULL : gw_sync_news(c->sync);
 
     for (unsigned i = 0; i < c->n_workers; i++) {
         struct batch_mail *m = gw_mem_alloc(sizeof(*m));
 
         *m = (struct batch_mail){.mail = {.run = run_batch}, .batch = gw_batch_ref(batch)};
-        if (news != NULL && gw_watchers_are_there(c->worlds[i])) {
-            m->news = gw_news_ref(news);
-        }
         gw_mailbox_send(c->workers[i].mailbox, &m->mail);
     }
+    gw_control_tell_watchers(c);
     gw_batch_unref(batch);
     if (c->sync != NULL && !c->listening) {
         event_active(c->status_event, EV_TIMEOUT, 1); /* what was waited for is known now */

@@ -41,6 +41,8 @@ struct gw_control {
 /* A batch from the registry (gw_sync_fn): compiled once, sent to every worker. */
 void gw_control_on_batch(void *owner, const struct gw_change *changes, size_t n, uint64_t revision,
                          bool reset);
+/* The news of the batch that was just sent, to those workers where somebody watches. */
+void gw_control_tell_watchers(struct gw_control *c);
 /* Those who wait for a revision are answered although it will never be live. */
 void gw_control_dismiss_waiters(struct gw_control *c);
 

@@ -57,9 +57,11 @@ gw_watch_text_bookmark(struct gw_buf *out, const struct gw_kind *kind, uint64_t 
 void
 gw_watch_text_error(struct gw_buf *out, enum gw_err err)
 {
+    static const struct gw_status_details none;
+
     begin(out, "ERROR");
     gw_status_json(out, gw_err_status(err), gw_str_of(gw_err_reason(err)),
-                   gw_str_of(gw_err_text(err)), GW_STR_NONE, GW_STR_NONE, GW_STR_NONE);
+                   gw_str_of(gw_err_text(err)), &none);
     out->n--; /* a line of its own, which it is not here */
     gw_buf_puts(out, "}\n");
 }

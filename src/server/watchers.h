@@ -1,9 +1,9 @@
 /*
  * watchers.h - those of one worker who watch what is registered (ADR 20).
  *
- * The news come with the batch that changes the worker's world, so they are told by the rights
- * that hold since then.  Each watcher has a queue of news that it shares with the others, and a
- * place in it; what its client does not take in time is bounded by limits.watch_backlog.
+ * The news come right behind the batch that changes the worker's world, so they are told by the
+ * rights that hold since then.  Each watcher has a queue of news that it shares with the others,
+ * and a place in it; what its client does not take in time is bounded by limits.watch_backlog.
  */
 #ifndef GW_SERVER_WATCHERS_H
 #define GW_SERVER_WATCHERS_H

@@ -41,7 +41,7 @@ sub watch {
     my $own = free_port();
     open my $fh, '>', "$dir/conf" or die "$dir/conf: $!";
     print $fh "port $own\nbind 127.0.0.1\ndir $dir\nsentinel monitor $name 127.0.0.1 $port $quorum\n",
-        "sentinel down-after-milliseconds $name 1000\nsentinel failover-timeout $name 6000\n",
+        "sentinel down-after-milliseconds $name 2000\nsentinel failover-timeout $name 6000\n",
         defined $self->{password} ? "requirepass $self->{password}\nsentinel sentinel-pass $self->{password}\n" : '';
     close $fh or die "$dir/conf: $!";
     my $process = Gateway::Process->new(name => 'sentinel', log => "$dir/log", command => ['redis-server', "$dir/conf", '--sentinel']);
@@ -81,7 +81,7 @@ sub cluster {
     my ($class, $masters, $replicas) = @_;
     my $self = bless {}, $class;
     $self->{servers} = [map {
-        Gateway::Redis->new(config => ['--cluster-enabled yes', '--cluster-node-timeout 1500', '--cluster-config-file nodes.conf',
+        Gateway::Redis->new(config => ['--cluster-enabled yes', '--cluster-node-timeout 3000', '--cluster-config-file nodes.conf',
             '--cluster-replica-validity-factor 0', '--cluster-allow-replica-migration no'])
     } 1 .. $masters * (1 + $replicas)];
     my $r = Gateway::Process::run({}, 'redis-cli', '--cluster', 'create', $self->addresses, '--cluster-replicas', $replicas, '--cluster-yes');
