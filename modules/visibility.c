@@ -168,8 +168,9 @@ hide(struct gw_req *req, struct gw_viewer *v, const struct gw_ext_door *door, st
     d->policy = "visibility";
     d->extension = door->route == NULL ? GW_STR_NONE : door->route->name;
     /* for the same reason, no words that have to be made when a client waits */
-    d->reason =
-        req->dry ? say_why(v, door, named) : GW_STR("there is no such extension for the caller");
+    d->reason = req->dry && door->route != NULL
+                    ? say_why(v, door, named)
+                    : GW_STR("there is no such extension for the caller");
     return gw_ext_router_refuse(req);
 }
 
