@@ -252,12 +252,12 @@ tell_bookmark(struct gw_watcher *w, struct gw_buf *out)
 static bool
 end_if_it_must(struct gw_watcher *w)
 {
-    if (w->broken) {
-        fail(w, GW_ERR_TOO_OLD, "expired");
+    if (w->in_doubt && !may_watch(w)) { /* first: who lists anew would only be refused then */
+        fail(w, GW_ERR_FORBIDDEN, "revoked");
         return true;
     }
-    if (w->in_doubt && !may_watch(w)) {
-        fail(w, GW_ERR_FORBIDDEN, "revoked");
+    if (w->broken) {
+        fail(w, GW_ERR_TOO_OLD, "expired");
         return true;
     }
     w->in_doubt = false;
