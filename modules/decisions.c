@@ -15,6 +15,7 @@ enum which {
     DENIED,   /* to somebody */
     STRANGER, /* denied to nobody known */
     ALLOWED,
+    OTHERWISE, /* a candidate set of roles would have decided otherwise */
     N_RINGS
 };
 
@@ -150,6 +151,7 @@ kept_new(const struct gw_req *req, struct gw_buf *text)
     char *at = k->text;
     *k = (struct gw_kept){
         .denied = req->decision.allowed == GW_DENIED,
+        .otherwise = req->decision.candidate != GW_UNDECIDED,
         .start_us = req->decision.start_us,
         .request_id = gw_str_pack(&at, id),
         .user = gw_str_pack(&at, user),
@@ -189,7 +191,9 @@ keep(struct gw_req *req, const void *conf)
     if (c->kept == 0 || allowed == GW_UNDECIDED) {
         return GW_NEXT;
     }
-    if (allowed == GW_ALLOWED) {
+    if (req->decision.candidate != GW_UNDECIDED) {
+        which = OTHERWISE;
+    } else if (allowed == GW_ALLOWED) {
         if (c->sample == 0 || ++r->seen < (unsigned long long)c->sample) {
             return GW_NEXT;
         }

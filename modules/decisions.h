@@ -1,9 +1,9 @@
 /*
  * decisions.h - the last decisions, kept for whoever asks why.
  *
- * Each worker keeps three rings: what was denied to those who are known, what was denied to
- * strangers, and a sample of what was allowed.  So a scan by strangers takes no place from the
- * denials that somebody will ask about.
+ * Each worker keeps four rings: what was denied to those who are known, what was denied to
+ * strangers, a sample of what was allowed, and what a candidate (shadow.c) would decide otherwise.
+ * So a scan by strangers takes no place from the denials that somebody will ask about.
  */
 #ifndef GW_MODULES_DECISIONS_H
 #define GW_MODULES_DECISIONS_H
@@ -17,6 +17,7 @@
 struct gw_kept {
     atomic_uint refs;
     bool denied;
+    bool otherwise;                            /* by the candidate of shadow.files */
     uint64_t start_us;                         /* mono */
     struct gw_str request_id, user, extension; /* in text */
     struct gw_str json;                        /* docs/modules/decisions.md */

@@ -141,6 +141,10 @@ gw_decisions_json(struct gw_buf *out, const struct gw_req *req)
     add_rule(out, d);
     add_some(out, "nearest", allowed ? GW_STR("") : d->reason);
     add_some(out, "policy", gw_str_of(d->policy));
+    if (d->candidate != GW_UNDECIDED) {
+        add(out, "candidate", d->candidate == GW_ALLOWED ? GW_STR("allow") : GW_STR("deny"));
+        add(out, "candidateReason", d->candidate_reason);
+    }
     add_outcome(out, req);
     add_subject(out, req);
     add(out, "route", gw_str_of(gw_route_name(d->route)));

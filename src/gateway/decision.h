@@ -32,6 +32,9 @@ struct gw_decision {
     struct gw_str binding_kind, binding, role_kind, role;
     struct gw_str role_template; /* that the role takes in, when its rule it was; or none */
     int rule;                    /* index in the rules; -1: policy clauses; -2: none */
+    /* What the candidate of the module shadow makes of it, if that is something else; and why. */
+    enum gw_allowed candidate;
+    struct gw_str candidate_reason;
     /* forwarding */
     struct gw_str endpoint; /* the URL that answered, or was tried last */
     unsigned tries;

@@ -1,6 +1,7 @@
 #include "gateway/world.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -12,7 +13,7 @@
 #include "gateway/worlds.h"
 #include "net/dns.h"
 
-#define VIEWS_MAX 16
+#define VIEWS_MAX 32
 
 struct gw_world {
     unsigned id;
@@ -34,7 +35,7 @@ struct gw_world {
         const void *module;
         void *memory;
     } states[VIEWS_MAX];
-    size_t n_states;
+    atomic_size_t n_states; /* what stands before it is there, and never changes */
     struct conf_use {
         struct gw_conf *conf;
         size_t users;
@@ -287,18 +288,43 @@ gw_endpoint_url(const struct gw_endpoint *e)
     return gw_str_of(e->text);
 }
 
-void *
-gw_world_state(struct gw_world *w, const void *module, size_t size)
+static void *
+find_state(struct gw_world *w, const void *module, size_t n)
 {
-    for (size_t i = 0; i < w->n_states; i++) {
+    for (size_t i = 0; i < n; i++) {
         if (w->states[i].module == module) {
             return w->states[i].memory;
         }
     }
-    assert(w->n_states < VIEWS_MAX);
-    w->states[w->n_states].module = module;
-    w->states[w->n_states].memory = gw_mem_alloc(size);
-    return w->states[w->n_states++].memory;
+    return NULL;
+}
+
+/* Whoever sums up all workers' counters may be the first to ask for one. */
+static void *
+make_state(struct gw_world *w, const void *module, size_t size)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+    pthread_mutex_lock(&lock);
+    size_t n = atomic_load_explicit(&w->n_states, memory_order_relaxed);
+    void *memory = find_state(w, module, n);
+    if (memory == NULL) {
+        assert(n < VIEWS_MAX);
+        memory = gw_mem_alloc(size);
+        w->states[n].module = module;
+        w->states[n].memory = memory;
+        atomic_store_explicit(&w->n_states, n + 1, memory_order_release);
+    }
+    pthread_mutex_unlock(&lock);
+    return memory;
+}
+
+void *
+gw_world_state(struct gw_world *w, const void *module, size_t size)
+{
+    void *memory = find_state(w, module, atomic_load_explicit(&w->n_states, memory_order_acquire));
+
+    return memory != NULL ? memory : make_state(w, module, size);
 }
 
 struct gw_world_stats *

@@ -78,7 +78,8 @@ void gw_endpoint_unwant(struct gw_endpoint *e);
 /* For people: "http://10.0.0.7:8080". */
 struct gw_str gw_endpoint_url(const struct gw_endpoint *e);
 
-/* Per-worker memory of a module, zeroed, made at first use; `size` is the same at each call. */
+/* Per-worker memory of a module, zeroed, made at first use; `size` is the same at each call.  Any
+ * thread: but what is in it is the worker's, or atomic. */
 void *gw_world_state(struct gw_world *w, const void *module, size_t size);
 
 /* How tunnels end; decision.end of one is of these (docs/howto/tunnels.md). */

@@ -3,7 +3,7 @@
  *
  * A file holds one or more documents, each an object or a Kubernetes List of objects; empty
  * documents are fine.  Objects of other people's kinds (a chart's Deployment) are skipped with
- * a warning.  gw_objects_read() of sync.h reads many files with these.
+ * a warning.
  */
 #ifndef GW_REGISTRY_FILES_H
 #define GW_REGISTRY_FILES_H
@@ -46,5 +46,11 @@ void gw_seen_fini(struct gw_seen *seen);
  * of the file are in the list then, too. */
 bool gw_objects_read_file(struct gw_objects *list, const char *file, struct gw_seen *seen,
                           struct gw_diag *diag);
+
+/* Reads files and folders (*.yaml, *.yml, *.json) into objects; used for registry.files, `apply`
+ * and `explain --objects`.  Returns false when any error was added; *objects is heap memory of
+ * the caller, with a reference each. */
+bool gw_objects_read(const char *const *paths, struct gw_object ***objects, size_t *n,
+                     struct gw_diag *diag);
 
 #endif

@@ -82,10 +82,4 @@ void gw_sync_remove(struct gw_sync *s, const char *key, enum gw_store_when when,
 void gw_sync_renew(struct gw_sync *s, const char *key, long long lease_ms, gw_store_done_fn *done,
                    void *arg);
 
-/* Reads files and folders (*.yaml, *.yml, *.json) into objects; used for registry.files, `apply`
- * and `explain --objects`.  Returns false when any error was added; *objects is heap memory of
- * the caller, with a reference each. */
-bool gw_objects_read(const char *const *paths, struct gw_object ***objects, size_t *n,
-                     struct gw_diag *diag);
-
 #endif

@@ -1,7 +1,7 @@
 /*
  * admin_decisions.c - what was decided lately:
  *
- *     GET /-/apis/ksgate.io/v1/decisions?user=&extension=&decision=deny|allow&limit=
+ *     GET /-/apis/ksgate.io/v1/decisions?user=&extension=&decision=deny|allow|otherwise&limit=
  *     GET /-/apis/ksgate.io/v1/decisions/{request id}
  */
 #include <stdlib.h>
@@ -66,7 +66,9 @@ fits(const struct gw_kept *k, struct gw_str user, struct gw_str extension, struc
 {
     return (user.p == NULL || gw_str_eq(k->user, user)) &&
            (extension.p == NULL || gw_str_eq(k->extension, extension)) &&
-           (decision.p == NULL || gw_str_eq(decision, GW_STR("deny")) == k->denied);
+           (decision.p == NULL || (gw_str_eq(decision, GW_STR("otherwise"))
+                                       ? k->otherwise
+                                       : gw_str_eq(decision, GW_STR("deny")) == k->denied));
 }
 
 /* False: it is no number from 1 to LIMIT_MAX. */
@@ -103,8 +105,9 @@ gw_admin_decisions(struct gw_admin_call *call)
                                LIMIT_MAX);
     }
     if (decision.p != NULL && !gw_str_eq(decision, GW_STR("deny")) &&
-        !gw_str_eq(decision, GW_STR("allow"))) {
-        return gw_admin_refuse(call, GW_ERR_BAD_REQUEST, "decision must be deny or allow");
+        !gw_str_eq(decision, GW_STR("allow")) && !gw_str_eq(decision, GW_STR("otherwise"))) {
+        return gw_admin_refuse(call, GW_ERR_BAD_REQUEST,
+                               "decision must be deny, allow or otherwise");
     }
     struct gw_kept_list all = take_all(call);
     gw_buf_puts(&out, "{\"kind\":\"DecisionList\",\"apiVersion\":\"ksgate.io/v1\",\"metadata\":{},"

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "registry/files.h"
 #include "gateway/worlds.h"
 #include "server/cli_objects.h"
 #include "server/question.h"

@@ -1,7 +1,7 @@
 /* cli_apply.c - ksgate apply: what stands in the files is what shall be registered. */
 #include <stdlib.h>
 
-#include "registry/sync.h"
+#include "registry/files.h"
 #include "server/cli_objects.h"
 
 struct options {

@@ -1,7 +1,7 @@
 /* cli_delete.c - ksgate delete: by kind and name, or all that stands in files. */
 #include <stdlib.h>
 
-#include "registry/sync.h"
+#include "registry/files.h"
 #include "server/cli_objects.h"
 
 struct options {

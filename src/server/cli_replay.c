@@ -2,7 +2,6 @@
 #include <stdlib.h>
 
 #include "registry/files.h"
-#include "registry/sync.h"
 #include "server/cli_explain.h"
 #include "server/cli_objects.h"
 #include "server/replay.h"

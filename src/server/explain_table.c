@@ -62,6 +62,10 @@ add_why(struct gw_table *t, const json_t *answer)
     row(t, "because", &v);
     gw_buf_puts(&v, at(answer, "nearest"));
     row(t, "nearest", &v);
+    if (*at(answer, "candidate") != '\0') {
+        gw_buf_printf(&v, "%s: %s", at(answer, "candidate"), at(answer, "candidateReason"));
+    }
+    row(t, "candidate", &v);
     if (json_is_object(rule)) {
         const json_t *index = json_object_get(rule, "index");
 

@@ -8,7 +8,7 @@
 
 #include <sys/stat.h>
 
-#include "registry/sync.h"
+#include "registry/files.h"
 #include "registry/watch.h"
 #include "t/lib/registry_watcher.h"
 

@@ -1,0 +1,101 @@
+# A candidate set of roles decides beside the one that is in force: differences are counted and listed, and nothing else.
+use strict;
+use warnings;
+use JSON::PP ();
+use Test::More;
+use lib 't/lib';
+use Gateway;
+use Gateway::Objects;
+use Gateway::Process qw(tempdir);
+
+my $json = JSON::PP->new->canonical;
+my $core = upstream { [200, {}, 'core'] };
+my $dir = tempdir();
+my $pods = '/api/v1/namespaces/demo-app/pods';
+
+sub candidate { return spew("$dir/candidate.yaml", join "\n---\n", map { $json->encode($_) } @_) }
+sub viewer { return role(WorkspaceRole => 'demo-admin', [{apiGroups => ['*'], resources => ['*'], verbs => ['get', 'list', @_]}], 'demo') }
+
+candidate(viewer());
+chmod 0755, $dir;
+my $gw = gateway(core => $core->url, workers => 2, objects => slurp('conf/demo/objects.yaml'),
+    config => {shadow => {files => $dir}, decisions => {sample => 0}});
+
+sub counts {
+    my %n = $gw->admin(GET => '/-/metrics')->{body} =~ /^ksgate_shadow_decisions_total\{result="(\w+)"\} (\d+)$/mg;
+    return \%n;
+}
+
+sub otherwise { return $gw->admin(GET => '/-/apis/ksgate.io/v1/decisions?decision=otherwise')->{json}{items} }
+
+sub comes_to {
+    my ($want, $name) = @_;
+    my $n;
+    eval { eventually { $n = counts(); "@$n{qw(same newly_denied newly_allowed)}" eq "@$want" } $name };
+    is_deeply [@$n{qw(same newly_denied newly_allowed)}], $want, $name;
+    return;
+}
+
+subtest 'a role that shrinks' => sub {
+    is $gw->request(GET => $pods, $gw->as('alice'))->{status}, 200, 'what both allow';
+    is $gw->request(DELETE => "$pods/web", $gw->as('alice'), 'X-Request-Id' => 'differs-1')->{status}, 200,
+        'what the candidate would deny is allowed all the same';
+    is $gw->request(GET => $pods, $gw->as('bob'))->{status}, 403, 'what neither allows';
+    $gw->request(GET => '/version');
+    comes_to([2, 1, 0], 'each is counted; where no role is asked, there is nothing to compare');
+    my ($d, @more) = @{otherwise()};
+    is scalar @more, 0, 'the difference is kept, although nothing that is allowed is sampled';
+    is_deeply [@$d{qw(id decision candidate)}], [qw(differs-1 allow deny)], '... with both decisions';
+    like $d->{candidateReason}, qr/^get, list are allowed by WorkspaceRole "demo-admin".*asked was delete$/, '... and why';
+    like $gw->ksgate_here('explain', '--request', 'differs-1')->{out}, qr/^candidate +deny: get, list are/m, 'explain says it';
+};
+
+subtest 'what is registered changes below it' => sub {
+    $gw->apply([binding(WorkspaceRole => 'bob-too', 'demo-admin', 'bob', 'demo')]);
+    $gw->request(DELETE => "$pods/web", $gw->as('bob'));
+    comes_to([2, 2, 0], 'a new binding gives the candidate\'s role');
+    $gw->request(GET => $pods, $gw->as('bob'));
+    comes_to([3, 2, 0], '... no less');
+};
+
+subtest 'another candidate' => sub {
+    candidate(viewer('delete'), binding(WorkspaceRole => 'alice-too', 'other-viewer', 'alice', 'other'));
+    eventually {
+        $gw->request(GET => '/api/v1/namespaces/other-app/pods', $gw->as('alice'), 'X-Request-Id' => 'differs-2');
+        (counts()->{newly_allowed} // 0) > 0;
+    } 'the changed file';
+    my ($d) = grep { $_->{id} eq 'differs-2' } @{otherwise()};
+    is_deeply [@$d{qw(decision candidate)}], [qw(deny allow)], 'is followed: what it would newly allow';
+    like $d->{candidateReason}, qr/"alice-too" of WorkspaceRole "other-viewer"/, '... and by what';
+    my $n = counts();
+    $gw->request(DELETE => "$pods/web", $gw->as('alice'));
+    comes_to([$n->{same} + 1, @$n{qw(newly_denied newly_allowed)}], 'what it gives back is the same again');
+};
+
+subtest 'switched off' => sub {
+    my $n = counts();
+    $gw->configure({shadow => {files => []}, decisions => {sample => 0}});
+    is $gw->ksgate_here('reload')->{code}, 0, 'reloaded';
+    $gw->request(DELETE => "$pods/web", $gw->as('alice'));
+    is_deeply counts(), $n, 'nothing is compared any more';
+    unlike $gw->ksgate_here('plan', $pods)->{out}, qr/shadow/, '... and no step left';
+};
+
+subtest 'what is wrong is said by check' => sub {
+    my $check = sub {
+        my ($file) = @_;
+        spew("$dir/gw.yaml", $json->encode({core => {url => $core->url}, shadow => {files => $file}, registry => {sqlite => {path => "$dir/x.db"}}}));
+        return ksgate('check', "$dir/gw.yaml");
+    };
+    my $r = $check->(spew("$dir/wrong.yaml", "apiVersion: iam.kubesphere.io/v1beta1\nkind: GlobalRole\nmetadata: {name: x}\nrules: 7\n"));
+    is $r->{code}, 1, 'a role that is none';
+    like $r->{err}, qr/wrong\.yaml:4:.*rules/, '... with its place';
+    is $check->("$dir/none.yaml")->{code}, 1, 'a file that is not there';
+    $r = $check->(spew("$dir/other.yaml", $json->encode(extension('x', undef))));
+    like $r->{err}, qr/warning: shadow\.files: ksgate\.io\/ExtensionService\/\/x is no role, binding or namespace/, 'what is not looked at';
+    $r = $check->(spew("$dir/many.yaml", join "\n---\n", map { $json->encode(role(GlobalRole => "r$_", [])) } 1 .. 1001));
+    is $r->{code}, 1, 'too many';
+    like $r->{err}, qr/1001 objects are more than 1000/, '... with the limit';
+};
+
+done_testing;
