@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "registry/files.h"
 #include "gateway/worlds.h"
+#include "registry/files.h"
 #include "server/cli_objects.h"
 #include "server/question.h"
 
