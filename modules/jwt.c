@@ -212,7 +212,7 @@ verify(struct gw_req *req, const struct gw_jwt_settings *s, struct worker *w, st
         return err;
     }
     struct gw_jwt_cache *cache = req->dry ? NULL : w->cache;
-    struct gw_jwt_pass *p = gw_jwt_pass_new(cache, token, &claims);
+    struct gw_jwt_pass *p = gw_jwt_pass_new(cache, &claims);
     if (cache != NULL) {
         gw_jwt_cache_put(cache, token, p);
         gw_counter_set(&counts->passes, gw_jwt_cache_count(w->cache));

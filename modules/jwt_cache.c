@@ -19,9 +19,9 @@ struct gw_jwt_cache {
     size_t n, pass_bytes, limit;
 };
 
-/* Whatever a revocation may come to name is worked out now, while the token is at hand. */
+/* Whatever a revocation may come to name is worked out now. */
 struct gw_jwt_pass *
-gw_jwt_pass_new(struct gw_jwt_cache *cache, struct gw_str token, const struct gw_jwt_claims *claims)
+gw_jwt_pass_new(struct gw_jwt_cache *cache, const struct gw_jwt_claims *claims)
 {
     struct gw_str name = claims->subject.name;
     struct gw_jwt_pass *p = gw_mem_alloc(sizeof(*p) + name.n);
@@ -33,7 +33,7 @@ gw_jwt_pass_new(struct gw_jwt_cache *cache, struct gw_str token, const struct gw
     p->asks = claims->issuer->token_cache == GW_JWT_TOKEN_CACHE_REDIS && !claims->lasting;
     p->name_bytes = (unsigned short)name.n; /* GW_JWT_NAME_MAX at most */
     memcpy(p->name, name.p, name.n);
-    gw_revoked_keys_of_token(token, p->by_token);
+    gw_revoked_keys_of_digests(claims->digests, p->by_token);
     p->has_id = claims->id.n > 0;
     if (p->has_id) {
         p->by_id = gw_revoked_key_of(GW_REVOKED_ID, p->common->issuer, claims->id);

@@ -36,8 +36,7 @@ struct gw_jwt_pass {
 
 /* All that the claims say, in heap memory.  One reference for the caller.  cache: where it is going
  * to be put; NULL: nowhere. */
-struct gw_jwt_pass *gw_jwt_pass_new(struct gw_jwt_cache *cache, struct gw_str token,
-                                    const struct gw_jwt_claims *claims);
+struct gw_jwt_pass *gw_jwt_pass_new(struct gw_jwt_cache *cache, const struct gw_jwt_claims *claims);
 void gw_jwt_pass_unref(struct gw_jwt_pass *p);
 
 static inline struct gw_str

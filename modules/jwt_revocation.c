@@ -1,10 +1,7 @@
 #include "modules/jwt_revocation.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <stdlib.h>
-
-#include <openssl/evp.h>
 
 #include "base/base64.h"
 #include "base/clock.h"
@@ -37,67 +34,10 @@ key_of_digest(const unsigned char digest[GW_JWT_HASH])
                              GW_STR_NONE);
 }
 
-static void
-need(bool good)
-{
-    if (!good) {
-        abort(); /* no memory: SHA-256 itself does not fail */
-    }
-}
-
-static EVP_MD *sha256;
-
-/* Looked up by its name at each use, it would cost 0.2 us more, and a lock. */
-static void
-fetch_sha256(void)
-{
-    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-    need(sha256 != NULL);
-}
-
-static void
-end_digest(EVP_MD_CTX *ctx, unsigned char digest[GW_JWT_HASH])
-{
-    unsigned n = 0;
-
-    need(EVP_DigestFinal_ex(ctx, digest, &n) == 1 && n == GW_JWT_HASH);
-    EVP_MD_CTX_free(ctx);
-}
-
-/* Without the signature: of the two that ECDSA has for each text, (r, s) and (r, n - s), whoever
- * holds one can make the other. */
-static struct gw_str
-signed_part(struct gw_str token)
-{
-    const char *dot = token.n == 0 ? NULL : memrchr(token.p, '.', token.n);
-
-    return (struct gw_str){token.p, dot == NULL ? token.n : (size_t)(dot - token.p)};
-}
-
-/* digests[0]: of what is signed, [1]: of all.  In one go, since the one begins as the other. */
-static void
-digest_token(struct gw_str token, unsigned char digests[2][GW_JWT_HASH])
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    struct gw_str part = signed_part(token);
-
-    (void)pthread_once(&once, fetch_sha256);
-    EVP_MD_CTX *all = EVP_MD_CTX_new();
-    EVP_MD_CTX *begin = EVP_MD_CTX_new();
-
-    need(all != NULL && begin != NULL && EVP_DigestInit_ex(all, sha256, NULL) == 1 &&
-         EVP_DigestUpdate(all, part.p, part.n) == 1 && EVP_MD_CTX_copy_ex(begin, all) == 1 &&
-         EVP_DigestUpdate(all, token.p + part.n, token.n - part.n) == 1);
-    end_digest(begin, digests[0]);
-    end_digest(all, digests[1]);
-}
-
 void
-gw_revoked_keys_of_token(struct gw_str token, struct gw_revoked_key keys[2])
+gw_revoked_keys_of_digests(const unsigned char digests[2][GW_JWT_HASH],
+                           struct gw_revoked_key keys[2])
 {
-    unsigned char digests[2][GW_JWT_HASH];
-
-    digest_token(token, digests);
     keys[0] = key_of_digest(digests[0]);
     keys[1] = key_of_digest(digests[1]);
 }
@@ -108,7 +48,7 @@ gw_jwt_token_hash(struct gw_str token, char text[GW_JWT_HASH_TEXT + 1])
     unsigned char digests[2][GW_JWT_HASH];
     struct gw_buf out = {0};
 
-    digest_token(token, digests);
+    gw_jwt_hash_token(token, digests);
     gw_base64url_add(&out, digests[0], GW_JWT_HASH);
     assert(out.n == GW_JWT_HASH_TEXT);
     memcpy(text, out.p, out.n);

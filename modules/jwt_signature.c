@@ -9,6 +9,7 @@
 #include <openssl/rsa.h>
 
 #include "base/mem.h"
+#include "modules/jwt_hash.h"
 
 #define HALF_MAX 66                       /* of P-521 */
 #define DER_MAX  (3 + 2 * (3 + HALF_MAX)) /* a SEQUENCE of two INTEGERs with a sign byte each */
@@ -18,6 +19,7 @@ struct gw_jwt_verifier {
     EVP_MAC_CTX *mac;  /* HMAC, keyed */
     EVP_PKEY_CTX *ctx; /* RSA and ECDSA, ready to verify; holds its key */
     EVP_MD *digest;    /* of those */
+    bool is_sha256;    /* it is that one */
     EVP_PKEY *pkey;    /* EdDSA; a reference */
     EVP_MD_CTX *once;  /* EdDSA signs the text itself: begun anew for each token */
 };
@@ -44,6 +46,7 @@ static bool
 open_pkey(struct gw_jwt_verifier *v, const struct gw_jwt_key *key)
 {
     v->digest = EVP_MD_fetch(NULL, v->alg->digest, NULL);
+    v->is_sha256 = v->digest != NULL && EVP_MD_is_a(v->digest, "SHA256") == 1;
     v->ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key->pkey, NULL);
     if (v->digest == NULL || v->ctx == NULL || EVP_PKEY_verify_init(v->ctx) != 1) {
         return false;
@@ -170,8 +173,22 @@ der_of(unsigned char der[DER_MAX], const struct gw_jwt_alg *alg, struct gw_str s
     return at + n;
 }
 
+/* False: OpenSSL has no memory. */
 static bool
-check_pkey(struct gw_jwt_verifier *v, struct gw_str text, struct gw_str signature)
+hash_of(const struct gw_jwt_verifier *v, struct gw_str text, const unsigned char *sha256,
+        unsigned char hash[EVP_MAX_MD_SIZE], unsigned *n)
+{
+    if (sha256 != NULL && v->is_sha256) {
+        *n = GW_JWT_HASH;
+        memcpy(hash, sha256, GW_JWT_HASH);
+        return true;
+    }
+    return EVP_Digest(text.p, text.n, hash, n, v->digest, NULL) == 1;
+}
+
+static bool
+check_pkey(struct gw_jwt_verifier *v, struct gw_str text, const unsigned char *sha256,
+           struct gw_str signature)
 {
     unsigned char hash[EVP_MAX_MD_SIZE];
     unsigned char der[DER_MAX];
@@ -184,7 +201,7 @@ check_pkey(struct gw_jwt_verifier *v, struct gw_str text, struct gw_str signatur
         signature.n = der_of(der, v->alg, signature);
         signature.p = (const char *)der;
     }
-    return EVP_Digest(text.p, text.n, hash, &hash_n, v->digest, NULL) == 1 &&
+    return hash_of(v, text, sha256, hash, &hash_n) &&
            EVP_PKEY_verify(v->ctx, bytes_of(signature), signature.n, hash, hash_n) == 1;
 }
 
@@ -197,7 +214,8 @@ check_once(struct gw_jwt_verifier *v, struct gw_str text, struct gw_str signatur
 }
 
 static bool
-check_family(struct gw_jwt_verifier *v, struct gw_str text, struct gw_str signature)
+check_family(struct gw_jwt_verifier *v, struct gw_str text, const unsigned char *sha256,
+             struct gw_str signature)
 {
     switch (v->alg->family) {
     case GW_JWT_HMAC:
@@ -205,7 +223,7 @@ check_family(struct gw_jwt_verifier *v, struct gw_str text, struct gw_str signat
     case GW_JWT_RSA:
     case GW_JWT_RSA_PSS:
     case GW_JWT_ECDSA:
-        return check_pkey(v, text, signature);
+        return check_pkey(v, text, sha256, signature);
     case GW_JWT_EDDSA:
         return check_once(v, text, signature);
     }
@@ -213,9 +231,10 @@ check_family(struct gw_jwt_verifier *v, struct gw_str text, struct gw_str signat
 }
 
 bool
-gw_jwt_verifier_check(struct gw_jwt_verifier *v, struct gw_str text, struct gw_str signature)
+gw_jwt_verifier_check(struct gw_jwt_verifier *v, struct gw_str text, const unsigned char *sha256,
+                      struct gw_str signature)
 {
-    bool good = signature.n > 0 && check_family(v, text, signature);
+    bool good = signature.n > 0 && check_family(v, text, sha256, signature);
 
     if (!good) {
         ERR_clear_error(); /* OpenSSL keeps a list, and others look at it */

@@ -17,7 +17,9 @@ struct gw_jwt_verifier *gw_jwt_verifier_new(const struct gw_jwt_key *key,
                                             const struct gw_jwt_alg *alg);
 void gw_jwt_verifier_free(struct gw_jwt_verifier *v); /* NULL is fine */
 
-/* signature: the raw bytes, as JWS has them (ECDSA: r and s, RFC 7518, 3.4). */
-bool gw_jwt_verifier_check(struct gw_jwt_verifier *v, struct gw_str text, struct gw_str signature);
+/* sha256: of the text, which saves hashing it once more; or NULL.  signature: the raw bytes, as JWS
+ * has them (ECDSA: r and s, RFC 7518, 3.4). */
+bool gw_jwt_verifier_check(struct gw_jwt_verifier *v, struct gw_str text,
+                           const unsigned char *sha256, struct gw_str signature);
 
 #endif

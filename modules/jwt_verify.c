@@ -17,6 +17,7 @@ struct gw_jwt_verifiers {
     const struct gw_jwt_settings *settings;
     size_t n;
     unsigned world_id;
+    struct gw_jwt_hasher *hasher;
     struct row rows[];
 };
 
@@ -24,6 +25,7 @@ struct gw_jwt_verifiers {
 struct trial {
     const struct gw_jwt_token *token;
     const struct gw_jwt_alg *alg; /* NULL: nobody knows it */
+    const unsigned char *sha256;  /* of the signed text */
     struct gw_arena *arena;
     struct gw_jwt_lack *lacking; /* the sources of rows whose keys may be others by now */
     enum gw_err err;             /* what came nearest */
@@ -38,6 +40,7 @@ gw_jwt_verifiers_new(const struct gw_jwt_settings *settings, unsigned world_id)
     v->settings = settings;
     v->n = n;
     v->world_id = world_id;
+    v->hasher = gw_jwt_hasher_new();
     return v;
 }
 
@@ -57,9 +60,13 @@ clear_row(struct row *r)
 void
 gw_jwt_verifiers_free(struct gw_jwt_verifiers *v)
 {
-    for (size_t i = 0; v != NULL && i < v->n; i++) {
+    if (v == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < v->n; i++) {
         clear_row(&v->rows[i]);
     }
+    gw_jwt_hasher_free(v->hasher);
     free(v);
 }
 
@@ -94,7 +101,7 @@ check_with(struct row *r, size_t key, const struct trial *t)
         *slot = gw_jwt_verifier_new(r->keys->keys[key], t->alg);
     }
     return *slot != NULL &&
-           gw_jwt_verifier_check(*slot, t->token->signed_text, t->token->signature);
+           gw_jwt_verifier_check(*slot, t->token->signed_text, t->sha256, t->token->signature);
 }
 
 /* How near to a good token an error is: of several rows, the nearest is told. */
@@ -251,6 +258,8 @@ gw_jwt_verify(struct gw_jwt_verifiers *v, struct gw_arena *a, struct gw_str toke
         return err;
     }
     t.alg = gw_jwt_alg_find(parts.alg);
+    gw_jwt_hash_begin(v->hasher, parts.signed_text, out->digests[0]);
+    t.sha256 = out->digests[0];
     for (size_t i = 0; i < v->n; i++) {
         const struct gw_jwt_issuer *s = gw_jwt_issuer_at(v->settings, i);
 
@@ -261,6 +270,7 @@ gw_jwt_verify(struct gw_jwt_verifiers *v, struct gw_arena *a, struct gw_str toke
         if (out->key != NULL) {
             out->issuer = s;
             out->key_id = parts.kid;
+            gw_jwt_hash_end(v->hasher, gw_str_skip(token, parts.signed_text.n), out->digests[1]);
             return gw_jwt_claims_read(out, a, parts.claims, now_ms, why);
         }
     }

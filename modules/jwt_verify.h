@@ -10,6 +10,7 @@
 #define GW_MODULES_JWT_VERIFY_H
 
 #include "gateway/req.h"
+#include "modules/jwt_hash.h"
 #include "modules/jwt_issuers.h"
 
 #define GW_JWT_NAME_MAX 256 /* bytes of a user's or a group's name */
@@ -38,10 +39,11 @@ struct gw_jwt_claims {
     const struct gw_jwt_lack *lacking;
     struct gw_str key_id; /* as the header says; or none */
     struct gw_subject subject;
-    struct gw_str id;    /* claim jti, or none */
-    bool lasting;        /* a static_token */
-    uint64_t issued_ms;  /* claim iat, wall clock; 0: there is none */
-    uint64_t expires_ms; /* wall clock, leeway included; UINT64_MAX: never */
+    struct gw_str id;                      /* claim jti, or none */
+    bool lasting;                          /* a static_token */
+    uint64_t issued_ms;                    /* claim iat, wall clock; 0: there is none */
+    uint64_t expires_ms;                   /* wall clock, leeway included; UINT64_MAX: never */
+    unsigned char digests[2][GW_JWT_HASH]; /* of what is signed, and of all of it */
 };
 
 /* GW_ERR_OK and *out; or KEYS_UNAVAILABLE or a TOKEN_... error, and *why in static words for people

@@ -22,7 +22,7 @@ check_key(struct gw_jwt_key *key, const json_t *jwk, struct gw_jwks_rules rules)
         struct gw_jwt_verifier *v = gw_jwt_verifier_new(key, alg);
 
         assert(v != NULL);
-        assert(!gw_jwt_verifier_check(v, GW_STR("text"), GW_STR("no signature of it")));
+        assert(!gw_jwt_verifier_check(v, GW_STR("text"), NULL, GW_STR("no signature of it")));
         gw_jwt_verifier_free(v);
     }
     /* Whether a number is a modulus, OpenSSL finds out by chance: it may say otherwise of one that

@@ -26,7 +26,7 @@ put_of_key(struct gw_jwt_cache *cache, struct gw_str token, unsigned i, uint64_t
     struct gw_jwt_claims c = {.issuer = &cache_issuer, .expires_ms = expires_ms, .key = key};
 
     c.subject.name = gw_str_of(gw_arena_printf(arena, "user-%u", i));
-    struct gw_jwt_pass *p = gw_jwt_pass_new(cache, token, &c);
+    struct gw_jwt_pass *p = gw_jwt_pass_new(cache, &c);
     gw_jwt_cache_put(cache, token, p);
     gw_jwt_pass_unref(p);
 }

@@ -79,7 +79,7 @@ remember(struct gw_jwt_cache *cache, unsigned i, unsigned sets)
     }
     c.subject = (struct gw_subject){
         .name = text("firstname.lastname-", i), .groups = groups, .n_groups = GROUPS};
-    struct gw_jwt_pass *p = gw_jwt_pass_new(cache, token, &c);
+    struct gw_jwt_pass *p = gw_jwt_pass_new(cache, &c);
     gw_jwt_cache_put(cache, token, p);
     gw_jwt_pass_unref(p);
 }

@@ -173,7 +173,8 @@ pass_of(const char *token, const char *user, const char *id, uint64_t issued_ms)
         .issuer = &iss, .expires_ms = UINT64_MAX, .issued_ms = issued_ms, .id = gw_str_of(id)};
 
     c.subject.name = gw_str_of(user);
-    return gw_jwt_pass_new(NULL, gw_str_of(token), &c);
+    gw_jwt_hash_token(gw_str_of(token), c.digests);
+    return gw_jwt_pass_new(NULL, &c);
 }
 
 static bool
