@@ -1,9 +1,12 @@
 # A master with replicas, watched by Sentinels: fail-overs under load cost no request, and no write that was acknowledged.
 use strict;
 use warnings;
+use IO::Socket::INET;
+use JSON::PP ();
 use Test::More;
 use lib 't/lib';
 use Gateway;
+use Gateway::Client;
 use Gateway::Load;
 use Gateway::Objects;
 use Gateway::Process qw(tempdir);
@@ -21,6 +24,7 @@ sub settings {
 
 sub state_of { return $_[0]->admin(GET => '/-/readyz')->{json}{registry} }
 sub is_fresh { return (eval { state_of($_[0])->{state} } // '') eq 'fresh' }
+sub metric { return $_[0]->admin(GET => '/-/metrics')->{body} =~ /^ksgate_registry_$_[1] (\S+)$/m ? $1 : undef }
 sub put { return $_[0]->admin(PUT => path_of($_[1]), extension($_[1] => $up->url)) }
 
 my $gw = gateway(config => settings(), objects => [extension(a => $up->url)]);
@@ -97,6 +101,7 @@ sub nothing_is_lost {
 # ---- Too few replicas -------------------------------------------------------------------------------------------
 
 {
+    eventually { scalar(my @r = $fleet->replicas) == 2 } 'both replicas', 60;
     $_->freeze for my @replicas = $fleet->replicas;
     is scalar @replicas, 2, 'both replicas are frozen';
     my $r = put($gw, 'alone');
@@ -105,6 +110,16 @@ sub nothing_is_lost {
     $_->thaw for @replicas;
     eventually { put($gw, 'together')->{status} == 201 } 'a write';
     pass 'with replicas, they are again';
+    my $reconnects = metric($gw, 'reconnects_total');
+    $_->freeze for @replicas;
+    my @clients = map { Gateway::Client->new(to => $gw->admin_socket) } 1 .. 8;
+    $clients[$_]->send_request(PUT => path_of("many$_"), 'Content-Type' => 'application/json',
+        body => JSON::PP::encode_json(extension("many$_" => $up->url))) for 0 .. $#clients;
+    my @answers = map { $_->response } @clients;
+    is scalar(grep { $_->{status} == 503 && $_->{json}{message} =~ /only 0 of 1 replicas do/ } @answers), 8,
+        'many at once are all told so' or diag explain [map { $_->{body} } @answers];
+    is metric($gw, 'reconnects_total'), $reconnects, '... and the connection is not broken by who waits behind';
+    $_->thaw for @replicas;
 }
 
 # ---- The Sentinels themselves ---------------------------------------------------------------------------------
@@ -139,6 +154,42 @@ for my $case (
     my $g = gateway(start => 0, config => settings(master => 'liar', sentinels => [($fleet->sentinels)[$i]]))->begin;
     eventually { (eval { state_of($g)->{reason} } // '') =~ /it is a replica \(of/ } 'the reason';
     pass 'a "master" that says that it is a replica is not used';
+}
+
+# ---- Sentinels that are wrong ---------------------------------------------------------------------------------
+
+# Its "host:port", and the times of its connections.
+sub wrong_sentinel {
+    my ($mode, $port) = @_;
+    my $own = Gateway::Process::free_port();
+    my $times = tempdir() . '/times';
+    my $process = Gateway::Process->new(name => 'sentinel.py', log => "$times.log",
+        command => ['python3', 't/lib/sentinel.py', $own, $times, $port, $mode]);
+    $process->{expected_end} = 1;
+    $process->wait_until('ready', sub { IO::Socket::INET->new(PeerAddr => "127.0.0.1:$own") });
+    return ("127.0.0.1:$own", sub { split /\n/, slurp($times) });
+}
+
+{
+    my ($replica) = $fleet->replicas;
+    my ($liar) = wrong_sentinel(listens => $replica->port);
+    my ($dead) = wrong_sentinel(listens => 1);
+    my $g = gateway(config => settings(sentinels => [$liar, $dead, ($fleet->sentinels)[2]]));
+    eventually { is_fresh($g) } 'readyz to say fresh';
+    is put($g, 'believed')->{status}, 201, 'of Sentinels that name a replica or nobody, and one that knows, the last is found';
+}
+
+for my $mode (qw(refuses closes)) {
+    my ($at, $times) = wrong_sentinel($mode => $fleet->master->port);
+    my $g = gateway(config => settings(sentinels => [$at]));
+    eventually { is_fresh($g) } 'readyz to say fresh';
+    eventually { $times->() >= 8 } 'eight connections', 30;
+    my @times = $times->();
+    cmp_ok @times / ($times[-1] - $times[0] || 1e-6), '<', 20, "a Sentinel that $mode to tell of fail-overs is asked now and then only";
+    cmp_ok scalar(() = $g->stderr =~ /no word of fail-overs comes from Sentinel/g), '<=', 2, '... which each connection says once';
+    like $g->stderr, $mode eq 'refuses' ? qr/no word of fail-overs comes from Sentinel redis:\/\/\Q$at\E: NOPERM/
+        : qr/no word of fail-overs comes from Sentinel redis:\/\/\Q$at\E: the connection was closed/, '... with the reason';
+    is put($g, "with-$mode")->{status}, 201, '... and the master is used';
 }
 
 for my $case (

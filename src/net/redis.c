@@ -85,6 +85,9 @@ gw_redis_fail(struct gw_redis *r, const char *text)
     if (r->state != GW_REDIS_CONNECTING && gw_clock_mono_ms() - r->up_ms > GW_REDIS_STEADY_MS) {
         r->tries = 0;
     }
+    if (r->sentinel != NULL && r->state == GW_REDIS_CONNECTING && r->link != NULL) {
+        gw_redis_sentinel_doubt(r->sentinel, true);
+    }
     r->state = GW_REDIS_PAUSING;
     r->hops = 0;
     gw_redis_say_why(r, text);

@@ -84,7 +84,7 @@ struct gw_redis_command {
     int argc;
     const char **argv;     /* copied, as are the bytes */
     const size_t *argvlen; /* NULL: all are NUL-terminated */
-    long long extra_ms;    /* beyond the timeout, for a command that blocks */
+    long long extra_ms;    /* beyond the timeout, for a command that blocks, and all behind it */
 };
 
 /* While the first connect is under way, and while one is coming back, commands wait for it

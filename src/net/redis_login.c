@@ -14,7 +14,8 @@ enum kind {
     KEY
 };
 
-/* Its first line.  False and errno. */
+/* Its first line.  False and errno; EMSGSIZE: it is longer.  A part of a password must not be sent:
+ * the server would say that it is wrong, and not why. */
 static bool
 read_password(const char *path, char *out, int size)
 {
@@ -26,11 +27,13 @@ read_password(const char *path, char *out, int size)
     errno = EINVAL; /* empty */
     bool ok = fgets(out, size, f) != NULL;
     int why = errno;
+    bool whole = !ok || strchr(out, '\n') != NULL || getc(f) == EOF;
     (void)fclose(f);
     if (ok) {
         out[strcspn(out, "\r\n")] = '\0';
     }
-    errno = why;
+    errno = whole ? why : EMSGSIZE;
+    ok = ok && whole;
     return ok;
 }
 
@@ -56,8 +59,16 @@ gw_redis_login_say(const struct gw_redis_login *l, struct gw_redis_link *link,
     }
     if (l->password_file != NULL &&
         !read_password(l->password_file, password, (int)sizeof(password))) {
-        (void)snprintf(text, size, "password_file %s can't be read: %s", l->password_file,
-                       strerror(errno));
+        if (errno == EMSGSIZE) {
+            (void)snprintf(text, size,
+                           "password_file %s: its first line is longer than %d bytes; it has to be "
+                           "the password and nothing else",
+                           l->password_file, PASSWORD_BYTES - 2);
+        } else {
+            (void)snprintf(text, size, "password_file %s can't be read: %s", l->password_file,
+                           strerror(errno));
+        }
+        explicit_bzero(password, sizeof(password));
         return false;
     }
     if (l->user != NULL) {

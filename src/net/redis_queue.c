@@ -11,6 +11,7 @@ struct gw_redis_pending {
     gw_redis_done_fn *done;
     void *arg;
     uint64_t deadline_ms; /* mono */
+    uint64_t extra_ms;    /* its own part of it */
     char *wire;           /* hiredis' memory */
     size_t n;
 };
@@ -33,6 +34,18 @@ take(struct gw_redis_list *list)
         if (list->first == NULL) {
             list->last = &list->first;
         }
+    }
+    return c;
+}
+
+/* ... and it holds up nothing any more. */
+static struct gw_redis_pending *
+take_answered(struct gw_redis_queue *q, struct gw_redis_list *list)
+{
+    struct gw_redis_pending *c = take(list);
+
+    if (c != NULL) {
+        q->extra_ms -= c->extra_ms;
     }
     return c;
 }
@@ -109,7 +122,9 @@ gw_redis_queue_add(struct gw_redis_queue *q, const struct gw_redis_command *cmd,
 
     c->done = done;
     c->arg = arg;
-    c->deadline_ms = now + timeout_ms + (uint64_t)cmd->extra_ms;
+    c->extra_ms = (uint64_t)cmd->extra_ms;
+    q->extra_ms += c->extra_ms;
+    c->deadline_ms = now + timeout_ms + q->extra_ms; /* what blocks holds up all behind it */
     int n = (int)redisFormatCommandArgv(&c->wire, cmd->argc, cmd->argv, cmd->argvlen);
     assert(n > 0); /* fails only without memory */
     c->n = (size_t)n;
@@ -143,7 +158,7 @@ gw_redis_queue_is_asked(const struct gw_redis_queue *q)
 void
 gw_redis_queue_reply(struct gw_redis_queue *q, const redisReply *reply)
 {
-    struct gw_redis_pending *c = take(&q->sent);
+    struct gw_redis_pending *c = take_answered(q, &q->sent);
 
     assert(c != NULL);
     c->done(c->arg, reply, NULL);
@@ -153,7 +168,7 @@ gw_redis_queue_reply(struct gw_redis_queue *q, const redisReply *reply)
 void
 gw_redis_queue_refuse(struct gw_redis_queue *q, const char *text)
 {
-    struct gw_redis_pending *c = take(&q->sent);
+    struct gw_redis_pending *c = take_answered(q, &q->sent);
 
     assert(c != NULL);
     q->was_sent = false;
@@ -166,7 +181,7 @@ fail_list(struct gw_redis_queue *q, struct gw_redis_list *list, bool was_sent, c
 {
     struct gw_redis_pending *c;
 
-    while ((c = take(list)) != NULL) {
+    while ((c = take_answered(q, list)) != NULL) {
         q->was_sent = was_sent;
         c->done(c->arg, NULL, text);
         free_command(c);

@@ -19,6 +19,7 @@ struct gw_redis_list {
 struct gw_redis_queue {
     struct gw_redis_list sent, waiting;
     struct event *deadline;
+    uint64_t extra_ms;         /* of all commands here */
     void (*late)(void *owner); /* a command has waited too long */
     void *owner;
     bool was_sent; /* the command that is being answered without a reply */

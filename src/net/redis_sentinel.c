@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "net/redis_aim.h"
 #include "net/redis_link.h"
@@ -12,7 +14,8 @@
 
 #define SENTINEL_PORT 26379
 #define REPLY_BYTES   65536
-#define AGAIN_MS      1000 /* after the line to one that was listened to is lost */
+#define AGAIN_MS      1000  /* after the line to one that was listened to is lost */
+#define STEADY_MS     60000 /* a line that lasted so long: what ends it is said again */
 
 enum state {
     IDLE,
@@ -31,8 +34,11 @@ struct gw_redis_sentinel {
     struct gw_redis_sentinel_events events;
     void *owner;
     enum state state;
-    bool wanted; /* the owner waits for an answer; else it has one, which is watched */
-    char *host;  /* of the master that was told; NULL: none */
+    bool wanted;           /* the owner waits for an answer; else it has one, which is watched */
+    bool doubted;          /* the present one has named a master that was none */
+    uint64_t told;         /* whose line was lost, and that was said: a bit each */
+    uint64_t listening_ms; /* since when (mono) */
+    char *host;            /* of the master that was told; NULL: none */
     int port;
     struct gw_redis_link *link;
     struct gw_redis_steps steps;
@@ -59,7 +65,24 @@ drop_link(struct gw_redis_sentinel *s)
     (void)event_del(s->timer);
 }
 
-/* This one is no good: the next, or the round is over. */
+/* Nobody is listened to for the moment.  Once of each Sentinel: it may be so each second. */
+static void
+say_not_listening(struct gw_redis_sentinel *s)
+{
+    uint64_t bit = 1ULL << (s->aim.at % 64);
+
+    if (s->state == LISTENING && gw_clock_mono_ms() - s->listening_ms > STEADY_MS) {
+        s->told &= ~bit;
+    }
+    if ((s->told & bit) == 0) {
+        s->told |= bit;
+        gw_log_warn("redis: no word of fail-overs comes from %s", s->why);
+    }
+}
+
+/* This one is no good: the next, or the round is over.  One that answers who the master is and then
+ * ends the line (it may not SUBSCRIBE, say) would be back at once: when nobody waits, there is
+ * always a pause. */
 static void
 give_up(struct gw_redis_sentinel *s, const char *text)
 {
@@ -67,19 +90,23 @@ give_up(struct gw_redis_sentinel *s, const char *text)
 
     gw_redis_aim_show(&s->aim, shown, sizeof(shown));
     (void)snprintf(s->why, sizeof(s->why), "Sentinel %s: %s", shown, text);
+    if (!s->wanted) {
+        say_not_listening(s);
+    }
     drop_link(s);
     gw_redis_aim_next(&s->aim);
+    s->doubted = false;
+    if (!s->wanted) {
+        set_timer(s, AGAIN_MS);
+        return;
+    }
     if (++s->tried < s->aim.n) {
         try_one(s);
         return;
     }
     s->tried = 0;
-    if (s->wanted) {
-        s->wanted = false;
-        s->events.master(s->owner, NULL, 0, s->why);
-    } else {
-        set_timer(s, AGAIN_MS);
-    }
+    s->wanted = false;
+    s->events.master(s->owner, NULL, 0, s->why);
 }
 
 static void
@@ -115,6 +142,7 @@ on_address(struct gw_redis_sentinel *s, const redisReply *reply)
         gw_str_u64(gw_str_of(reply->element[1]->str), &port) && port > 0 && port <= 65535) {
         (void)event_del(s->timer);
         s->state = LISTENING;
+        s->listening_ms = gw_clock_mono_ms();
         say_master(s, reply->element[0]->str, (int)port);
         return;
     }
@@ -305,9 +333,11 @@ gw_redis_sentinel_free(struct gw_redis_sentinel *s)
 void
 gw_redis_sentinel_ask(struct gw_redis_sentinel *s)
 {
-    if (s->state == LOGGING_IN || s->state == ASKING) {
-        gw_redis_aim_next(&s->aim); /* it was given time, and did not answer */
+    /* it was given time, and did not answer; or its answer was no good */
+    if (s->state == LOGGING_IN || s->state == ASKING || s->doubted) {
+        gw_redis_aim_next(&s->aim);
     }
+    s->doubted = false;
     drop_link(s);
     s->tried = 0;
     s->wanted = true;
@@ -322,4 +352,10 @@ gw_redis_sentinel_cancel(struct gw_redis_sentinel *s)
         drop_link(s);
         s->wanted = false;
     }
+}
+
+void
+gw_redis_sentinel_doubt(struct gw_redis_sentinel *s, bool yes)
+{
+    s->doubted = yes && s->state == LISTENING;
 }

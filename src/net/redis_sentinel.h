@@ -29,6 +29,9 @@ void gw_redis_sentinel_free(struct gw_redis_sentinel *s); /* NULL is fine */
 
 /* Who is it now?  One question at a time; the next one begins anew. */
 void gw_redis_sentinel_ask(struct gw_redis_sentinel *s);
+/* yes: the master that was told can't be used.  The next question is another one's then, for a
+ * Sentinel that is cut off from the others goes on naming the one of before. */
+void gw_redis_sentinel_doubt(struct gw_redis_sentinel *s, bool yes);
 /* Nobody waits for the answer any more.  Once there was one, listening goes on. */
 void gw_redis_sentinel_cancel(struct gw_redis_sentinel *s);
 

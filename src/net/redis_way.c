@@ -158,6 +158,7 @@ gw_redis_on_master_moved(void *owner)
     gw_redis_enter(r);
     gw_redis_fail(r, "the Sentinels say that there is another master");
     if (!r->closed) { /* in the middle of a pause, too: that is what it was for */
+        gw_redis_sentinel_doubt(r->sentinel, false);
         r->tries = 0;
         gw_redis_wake(r, 0);
     }

@@ -20,6 +20,17 @@ say_errno(int error, char *text, size_t size)
     return false;
 }
 
+/* On the line to a Sentinel nothing is said for days: a peer that is cut off is found within a
+ * minute. */
+static void
+keep_alive(int fd)
+{
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &(int){1}, sizeof(int));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &(int){30}, sizeof(int));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &(int){10}, sizeof(int));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &(int){3}, sizeof(int));
+}
+
 static bool
 begin(struct gw_redis_wire *w, const void *address, socklen_t n, char *text, size_t size)
 {
@@ -32,6 +43,7 @@ begin(struct gw_redis_wire *w, const void *address, socklen_t n, char *text, siz
     }
     if (to->sa_family != AF_UNIX) {
         (void)setsockopt(w->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+        keep_alive(w->fd);
     }
     if (connect(w->fd, to, n) != 0 && errno != EINPROGRESS) {
         int error = errno;
