@@ -18,9 +18,10 @@ struct gw_redis_waiting {
 };
 
 /* A write on its way. */
-struct write {
+struct gw_redis_write {
     struct gw_redis_writes *of;
-    bool waits; /* its change comes by the stream */
+    struct gw_redis_write *next; /* of those that wait for replicas */
+    bool waits;                  /* its change comes by the stream */
     gw_store_done_fn *done;
     void *arg;
     struct gw_store_answer answer; /* while replicas are waited for */
@@ -55,7 +56,7 @@ gw_redis_writes_settle(struct gw_redis_writes *s, uint64_t now_ms)
 }
 
 static void
-refuse(struct write *w, const char *text, bool unsure)
+refuse(struct gw_redis_write *w, const char *text, bool unsure)
 {
     struct gw_store_answer answer = {
         .result = GW_STORE_UNAVAILABLE, .text = text, .unsure = unsure};
@@ -106,7 +107,7 @@ read_answer(const redisReply *reply, struct gw_store_answer *answer)
 
 /* Answers it, once its change has come by the stream. */
 static void
-finish(struct write *w)
+finish(struct gw_redis_write *w)
 {
     struct gw_redis_writes *s = w->of;
 
@@ -127,16 +128,46 @@ finish(struct write *w)
     free(w);
 }
 
+/* Takes the list: all are made, or (text) refused. */
+static void
+end_all(struct gw_redis_write *w, const char *text)
+{
+    while (w != NULL) {
+        struct gw_redis_write *next = w->next;
+
+        if (text == NULL) {
+            finish(w);
+        } else {
+            refuse(w, text, true);
+        }
+        w = next;
+    }
+}
+
+static struct gw_redis_write *
+take_behind(struct gw_redis_writes *s)
+{
+    struct gw_redis_write *list = s->behind;
+
+    s->behind = NULL;
+    s->last_behind = &s->behind;
+    return list;
+}
+
+static void ask_replicas(struct gw_redis_writes *s);
+
 /* Too few: the master has it, and it may be lost with it. */
 static void
 on_replicated(void *arg, const redisReply *reply, const char *error)
 {
-    struct write *w = arg;
-    const struct gw_redis_writes *s = w->of;
+    struct gw_redis_writes *s = arg;
+    struct gw_redis_write *asked = s->asked;
     char text[160];
 
+    s->asked = NULL;
     if (reply != NULL && reply->type == REDIS_REPLY_INTEGER && reply->integer >= s->replicas) {
-        finish(w);
+        end_all(asked, NULL);
+        ask_replicas(s);
         return;
     }
     if (reply == NULL) {
@@ -151,27 +182,40 @@ on_replicated(void *arg, const redisReply *reply, const char *error)
         (void)snprintf(text, sizeof(text), "the master has it, but WAIT was answered: %s",
                        reply->type == REDIS_REPLY_ERROR ? reply->str : "something unexpected");
     }
-    refuse(w, text, true);
+    end_all(asked, text);
+    if (reply == NULL) {
+        end_all(take_behind(s), text); /* WAIT is about what its own connection has written */
+    }
+    ask_replicas(s);
 }
 
+/* One WAIT at a time, for all that was written before it: Redis does nothing for a connection that
+ * waits, so each further one would hold up all that is behind it for its whole time. */
 static void
-ask_replicas(struct write *w)
+ask_replicas(struct gw_redis_writes *s)
 {
-    struct gw_redis_writes *s = w->of;
     char n[24];
     char ms[24];
     const char *argv[] = {"WAIT", n, ms};
     struct gw_redis_command c = {.argc = 3, .argv = argv, .extra_ms = s->timeout_ms};
 
+    if (s->asked != NULL || s->behind == NULL) {
+        return;
+    }
+    if (!gw_redis_is_up(s->writer)) { /* the next connection's WAIT would know nothing of them */
+        end_all(take_behind(s), "the master has it, but was left before a replica said so");
+        return;
+    }
+    s->asked = take_behind(s);
     (void)snprintf(n, sizeof(n), "%lld", s->replicas);
     (void)snprintf(ms, sizeof(ms), "%lld", s->timeout_ms);
-    gw_redis_send(s->writer, &c, on_replicated, w);
+    gw_redis_send(s->writer, &c, on_replicated, s);
 }
 
 static void
 on_written(void *arg, const redisReply *reply, const char *error)
 {
-    struct write *w = arg;
+    struct gw_redis_write *w = arg;
     struct gw_redis_writes *s = w->of;
     struct gw_store_answer answer;
 
@@ -188,7 +232,9 @@ on_written(void *arg, const redisReply *reply, const char *error)
     w->answer = answer;
     (void)snprintf(w->epoch, sizeof(w->epoch), "%s", reply->element[3]->str);
     if (answer.result == GW_STORE_OK && w->waits && s->replicas > 0) {
-        ask_replicas(w);
+        *s->last_behind = w;
+        s->last_behind = &w->next;
+        ask_replicas(s);
     } else {
         finish(w);
     }
@@ -197,14 +243,14 @@ on_written(void *arg, const redisReply *reply, const char *error)
 void
 gw_redis_writes_init(struct gw_redis_writes *s)
 {
-    *s = (struct gw_redis_writes){.last = &s->first};
+    *s = (struct gw_redis_writes){.last = &s->first, .last_behind = &s->behind};
 }
 
 void
 gw_redis_writes_send(struct gw_redis_writes *s, const char *prefix, const char *const *argv,
                      bool waits, gw_store_done_fn *done, void *arg)
 {
-    struct write *w = gw_mem_alloc(sizeof(*w));
+    struct gw_redis_write *w = gw_mem_alloc(sizeof(*w));
 
     w->of = s;
     w->waits = waits;

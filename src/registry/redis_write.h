@@ -9,6 +9,7 @@
 #include "registry/store.h"
 
 struct gw_redis_waiting;
+struct gw_redis_write;
 
 struct gw_redis_writes {
     struct gw_redis *writer; /* borrowed, as is the next */
@@ -16,6 +17,8 @@ struct gw_redis_writes {
     long long timeout_ms;                   /* for the replicas, and for the stream */
     long long replicas;                     /* that must have a write; 0: the master is enough */
     struct gw_redis_waiting *first, **last; /* for the stream */
+    /* That the master has: whose replicas are asked for, and what was written since. */
+    struct gw_redis_write *asked, *behind, **last_behind;
 };
 
 void gw_redis_writes_init(struct gw_redis_writes *s); /* the members above are the owner's to set */
