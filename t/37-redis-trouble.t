@@ -106,6 +106,10 @@ pass 'nothing was lost';
     is $gw->admin(PUT => path_of('odd'), extension(odd => $up->url))->{status}, 201, 'a good one takes its place';
     eventually { metric('quarantined') == 0 } 'nothing in quarantine';
     is $gw->request(GET => '/extensions/odd/x')->{status}, 200, '... and is served';
+    my $revision = $redis->command('INCR', '{ksgate}:revision');
+    $redis->command('XADD', '{ksgate}:changes', "$revision-0", 'op', 'delete', 'field', "ksgate.io/ExtensionService//odd\0x");
+    is_well('after a change of a name with a NUL byte');
+    is $gw->request(GET => '/extensions/odd/x')->{status}, 200, '... the name before it is another one';
 }
 
 # ---- The password, and what the user may -------------------------------------------------------------------

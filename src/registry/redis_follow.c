@@ -137,6 +137,13 @@ finish_list(struct gw_follow *f)
     wait_for_change(f);
 }
 
+/* A name with a NUL byte in it is nobody's, and not that of the object before the NUL. */
+static bool
+is_gone(const redisReply *field, const redisReply *json)
+{
+    return json->type == REDIS_REPLY_NIL && strlen(field->str) == (size_t)field->len;
+}
+
 /* Makes the scan right by what happened since it began. */
 static void
 on_scan_changes(void *arg, const redisReply *reply, const char *error)
@@ -164,7 +171,7 @@ on_scan_changes(void *arg, const redisReply *reply, const char *error)
 
         if (o != NULL) {
             free_object(gw_map_put(f->scanned, key, o));
-        } else if (json->type == REDIS_REPLY_NIL) {
+        } else if (is_gone(field, json)) {
             free_object(gw_map_take(f->scanned, key));
         }
     }
@@ -299,7 +306,7 @@ keep_changes(struct gw_follow *f, const struct gw_redis_news *news)
         const redisReply *json = news->fields->element[i + 1];
         struct gw_object *o = gw_redis_field_read(f->objects, field, json, &f->bad);
 
-        if (o != NULL || json->type == REDIS_REPLY_NIL) {
+        if (o != NULL || is_gone(field, json)) {
             changes[n++] = (struct gw_change){.key = gw_mem_strdup(field->str),
                                               .object = o,
                                               .revision = o == NULL ? news->upto : o->revision};
