@@ -79,6 +79,38 @@ subtest 'what is there and differs' => sub {
     is $fleet->admin(GET => path_of('only'))->{status}, 404, '... for the gateway too';
 };
 
+subtest 'a source that is not whole' => sub {
+    my $odd = 'ksgate.io/ExtensionService//odd';
+    my @args = ('--from', $to, '--from-password-file', $password, '--to', "sqlite:$dir/part.db");
+    is copy(@args)->{code}, 0, 'a copy';
+    $redis->command(HSET => '{ksgate}:objects', $odd, '{"half":');
+    for my $more ([], ['--dry-run'], ['--replace', '--prune']) {
+        my $r = copy(@args, @$more);
+        is $r->{code}, 1, "what can't be read there: nothing is copied (@$more)";
+        like $r->{err}, qr/\Q$to\E: 1 of its entries can't be read .*nothing was written/, '... and why';
+        like $r->{err}, qr/field "\Q$odd\E"/, '... by its name';
+    }
+    my $r = copy(@args, '--skip-unreadable');
+    is $r->{code}, 0, 'asked to, the others are' or diag $r->{err};
+    like $r->{out}, qr/^0 created, 0 replaced, 0 deleted, \d+ unchanged$/m, '... and only they';
+    $r = copy(@args, '--skip-unreadable', '--prune');
+    is $r->{code}, 2, '... but nothing is deleted';
+    like $r->{err}, qr/exclude each other/, '... and why';
+    $redis->command(HDEL => '{ksgate}:objects', $odd);
+
+    $r = copy(@args, '--from-prefix', '{typo}:', '--prune');
+    is $r->{code}, 1, 'a source without any object does not empty the other store';
+    like $r->{err}, qr/it has no object at all.*nothing was written/, '... and why';
+    is copy(@args, '--from-prefix', '{typo}:')->{code}, 0, '... without --prune it may be empty';
+    like copy(@args, '--prune')->{out}, qr/^0 created, 0 replaced, 0 deleted, \d+ unchanged$/, '... and all is there still';
+
+    my $sql = 'import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute("UPDATE objects SET json = ? WHERE key = ?", ("{", sys.argv[2])); c.commit()';
+    is system('python3', '-c', $sql, "$dir/part.db", 'ksgate.io/ExtensionService//reg'), 0, 'a file with a row that is no object';
+    $r = copy('--from', "sqlite:$dir/part.db", '--to', $to, '--to-password-file', $password, '--prune');
+    is $r->{code}, 1, '... is found, too';
+    like $r->{err}, qr/part\.db: 1 of its entries can't be read/, '... and said';
+};
+
 subtest 'and back' => sub {
     my @back = ('--from', $to, '--from-password-file', $password, '--to', "sqlite:$dir/back.db");
     my $r = copy(@back);

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -109,6 +110,35 @@ plan(struct run *r)
     gw_map_free(there, NULL);
 }
 
+/* What the source holds and can't be read is not known to be gone; and a source without anything is
+ * another database or prefix than was meant, more often than an empty registry.  False: nothing is
+ * written. */
+static bool
+is_source_whole(struct run *r)
+{
+    const struct gw_copy *c = r->copy;
+    struct gw_store_status status = {0};
+    char why[300];
+
+    c->from->driver->status(r->from.store, &status);
+    if (status.quarantined > 0 && !c->options.skip_unreadable) {
+        (void)snprintf(why, sizeof(why),
+                       "%zu of its entries can't be read (see above), so the copy would not be "
+                       "whole; nothing was written.  `ksgate registry check` says what to do; "
+                       "--skip-unreadable copies the others",
+                       status.quarantined);
+        fail(r, &r->from, why);
+        return false;
+    }
+    if (c->options.prune && r->from.objects.n == 0) {
+        fail(r, &r->from,
+             "it has no object at all, and --prune would delete all of the other store; nothing "
+             "was written.  Is it the right database and prefix?");
+        return false;
+    }
+    return true;
+}
+
 /* ---- the two stores ------------------------------------------------------------------------- */
 
 static void
@@ -128,6 +158,9 @@ begin(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
+    if (!is_source_whole(r)) {
+        return;
+    }
     plan(r);
     if (r->copy->options.dry_run || r->copy->differ > 0) {
         for (size_t i = 0; i < r->writes.n; i++) {

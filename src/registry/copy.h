@@ -14,8 +14,9 @@
 #include "registry/place.h"
 
 struct gw_copy_options {
-    bool replace; /* objects that differ */
-    bool prune;   /* delete what the source does not have */
+    bool replace;         /* objects that differ */
+    bool prune;           /* delete what the source does not have; not with the next one */
+    bool skip_unreadable; /* of the source; else any of it is enough for nothing to be written */
     bool dry_run;
 };
 

@@ -49,6 +49,7 @@ struct gw_db_state {
     uint64_t oldest;           /* the first revision whose change is kept */
     struct gw_change *changes; /* owned, as are keys and objects */
     size_t n, size;
+    size_t skipped; /* rows that are no objects */
 };
 
 /* All objects, each as a change. */

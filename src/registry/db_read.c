@@ -50,6 +50,7 @@ read_rows(struct gw_db *db, sqlite3_stmt *s, struct gw_db_state *state)
         if (diag.errors > 0) {
             gw_log_warn("registry: what is stored as %s is no object and is skipped: %s",
                         change.key, gw_diag_first(&diag));
+            state->skipped++;
             free(change.key);
         } else {
             gw_db_state_add(state, change);

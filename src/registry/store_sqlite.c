@@ -31,6 +31,7 @@ struct store {
     long wait_ms;     /* until the next look, if nothing is told of */
     uint64_t poll_ms; /* when the next one is, mono; UINT64_MAX: none is set */
     bool listed;
+    size_t skipped; /* of the last list */
     char epoch[33];
     uint64_t revision;    /* all up to this one was given to the owner */
     uint64_t deadline_ms; /* of the next lease; UINT64_MAX: none */
@@ -127,6 +128,7 @@ list(struct store *s, const char *reason)
             objects[i] = state.changes[i].object;
         }
         s->listed = true;
+        s->skipped = state.skipped;
         s->revision = state.revision;
         memcpy(s->epoch, state.epoch, sizeof(s->epoch));
         found(s);
@@ -391,6 +393,14 @@ renew(void *store, const char *key, long long lease_ms, gw_store_done_fn *done, 
 }
 
 static void
+status(void *store, struct gw_store_status *out)
+{
+    const struct store *s = store;
+
+    out->quarantined = s->skipped;
+}
+
+static void
 close_store(void *store)
 {
     struct store *s = store;
@@ -409,5 +419,6 @@ const struct gw_store_driver gw_store_sqlite = {
     .put_all = put_all,
     .remove = remove_object,
     .renew = renew,
+    .status = status,
     .close = close_store,
 };

@@ -59,8 +59,8 @@ store_metrics(struct gw_buf *out, const struct gw_sync_status *status)
         "ones.\n"
         "# TYPE ksgate_registry_reconnects_total counter\n"
         "ksgate_registry_reconnects_total %llu\n"
-        "# HELP ksgate_registry_quarantined What is stored in Redis under our keys, can't "
-        "be used and is left alone.\n"
+        "# HELP ksgate_registry_quarantined What the registry's store holds that can't be used "
+        "and is left alone (of a file: when it was last listed).\n"
         "# TYPE ksgate_registry_quarantined gauge\n"
         "ksgate_registry_quarantined %zu\n",
         status->reachable, status->store.reconnects, status->store.quarantined);

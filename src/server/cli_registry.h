@@ -7,7 +7,7 @@
 struct gw_registry_copy_options {
     const char *from, *to; /* as registry/place.h reads them; NULL: not given */
     const char *from_password_file, *to_password_file, *from_prefix, *to_prefix;
-    bool replace, prune, dry_run;
+    bool replace, prune, skip_unreadable, dry_run;
 };
 
 struct gw_registry_check_options {

@@ -44,8 +44,10 @@ static int
 run(const struct gw_cli *cli, const struct gw_registry_copy_options *o,
     const struct gw_place_of_store *from, const struct gw_place_of_store *to)
 {
-    struct gw_copy c = {
-        .options = {.replace = o->replace, .prune = o->prune, .dry_run = o->dry_run}};
+    struct gw_copy c = {.options = {.replace = o->replace,
+                                    .prune = o->prune,
+                                    .skip_unreadable = o->skip_unreadable,
+                                    .dry_run = o->dry_run}};
     struct gw_diag diag = {0};
     bool ok = gw_copy_run(&c, from, to, &diag);
     int code = diag.errors > 0 ? gw_cli_findings(&diag) : say(cli, &c);
@@ -64,6 +66,10 @@ gw_cli_registry_copy(const struct gw_cli *c, const struct gw_registry_copy_optio
 
     if (o->from == NULL || o->to == NULL) {
         return gw_cli_misuse(c, "copy needs --from STORE and --to STORE");
+    }
+    if (o->prune && o->skip_unreadable) {
+        return gw_cli_misuse(c, "--prune and --skip-unreadable exclude each other: what can't be "
+                                "read in the source would be deleted");
     }
     bool ok = gw_store_place_read(&from, o->from, o->from_password_file, o->from_prefix, &diag) &&
               gw_store_place_read(&to, o->to, o->to_password_file, o->to_prefix, &diag);
