@@ -51,29 +51,53 @@ warn_of_strangers(const struct gw_ext_audience *a, struct gw_loader *l, const js
     }
 }
 
-void
-gw_ext_audience_read(struct gw_ext_audience *out, const json_t *spec, struct gw_arena *arena)
+/* As gw_set_text_list() reads them: one text is a list of one.  False: it would refuse them. */
+static bool
+read_workspaces(struct gw_ext_audience *out, const json_t *value, struct gw_arena *arena)
 {
-    const json_t *visibility = json_object_get(spec, "visibility");
-    const json_t *workspaces = json_object_get(spec, "workspaces");
-    const char *word = json_string_value(visibility);
-    size_t n = json_array_size(workspaces);
+    bool is_list = json_is_array(value);
+    size_t n = is_list ? json_array_size(value) : value != NULL && !json_is_null(value);
     struct gw_str *list = gw_arena_alloc(arena, (n + 1) * sizeof(*list));
 
-    *out = (struct gw_ext_audience){
-        .subscribed = (visibility != NULL && !json_is_null(visibility) &&
-                       (word == NULL || strcmp(word, gw_ext_visibility_words[ALL]) != 0)) ||
-                      (workspaces != NULL && !json_is_null(workspaces) && n == 0 &&
-                       !json_is_array(workspaces)),
-        .n_workspaces = (unsigned)n,
-        .workspaces = list};
     for (size_t i = 0; i < n; i++) {
-        list[i] = gw_str_of(json_string_value(json_array_get(workspaces, i)));
+        const json_t *one = is_list ? json_array_get(value, i) : value;
+
+        list[i] = (struct gw_str){json_string_value(one), json_string_length(one)};
+        if (!gw_subscriptions_name_ok(list[i]) || gw_str_find(list[i], '\0') < list[i].n) {
+            return false;
+        }
+        list[i] = gw_arena_str(arena, list[i]);
     }
     if (n > 0) {
         qsort(list, n, sizeof(*list), compare);
     }
-    out->restricted = n > 0 || out->subscribed;
+    out->n_workspaces = (unsigned)n;
+    out->workspaces = list;
+    return true;
+}
+
+static bool
+read_visibility(struct gw_ext_audience *out, const json_t *value)
+{
+    struct gw_str word = gw_str_of(json_string_value(value));
+
+    out->subscribed = gw_str_eq(word, gw_str_of(gw_ext_visibility_words[SUBSCRIBED]));
+    return value == NULL || json_is_null(value) || out->subscribed ||
+           gw_str_eq(word, gw_str_of(gw_ext_visibility_words[ALL]));
+}
+
+void
+gw_ext_audience_read(struct gw_ext_audience *out, const json_t *spec, struct gw_arena *arena)
+{
+    static const struct gw_str no_workspace = {"", 0};
+
+    *out = (struct gw_ext_audience){0};
+    if (!read_visibility(out, json_object_get(spec, "visibility")) ||
+        !read_workspaces(out, json_object_get(spec, "workspaces"), arena)) {
+        *out = (struct gw_ext_audience){
+            .subscribed = true, .n_workspaces = 1, .workspaces = &no_workspace};
+    }
+    out->restricted = out->n_workspaces > 0 || out->subscribed;
 }
 
 bool

@@ -32,8 +32,8 @@ extern const char *const gw_ext_visibility_words[];
 bool gw_ext_audience_compile(struct gw_ext_audience *out, const struct gw_ext_audience_rows *rows,
                              struct gw_loader *l, const json_t *spec);
 
-/* Of an object as it is stored, whatever its spec is; the list is the arena's.  What can't be read
- * is for those that have a Subscription. */
+/* Of an object as it is stored, whatever its spec is; the list, and its texts, are the arena's.
+ * What gw_ext_audience_compile() would refuse is for no workspace. */
 void gw_ext_audience_read(struct gw_ext_audience *out, const json_t *spec, struct gw_arena *arena);
 
 /* Is the extension, which is a restricted one, for that workspace? */

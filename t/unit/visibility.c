@@ -291,6 +291,52 @@ test_changes(void **state)
     assert_false(gw_ext_index_has_restricted(world));
 }
 
+/* ---- as they are stored ---- */
+
+/* Who reads it as it is stored, and who compiles it, are of one opinion. */
+static void
+test_stored(void **state)
+{
+    static const struct {
+        const char *spec;
+        bool restricted, ws1, ws2; /* without a Subscription of either */
+    } specs[] = {
+        {"{}", false, true, true},
+        {"{\"visibility\": \"all\", \"workspaces\": []}", false, true, true},
+        {"{\"visibility\": null, \"workspaces\": null}", false, true, true},
+        {"{\"workspaces\": [\"ws1\"]}", true, true, false},
+        {"{\"workspaces\": \"ws1\"}", true, true, false},
+        {"{\"workspaces\": [\"ws2\", \"ws1\"]}", true, true, true},
+        {"{\"workspaces\": \"\"}", true, false, false},
+        {"{\"workspaces\": [\"ws1\", 5]}", true, false, false},
+        {"{\"workspaces\": [\"ws1\", null]}", true, false, false},
+        {"{\"workspaces\": [\"ws1\", \"a/b\"]}", true, false, false},
+        {"{\"workspaces\": [[\"ws1\"]]}", true, false, false},
+        {"{\"workspaces\": {\"ws1\": true}}", true, false, false},
+        {"{\"workspaces\": {}}", true, false, false},
+        {"{\"workspaces\": true}", true, false, false},
+        {"{\"visibility\": \"subscribed\"}", true, false, false},
+        {"{\"visibility\": \"everyone\"}", true, false, false},
+        {"{\"visibility\": [\"all\"]}", true, false, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N(specs); i++) {
+        struct gw_arena *a = gw_arena_new();
+        json_t *spec = json_loads(specs[i].spec, 0, NULL);
+        struct gw_ext_audience audience;
+
+        gw_ext_audience_read(&audience, spec, a);
+        json_decref(spec);
+        assert_int_equal(audience.restricted, specs[i].restricted);
+        assert_int_equal(gw_ext_audience_has(&audience, world, GW_STR("x"), GW_STR("ws1")),
+                         specs[i].ws1);
+        assert_int_equal(gw_ext_audience_has(&audience, world, GW_STR("x"), GW_STR("ws2")),
+                         specs[i].ws2);
+        gw_arena_free(a);
+    }
+}
+
 int
 main(void)
 {
@@ -298,6 +344,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_members, setup, teardown),
         cmocka_unit_test_setup_teardown(test_viewers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_changes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_stored, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
