@@ -30,18 +30,30 @@ make(size_t n, uint64_t revision, enum gw_news_how how)
     atomic_init(&news->refs, 1);
     news->how = how;
     news->revision = revision;
+    news->since = revision;
+    news->whole = true;
     news->bytes = bytes;
     news->n = n;
     return news;
 }
 
+static bool
+is_deletion(const struct gw_news_item *i)
+{
+    return i->object == NULL;
+}
+
+/* A deletion may only be known to be no later than the revision that it has. */
 static int
 by_revision(const void *a, const void *b)
 {
     const struct gw_news_item *x = a;
     const struct gw_news_item *y = b;
 
-    return (x->revision > y->revision) - (x->revision < y->revision);
+    if (x->revision != y->revision) {
+        return x->revision > y->revision ? 1 : -1;
+    }
+    return is_deletion(y) - is_deletion(x);
 }
 
 /* What follows from a listing stands in no order, and has each object once; what was followed is
@@ -50,15 +62,44 @@ static void
 put_in_order(struct gw_news *news)
 {
     for (size_t i = 1; i < news->n; i++) {
-        if (news->items[i].revision < news->items[i - 1].revision) {
+        if (by_revision(&news->items[i], &news->items[i - 1]) < 0) {
             qsort(news->items, news->n, sizeof(struct gw_news_item), by_revision);
             return;
         }
     }
 }
 
+/* Is there a change for each revision since the news before?  Else the store has had some that we
+ * never saw: of an object that was changed again, or was made and is gone. */
+static bool
+is_whole(const struct gw_news *news)
+{
+    for (size_t i = 0; i < news->n; i++) {
+        if (news->items[i].revision != news->since + i + 1) {
+            return false;
+        }
+    }
+    return news->since + news->n == news->revision;
+}
+
+/* Whoever was told of one of those with the same revision is not to think that it has all: only the
+ * last has it, and the others the one before, at which nobody can go on (is_whole() has said no).
+ */
+static void
+tell_apart(struct gw_news *news)
+{
+    for (size_t i = 1; i < news->n; i++) {
+        struct gw_news_item *one = &news->items[i - 1];
+
+        if (one->revision == news->items[i].revision && one->revision > news->since + 1) {
+            one->revision--;
+        }
+    }
+}
+
 struct gw_news *
-gw_news_new(const struct gw_change *changes, size_t n, uint64_t revision, enum gw_news_how how)
+gw_news_new(const struct gw_change *changes, size_t n, uint64_t since, uint64_t revision,
+            enum gw_news_how how)
 {
     struct gw_news *news = make(n, revision, how);
 
@@ -72,6 +113,11 @@ gw_news_new(const struct gw_change *changes, size_t n, uint64_t revision, enum g
         news->bytes += weight(c->object) + weight(c->before);
     }
     put_in_order(news);
+    if (how == GW_NEWS_NUMBERED) {
+        news->since = since;
+        news->whole = is_whole(news);
+        tell_apart(news);
+    }
     return news;
 }
 
@@ -131,10 +177,12 @@ static void
 drop_oldest(struct gw_history *h)
 {
     struct gw_news *oldest = h->list[h->at++];
+    /* a loose change may be unknown at its very revision */
+    uint64_t base = oldest->revision + (oldest->how == GW_NEWS_LOOSE);
 
     h->n--;
     h->bytes -= oldest->bytes;
-    h->base = oldest->revision > h->base ? oldest->revision : h->base;
+    h->base = base > h->base ? base : h->base;
     gw_news_unref(oldest);
 }
 
@@ -220,11 +268,25 @@ pick(const struct gw_history *h, uint64_t revision, const struct gw_kind *kind, 
     return n;
 }
 
+/* Is it between two news, where another gateway may have known of what we never saw? */
+static bool
+is_in_a_gap(const struct gw_history *h, uint64_t revision)
+{
+    for (size_t k = h->at; k < h->at + h->n; k++) {
+        const struct gw_news *news = h->list[k];
+
+        if (!news->whole && news->since < revision && revision < news->revision) {
+            return true;
+        }
+    }
+    return false;
+}
+
 enum gw_store_result
 gw_history_since(const struct gw_history *h, uint64_t revision, uint64_t now,
                  const struct gw_kind *kind, struct gw_str ns, struct gw_news **out)
 {
-    if (revision < h->base || (revision > now && revision <= h->lost)) {
+    if (revision < h->base || (revision > now && revision <= h->lost) || is_in_a_gap(h, revision)) {
         return GW_STORE_TOO_OLD;
     }
     *out = make(pick(h, revision, kind, ns, NULL), now, GW_NEWS_NUMBERED);

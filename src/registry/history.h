@@ -20,6 +20,8 @@ enum gw_news_how {
 struct gw_news {
     atomic_uint refs;
     enum gw_news_how how;
+    bool whole;        /* they are all that was between these revisions */
+    uint64_t since;    /* of the registry before */
     uint64_t revision; /* of the registry with all of them */
     size_t bytes;      /* that they keep alive */
     size_t n;
@@ -29,9 +31,10 @@ struct gw_news {
     } items[]; /* in the order of revisions */
 };
 
-/* One reference for the caller.  The changes stay the caller's. */
-struct gw_news *gw_news_new(const struct gw_change *changes, size_t n, uint64_t revision,
-                            enum gw_news_how how);
+/* One reference for the caller.  The changes stay the caller's.  since: the registry's revision
+ * before; of NUMBERED news alone. */
+struct gw_news *gw_news_new(const struct gw_change *changes, size_t n, uint64_t since,
+                            uint64_t revision, enum gw_news_how how);
 /* As if each of the objects had just been made; takes their references. */
 struct gw_news *gw_news_of_objects(struct gw_object *const *objects, size_t n, uint64_t revision);
 struct gw_news *gw_news_ref(struct gw_news *n);
@@ -55,9 +58,9 @@ void gw_history_break(struct gw_history *h, uint64_t was, uint64_t revision);
 void gw_history_add(struct gw_history *h, struct gw_news *news);
 
 /* What of the kind and namespace came after that revision, `now` being the registry's: OK and a
- * reference in *out; or TOO_OLD when not all of it is kept, or the number is one of a store that
- * was replaced.  A revision beyond `now` may be one that another gateway knows already: OK, and
- * nothing. */
+ * reference in *out; or TOO_OLD when not all of it is kept, or was ever seen here (of several
+ * changes that came at once), or the number is one of a store that was replaced.  A revision beyond
+ * `now` may be one that another gateway knows already: OK, and nothing. */
 enum gw_store_result gw_history_since(const struct gw_history *h, uint64_t revision, uint64_t now,
                                       const struct gw_kind *kind, struct gw_str ns,
                                       struct gw_news **out);

@@ -27,6 +27,7 @@ struct gw_sync {
     void *owner;
     struct gw_history *history;
     struct gw_news *news; /* of the batch that is being given; NULL: none */
+    uint64_t told;        /* the revision of the last one */
     bool given;           /* the owner got its first batch */
     bool listed;          /* by the store, in this life */
     size_t shadowed;      /* objects of the store that a file has, too */
@@ -118,12 +119,13 @@ tell(struct gw_sync *s, const struct gw_changes *changes, enum gw_news_how how)
     if (reset) {
         gw_history_start(s->history, revision);
     } else {
-        s->news = gw_news_new(changes->items, changes->n, revision, how);
+        s->news = gw_news_new(changes->items, changes->n, s->told, revision, how);
         if (how != GW_NEWS_BROKEN) {
             gw_history_add(s->history, s->news);
         }
     }
     s->given = true;
+    s->told = revision;
     s->batch(s->owner, changes->items, changes->n, revision, reset);
     gw_news_unref(s->news);
     s->news = NULL;
@@ -146,7 +148,9 @@ give(struct gw_sync *s, struct gw_changes *changes, enum gw_news_how how)
             gw_changes_add(changes, o->key, o, NULL, o->revision);
         }
     }
-    if (changes->n > 0 || !s->given || how == GW_NEWS_BROKEN) {
+    /* who watches has to know the revision, even if what led to it was never seen here */
+    if (changes->n > 0 || !s->given || how == GW_NEWS_BROKEN ||
+        gw_known_revision(s->known) > s->told) {
         tell(s, changes, how);
     }
     gw_changes_fini(changes);

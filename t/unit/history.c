@@ -39,7 +39,7 @@ add(struct gw_history *h, const char *name, unsigned revision, enum gw_news_how 
 {
     struct gw_change c = {.object = make("ExtensionService", "", name, revision),
                           .revision = revision};
-    struct gw_news *news = gw_news_new(&c, 1, revision, how);
+    struct gw_news *news = gw_news_new(&c, 1, revision - 1, revision, how);
 
     gw_history_add(h, news);
     gw_news_unref(news);
@@ -104,7 +104,7 @@ test_kind_and_namespace(void **state)
                             {.object = make("ConfigMap", "y", "m", 3), .revision = 3},
                             {.object = make("Secret", "x", "s", 4), .revision = 4},
                             {.before = make("ConfigMap", "x", "m", 2), .revision = 5}};
-    struct gw_news *news = gw_news_new(c, 4, 5, GW_NEWS_NUMBERED);
+    struct gw_news *news = gw_news_new(c, 4, 1, 5, GW_NEWS_NUMBERED);
     const struct gw_kind *maps = gw_kind_find(GW_STR(""), GW_STR("ConfigMap"));
 
     (void)state;
@@ -131,18 +131,78 @@ test_listing(void **state)
         {.before = make("ExtensionService", "", "gone", 3), .revision = 9},
         {.object = make("ExtensionService", "", "a", 6), .revision = 6},
     };
-    struct gw_news *news = gw_news_new(c, 3, 9, GW_NEWS_NUMBERED);
+    struct gw_news *news = gw_news_new(c, 3, 5, 9, GW_NEWS_NUMBERED);
 
     (void)state;
     gw_history_start(h, 5);
     gw_history_add(h, news);
     gw_news_unref(news);
     assert_string_equal(since(h, 5, 9, services(), ""), "a6 c8 -gone9");
-    assert_string_equal(since(h, 7, 9, services(), ""), "c8 -gone9");
+    assert_string_equal(since(h, 9, 9, services(), ""), "");
+    /* 7 is of something that was never seen here: whoever knows it may know what else was */
+    assert_string_equal(since(h, 6, 9, services(), ""), "old");
+    assert_string_equal(since(h, 8, 9, services(), ""), "old");
     for (int i = 0; i < 3; i++) {
         gw_object_unref(c[i].object);
         gw_object_unref(c[i].before);
     }
+    gw_history_free(h);
+}
+
+static struct gw_history *
+history_of(struct gw_change *c, size_t n, unsigned base, unsigned revision)
+{
+    struct gw_history *h = gw_history_new(MANY);
+    struct gw_news *news = gw_news_new(c, n, base, revision, GW_NEWS_NUMBERED);
+
+    gw_history_start(h, base);
+    gw_history_add(h, news);
+    gw_news_unref(news);
+    for (size_t i = 0; i < n; i++) {
+        gw_object_unref(c[i].object);
+        gw_object_unref(c[i].before);
+    }
+    return h;
+}
+
+/* Several changes at once. */
+static void
+test_gaps(void **state)
+{
+    struct gw_change all[] = {{.object = make("ExtensionService", "", "a", 6), .revision = 6},
+                              {.before = make("ExtensionService", "", "b", 2), .revision = 7},
+                              {.object = make("ExtensionService", "", "c", 8), .revision = 8}};
+    struct gw_change made_and_gone[] = {
+        {.object = make("ExtensionService", "", "a", 8), .revision = 8}};
+    struct gw_change together[] = {{.object = make("ExtensionService", "", "n", 8), .revision = 8},
+                                   {.before = make("ExtensionService", "", "a", 2), .revision = 8},
+                                   {.before = make("ExtensionService", "", "b", 3), .revision = 8}};
+
+    (void)state;
+    struct gw_history *h = history_of(all, 3, 5, 8);
+    assert_string_equal(since(h, 5, 8, services(), ""), "a6 -b7 c8");
+    assert_string_equal(since(h, 6, 8, services(), ""), "-b7 c8");
+    assert_string_equal(since(h, 7, 8, services(), ""), "c8");
+    gw_history_free(h);
+
+    h = history_of(made_and_gone, 1, 5, 8); /* elsewhere, x came at 6 and went at 7 */
+    assert_string_equal(since(h, 5, 8, services(), ""), "a8");
+    assert_string_equal(since(h, 6, 8, services(), ""), "old");
+    assert_string_equal(since(h, 7, 8, services(), ""), "old");
+    assert_string_equal(since(h, 8, 8, services(), ""), "");
+    gw_history_free(h);
+
+    h = history_of(NULL, 0, 5, 7); /* nothing of it was ever seen */
+    assert_string_equal(since(h, 5, 7, services(), ""), "");
+    assert_string_equal(since(h, 6, 7, services(), ""), "old");
+    gw_history_free(h);
+
+    /* who was told of one of these, and no more, does not go on behind the others */
+    h = history_of(together, 3, 5, 8);
+    char text[100];
+    (void)snprintf(text, sizeof(text), "%s", since(h, 5, 8, services(), ""));
+    assert_true(strcmp(text, "-a7 -b7 n8") == 0 || strcmp(text, "-b7 -a7 n8") == 0);
+    assert_string_equal(since(h, 7, 8, services(), ""), "old");
     gw_history_free(h);
 }
 
@@ -157,6 +217,13 @@ test_loose(void **state)
     add(h, "file", 5, GW_NEWS_LOOSE);
     add(h, "a", 6, GW_NEWS_NUMBERED);
     assert_string_equal(since(h, 5, 6, services(), ""), "file5 a6");
+    assert_string_equal(since(h, 6, 6, services(), ""), "");
+    gw_history_free(h);
+
+    h = gw_history_new(0); /* it is dropped at once: who is at its revision may have missed it */
+    gw_history_start(h, 5);
+    add(h, "file", 5, GW_NEWS_LOOSE);
+    assert_string_equal(since(h, 5, 5, services(), ""), "old");
     assert_string_equal(since(h, 6, 6, services(), ""), "");
     gw_history_free(h);
 }
@@ -209,9 +276,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_since),   cmocka_unit_test(test_kind_and_namespace),
-        cmocka_unit_test(test_listing), cmocka_unit_test(test_loose),
-        cmocka_unit_test(test_bound),   cmocka_unit_test(test_replaced),
+        cmocka_unit_test(test_since),    cmocka_unit_test(test_kind_and_namespace),
+        cmocka_unit_test(test_listing),  cmocka_unit_test(test_loose),
+        cmocka_unit_test(test_gaps),     cmocka_unit_test(test_bound),
+        cmocka_unit_test(test_replaced),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
