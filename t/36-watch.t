@@ -332,12 +332,42 @@ subtest 'the registry is away, or another one' => sub {
     is watching($gw, $es, {resourceVersion => $rv + 1000})->words(2), 'ERROR 410, end',
         'a revision that does not come is said to be none';
     $rv = revision($gw);
+    my %all = (sendInitialEvents => 'true', allowWatchBookmarks => 'true', resourceVersionMatch => 'NotOlderThan');
+    my $newer = watching($gw, $es, {%all, resourceVersion => $rv + 2});
+    put($gw, 'c', labels => {x => 'y'});
+    put($gw, 'a', labels => {x => 'y'});
+    is $newer->words(8), 'ADDED a, ADDED b, ADDED c, ADDED d, ADDED e, MODIFIED c, MODIFIED a, BOOKMARK',
+        'a list that is to be as new as another gateway has it waits until it is, and is whole';
+    is $newer->last->{object}{metadata}{resourceVersion}, $rv + 2, 'and so is the bookmark at its end';
+    is watching($gw, $es, {%all, resourceVersion => $rv + 1000})->words(2), 'ERROR 410, end',
+        'nor is a list of one begun';
+    is $first->words(4), 'ADDED d, ADDED e, MODIFIED c, MODIFIED a', 'others did not wait';
+    is $offline->words(4), 'ADDED d, ADDED e, MODIFIED c, MODIFIED a', 'none of them';
+    $rv = revision($gw);
     $redis->command('FLUSHALL');
-    is $first->words(4), 'ADDED d, ADDED e, ERROR 410, end', 'a registry that was replaced ends each watch';
-    is $offline->words(4), 'ADDED d, ADDED e, ERROR 410, end', 'of all';
+    is $first->words(2), 'ERROR 410, end', 'a registry that was replaced ends each watch';
+    is $offline->words(2), 'ERROR 410, end', 'of all';
     is watching($gw, $es, {resourceVersion => $rv})->head->{status}, 410, 'its revisions mean nothing any more';
     put($gw, 'f');
     like watching($gw, $es)->words(6), qr/ADDED a, .*ADDED f$/, 'a new list has what is known';
+};
+
+subtest 'what comes and goes while a gateway does not look' => sub {
+    my $redis = redis();
+    my ($gw, $twin) = map { gateway(redis => $redis) } 1, 2;
+    my $rv = put($gw, 'a');
+    my $theirs = watching($twin, $es);
+    is $theirs->words(1), 'ADDED a', 'both know the first';
+    kill STOP => $twin->server_pid or die "kill: $!";
+    my $seen = put($gw, 'short');
+    $gw->admin(DELETE => "$es/short");
+    put($gw, 'b');
+    $redis->command('CLIENT', 'KILL', 'TYPE', 'normal'); # what is told of it comes from a list
+    kill CONT => $twin->server_pid or die "kill: $!";
+    is $theirs->words(1), 'ADDED b', 'the other one has never known of one that came and went';
+    is watching($twin, $es, {resourceVersion => $seen})->head->{status}, 410,
+        'so whoever has been told of it elsewhere lists again';
+    is watching($twin, $es, {resourceVersion => $rv})->words(1), 'ADDED b', 'whoever has not goes on';
 };
 
 done_testing;

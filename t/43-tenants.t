@@ -167,6 +167,56 @@ for my $case (['endpoints', sub { my ($name, $n) = @_; ["$api/endpoints/$name.ne
     $_->close for values %watch;
 }
 
+# What an extension is seen by comes and goes with it, and with the viewer's own rights; who watches what is of
+# it lists again, and nobody else has to.
+{
+    my $service = "$api/extensionservices/pine";
+    my %to = (spec => {access => 'authenticated', workspaces => ['ws1']});
+    my $watch = sub { return map { $_ => watching($gw, $_[0], {sendInitialEvents => 'false'}, @{$as{$_}}) } qw(tom ted root) };
+    my $mark = 0;
+    my $is = sub { # the users, and what each is told next: 410, or of the mark, which all see
+        my ($what, $watch, %told) = @_;
+        my $name = 'mark-' . ++$mark;
+        is ask(root => PUT => "$api/endpoints/everyone.$name", {spec => {extension => 'everyone', url => $up{evil}->url, leaseSeconds => 3000}})->{status}, 201, $what;
+        is_deeply {map { my $e = $watch->{$_}->next; $_ => $e->{object}{code} // "$e->{type} $e->{object}{metadata}{name}" =~ s/ everyone\.\Q$name\E/ mark/r } keys %told}, \%told, "... $what";
+        $_->close for values %$watch;
+    };
+    is ask(root => PUT => "$api/endpoints/pine.pod", {spec => {extension => 'pine', url => $up{kiwi}->url, leaseSeconds => 3000}})->{status}, 201, 'an Endpoint comes before its extension';
+    my %w = $watch->("$api/endpoints");
+    is ask(root => PUT => "$service?wait=live", {%to})->{status}, 201, 'which is for ws1';
+    $is->('who sees it now lists again', \%w, tom => 410, ted => 'ADDED mark', root => 'ADDED mark');
+    %w = $watch->("$api/endpoints");
+    is ask(root => PUT => "$service?wait=live", {spec => {%{$to{spec}}, workspaces => ['ws1', 'ws3']}})->{status}, 200, 'it moves among those of others';
+    $is->('which is nothing to anybody here', \%w, map { $_ => 'ADDED mark' } qw(tom ted root));
+    %w = $watch->("$api/endpoints");
+    is ask(root => PUT => "$service?wait=live", {spec => {%{$to{spec}}, workspaces => 'ws2'}})->{status}, 200, 'it moves to ws2, in a text that is no list';
+    for my $user (qw(tom ted)) {
+        my ($sees, $path) = ($user eq 'ted' ? 1 : 0, "$api/extensionservices");
+        is ask($user, GET => $path)->{body} =~ /"pine"/ ? 1 : 0, $sees, "... of which $user, in a list, is told as much";
+        is ask($user, GET => "$api/endpoints")->{body} =~ /"pine\.pod"/ ? 1 : 0, $sees, '... as of its Endpoint';
+    }
+    $is->('who sees it now, or no more, lists again', \%w, tom => 410, ted => 410, root => 'ADDED mark');
+    %w = $watch->("$api/endpoints");
+    is ask(root => DELETE => "$service?wait=live")->{status}, 200, 'it goes before its Endpoint';
+    is ask(root => DELETE => "$api/endpoints/pine.pod")->{status}, 200, 'which goes, too';
+    $is->('who saw it lists again', \%w, tom => 'ADDED mark', ted => 410);
+
+    # a right to one that is named
+    %w = $watch->("$api/endpoints");
+    my $reader = role(GlobalRole => 'reader', [{verbs => ['get'], apiGroups => ['ksgate.io'], resources => ['extensionservices'], resourceNames => ['kiwi']}]);
+    $gw->apply([$reader, binding(GlobalRole => 'reader', 'reader', 'ted')]);
+    $is->('who is bound to what shows kiwi lists again', \%w, tom => 'ADDED mark', ted => 410, root => 'ADDED mark');
+    like ask(ted => GET => "$api/endpoints")->{body}, qr/kiwi\.pod/, '... and finds it';
+    %w = $watch->("$api/endpoints");
+    $gw->apply([{%$reader, rules => []}]);
+    $is->('and when the role gives it no more', \%w, tom => 'ADDED mark', ted => 410, root => 'ADDED mark');
+    unlike ask(ted => GET => "$api/endpoints")->{body}, qr/kiwi\.pod/, '... finds nothing';
+    %w = $watch->("$api/endpoints");
+    is ask(root => DELETE => '/-/apis/iam.kubesphere.io/v1beta1/globalrolebindings/reader')->{status}, 200, 'and when the binding goes';
+    $is->('once more', \%w, tom => 'ADDED mark', ted => 410, root => 'ADDED mark');
+    is ask(root => DELETE => "$api/endpoints/everyone.mark-$_")->{status}, 200, 'the end' for 1 .. $mark;
+}
+
 # ---- What can be written ----------------------------------------------------------------------------
 
 my $evil = $up{evil}->url;

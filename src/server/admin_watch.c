@@ -59,6 +59,7 @@ read_wish(struct gw_admin_call *call, struct watch *w)
     }
     bool initial = says(call, "sendInitialEvents", "true") ||
                    (revision == 0 && !says(call, "sendInitialEvents", "false"));
+    w->wish.all = initial;
     w->from = initial ? FROM_ALL : revision == 0 ? FROM_NOW : FROM_SINCE;
     w->wish.kind = call->kind;
     w->wish.ns = call->ns;

@@ -5,18 +5,18 @@
 #include "base/map.h"
 #include "modules/rbac_pieces.h"
 
-uint64_t
-gw_watch_sight_places(struct gw_viewer *v)
-{
-    struct gw_str workspace;
-    uint64_t sum = v->all;
+/* An ExtensionService, or that it is not there. */
+struct side {
+    bool there;
+    struct gw_ext_audience audience;
+};
 
-    gw_rbac_member_start(&v->member);
-    while (gw_rbac_member_next(&v->member, &workspace)) {
-        sum += gw_hash(workspace) | 1;
-    }
-    return sum;
-}
+struct gw_watch_service {
+    struct gw_str name;
+    struct side before, now;
+};
+
+/* -- the news ---------------------------------------------------------------------------------- */
 
 static bool
 is_of_roles(const struct gw_object *o)
@@ -30,79 +30,237 @@ is_of_roles(const struct gw_object *o)
 }
 
 static bool
-is_ours(const struct gw_object *o, const char *kind)
+is_ours(const struct gw_kind *k, const char *kind)
 {
-    return strcmp(o->kind->group, "ksgate.io") == 0 && strcmp(o->kind->kind, kind) == 0;
+    return strcmp(k->group, "ksgate.io") == 0 && strcmp(k->kind, kind) == 0;
 }
 
-/* One that the viewer's workspace has got, or has lost. */
+static struct side
+read_side(const struct gw_object *o, struct gw_arena *arena)
+{
+    struct side side = {.there = o != NULL, .audience = {.restricted = true, .subscribed = true}};
+
+    if (o != NULL) {
+        json_t *json = gw_object_json(o);
+
+        gw_ext_audience_read(&side.audience, json_object_get(json, "spec"), arena);
+        json_decref(json);
+    }
+    return side;
+}
+
+static void
+add_service(struct gw_watch_turn *t, const struct gw_news_item *i, struct gw_arena *arena)
+{
+    const struct gw_object *o = i->object != NULL ? i->object : i->before;
+
+    t->services[t->n_services++] =
+        (struct gw_watch_service){.name = gw_arena_str(arena, gw_str_of(o->name)),
+                                  .before = read_side(i->before, arena),
+                                  .now = read_side(i->object, arena)};
+}
+
+static void
+add_workspace(struct gw_watch_turn *t, const struct gw_object *o, struct gw_arena *arena)
+{
+    if (o != NULL) {
+        json_t *json = gw_object_json(o);
+        const json_t *spec = json_object_get(json, "spec");
+        const char *workspace = json_string_value(json_object_get(spec, "workspace"));
+
+        t->workspaces[t->n_workspaces++] = gw_arena_str(arena, gw_str_of(workspace));
+        json_decref(json);
+    }
+}
+
+static void
+let_go(void *piece)
+{
+    gw_piece_unref(piece);
+}
+
+/* What is of a workspace or a namespace gives no right to an extension. */
 static bool
-subscribes(struct gw_viewer *v, const struct gw_object *o)
+is_wide(const struct gw_rbac_object *o)
+{
+    const struct gw_rbac_binding *b = (const struct gw_rbac_binding *)(const void *)o;
+
+    switch (o->sort) {
+    case GW_RBAC_ROLE:
+    case GW_RBAC_TEMPLATE:
+        return true;
+    case GW_RBAC_BINDING:
+        return b->level == GW_RBAC_GLOBAL || b->level == GW_RBAC_CLUSTER;
+    case GW_RBAC_NAMESPACE:
+        break;
+    }
+    return false;
+}
+
+static void
+add_right(struct gw_watch_turn *t, const struct gw_object *o, struct gw_arena *arena)
 {
     if (o == NULL) {
-        return false;
+        return;
     }
+    struct gw_diag diag = {0};
     json_t *json = gw_object_json(o);
-    const json_t *spec = json_object_get(json, "spec");
-    const char *workspace = json_string_value(json_object_get(spec, "workspace"));
-    bool yes = gw_rbac_member_of(&v->member, gw_str_of(workspace));
+    struct gw_piece *piece = gw_rbac_piece_compile(o->kind, json, NULL, &diag);
 
     json_decref(json);
-    return yes;
+    gw_diag_fini(&diag);
+    if (piece == NULL) {
+        return; /* it is none for RBAC, either */
+    }
+    gw_arena_defer(arena, let_go, piece);
+    if (is_wide(gw_rbac_piece_object(piece))) {
+        t->rights[t->n_rights++] = gw_rbac_piece_object(piece);
+    }
 }
 
-/* It was for others: what is of it is seen by others, too. */
-static bool
-has_other_audience(const struct gw_news_item *i)
+static void
+add_item(struct gw_watch_turn *t, const struct gw_news_item *i, struct gw_arena *arena)
 {
-    if (i->before == NULL || i->object == NULL) {
-        return false;
-    }
-    json_t *was = gw_object_json(i->before);
-    json_t *is = gw_object_json(i->object);
-    const json_t *before = json_object_get(was, "spec");
-    const json_t *now = json_object_get(is, "spec");
-    bool other = false;
+    const struct gw_object *o = i->object != NULL ? i->object : i->before;
 
-    for (const char *const *name = (const char *const[]){"visibility", "workspaces", NULL};
-         *name != NULL; name++) {
-        json_t *a = json_object_get(before, *name);
-        json_t *b = json_object_get(now, *name);
-
-        other = other || (a != b && (a == NULL || b == NULL || !json_equal(a, b)));
+    if (o == NULL) {
+        return;
     }
-    json_decref(was);
-    json_decref(is);
-    return other;
+    if (is_of_roles(o)) {
+        t->of_roles = true;
+        add_right(t, i->before, arena);
+        add_right(t, i->object, arena);
+    } else if (is_ours(o->kind, "ExtensionService")) {
+        add_service(t, i, arena);
+    } else if (is_ours(o->kind, "Subscription")) {
+        add_workspace(t, i->before, arena);
+        add_workspace(t, i->object, arena);
+    }
+}
+
+const struct gw_watch_turn *
+gw_watch_turn_read(const struct gw_news *news, struct gw_arena *arena)
+{
+    struct gw_watch_turn *t = gw_arena_alloc(arena, sizeof(*t));
+
+    t->services = gw_arena_alloc(arena, (news->n + 1) * sizeof(*t->services));
+    t->workspaces = gw_arena_alloc(arena, (2 * news->n + 1) * sizeof(*t->workspaces));
+    t->rights = gw_arena_alloc(arena, (2 * news->n + 1) * sizeof(struct gw_rbac_object *));
+    for (size_t i = 0; i < news->n; i++) {
+        add_item(t, &news->items[i], arena);
+    }
+    return t->of_roles || t->n_services > 0 || t->n_workspaces > 0 ? t : NULL;
+}
+
+/* -- a viewer ---------------------------------------------------------------------------------- */
+
+struct gw_watch_sight
+gw_watch_sight_now(struct gw_viewer *v)
+{
+    struct gw_watch_sight sight = {.places = v->all,
+                                   .hides = gw_ext_index_has_restricted(v->world)};
+    struct gw_str workspace;
+
+    gw_rbac_member_start(&v->member);
+    while (gw_rbac_member_next(&v->member, &workspace)) {
+        sight.places += gw_hash(workspace) | 1;
+    }
+    return sight;
+}
+
+/* By its name alone: what names the extension, and is not it. */
+static bool
+goes_by_name(const struct gw_kind *kind)
+{
+    return is_ours(kind, "Endpoint") || is_ours(kind, "Subscription");
+}
+
+/* What is of the extension, as gw_admin_sees() has it. */
+static bool
+sees_what_is_of(struct gw_viewer *v, const struct gw_kind *kind, struct gw_str name,
+                const struct side *s)
+{
+    if (!s->there && (!goes_by_name(kind) || !gw_ext_index_has_restricted(v->world))) {
+        return true;
+    }
+    return gw_viewer_sees_one_for(v, &s->audience, name);
+}
+
+/* The ExtensionService itself is told of as it comes and goes. */
+static bool
+turned_by_services(struct gw_viewer *v, const struct gw_watch_turn *t, const struct gw_kind *kind)
+{
+    for (size_t i = 0; !is_ours(kind, "ExtensionService") && i < t->n_services; i++) {
+        const struct gw_watch_service *s = &t->services[i];
+
+        if (sees_what_is_of(v, kind, s->name, &s->before) !=
+            sees_what_is_of(v, kind, s->name, &s->now)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool
-turned(struct gw_viewer *v, const struct gw_news_item *i, const struct gw_object *o)
+turned_by_subscriptions(struct gw_viewer *v, const struct gw_watch_turn *t)
 {
-    if (is_ours(o, "ExtensionService")) {
-        return has_other_audience(i);
+    for (size_t i = 0; i < t->n_workspaces; i++) {
+        if (gw_rbac_member_of(&v->member, t->workspaces[i])) {
+            return true;
+        }
     }
-    return is_ours(o, "Subscription") && (subscribes(v, i->object) || subscribes(v, i->before));
+    return false;
+}
+
+/* Does the viewer have the role, or one that takes in templates, by a binding of that level? */
+static bool
+has_role(struct gw_viewer *v, enum gw_rbac_level level, const struct gw_rbac_role *role)
+{
+    const struct gw_rbac_binding *b;
+
+    gw_rbac_found_start(&v->member.found, level, NULL);
+    while ((b = gw_rbac_found_next(&v->member.found)) != NULL) {
+        const struct gw_rbac_role *has = gw_rbac_index_role_of(v->index, b);
+
+        if (role->object.sort == GW_RBAC_TEMPLATE
+                ? has != NULL && has->gather.n > 0
+                : gw_str_eq(b->role_key, (struct gw_str){role->object.key, role->object.key_n})) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Rights to single extensions may have come or gone. */
+static bool
+turned_by_rights(struct gw_viewer *v, const struct gw_watch_turn *t)
+{
+    for (size_t i = 0; i < t->n_rights; i++) {
+        const void *o = t->rights[i];
+
+        if (t->rights[i]->sort == GW_RBAC_BINDING
+                ? gw_rbac_index_subject(o, v->subject) != NULL
+                : has_role(v, GW_RBAC_GLOBAL, o) || has_role(v, GW_RBAC_CLUSTER, o)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool
-gw_watch_sight_turns(struct gw_viewer *v, const struct gw_news *news, uint64_t *places)
+gw_watch_sight_turns(struct gw_viewer *v, const struct gw_watch_turn *turn,
+                     const struct gw_kind *kind, struct gw_watch_sight *sight)
 {
-    bool of_roles = false;
-    bool turns = false;
+    struct gw_watch_sight was = *sight;
 
-    for (size_t i = 0; i < news->n && !turns && !(v->all && of_roles); i++) {
-        const struct gw_news_item *item = &news->items[i];
-        const struct gw_object *o = item->object != NULL ? item->object : item->before;
-
-        if (o == NULL) {
-            continue;
-        }
-        of_roles = of_roles || is_of_roles(o);
-        turns = !v->all && turned(v, item, o);
+    *sight = gw_watch_sight_now(v);
+    if (was.places != sight->places) {
+        return true;
     }
-    uint64_t before = *places;
-
-    *places = of_roles ? gw_watch_sight_places(v) : before;
-    return turns || *places != before;
+    if (v->all) {
+        return false;
+    }
+    return (was.hides != sight->hides && goes_by_name(kind)) ||
+           (sight->hides && turned_by_rights(v, turn)) || turned_by_subscriptions(v, turn) ||
+           turned_by_services(v, turn, kind);
 }

@@ -8,7 +8,6 @@
 #include "gateway/explain.h"
 #include "gateway/stream.h"
 #include "gateway/worlds.h"
-#include "modules/rbac_pieces.h"
 #include "server/watch_sight.h"
 #include "server/watch_text.h"
 
@@ -34,10 +33,11 @@ struct gw_watcher {
     uint64_t latest;              /* the registry's revision with all that is queued */
     struct gw_timer timer;
     uint64_t end_ms, bookmark_ms, ahead_ms; /* UINT64_MAX: never */
-    uint64_t places;                        /* where it is bound (watch_sight.h) */
+    struct gw_watch_sight sight;            /* what it saw when it was last told something */
     bool in_doubt;                          /* roles have changed: may it still watch? */
     bool broken; /* the store was replaced: the client's revisions mean nothing any more */
     bool ahead;  /* it came from a gateway that knew more than we did */
+    bool held;   /* and wants a list that is as new as what it knows: until we have that */
 };
 
 /* Of one worker. */
@@ -181,23 +181,6 @@ may_watch(const struct gw_watcher *w)
     return yes;
 }
 
-/* Can these news change what roles allow? */
-static bool
-are_of_roles(const struct gw_news *news)
-{
-    for (size_t i = 0; i < news->n; i++) {
-        const struct gw_object *o =
-            news->items[i].object != NULL ? news->items[i].object : news->items[i].before;
-
-        for (const char *const *k = gw_rbac_piece_kinds; o != NULL && *k != NULL; k++) {
-            if (strncmp(o->key, *k, strlen(*k)) == 0) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
 /* -- telling ----------------------------------------------------------------------------------- */
 
 static void
@@ -293,7 +276,8 @@ go(struct gw_watcher *w)
 {
     struct gw_buf out = {0};
 
-    if (end_if_it_must(w) || !gw_stream_has_room(w->stream)) {
+    w->held = w->held && w->latest < w->wish.after;
+    if (end_if_it_must(w) || w->held || !gw_stream_has_room(w->stream)) {
         return;
     }
     tell_some(w, &out);
@@ -373,16 +357,16 @@ queue(struct gw_watcher *w, struct gw_news *news)
     w->backlog += w->first == q ? 0 : news->bytes;
 }
 
-static uint64_t
-places_of(const struct gw_watcher *w)
+static struct gw_watch_sight
+sight_of(const struct gw_watcher *w)
 {
     struct gw_arena *arena = gw_arena_new();
     struct gw_viewer viewer;
 
     gw_viewer_init_in(&viewer, w->req, arena);
-    uint64_t places = gw_watch_sight_places(&viewer);
+    struct gw_watch_sight sight = gw_watch_sight_now(&viewer);
     gw_arena_free(arena);
-    return places;
+    return sight;
 }
 
 enum gw_verdict
@@ -396,7 +380,7 @@ gw_watcher_begin(struct gw_watcher *w, const struct gw_watch_wish *wish, struct 
 
     w->wish = *wish;
     w->latest = now;
-    w->places = places_of(w);
+    w->sight = sight_of(w);
     queue(w, first);
     gw_news_unref(first);
     w->next = all->all;
@@ -409,8 +393,9 @@ gw_watcher_begin(struct gw_watcher *w, const struct gw_watch_wish *wish, struct 
     w->bookmark_ms =
         wish->bookmarks ? now_ms + (uint64_t)settings_of(w)->timeouts.watch_bookmark : UINT64_MAX;
     w->in_doubt = true; /* roles may have changed while control was asked */
-    w->ahead = wish->after > now;
-    w->ahead_ms = w->ahead ? now_ms + AHEAD_MS : UINT64_MAX;
+    w->held = wish->all && wish->after > now;
+    w->ahead = !wish->all && wish->after > now;
+    w->ahead_ms = wish->after > now ? now_ms + AHEAD_MS : UINT64_MAX;
     w->timer.fire = on_timer;
     set_timer(w);
     return gw_stream_reply(w->req, GW_STR("application/json"), &events, w, &w->stream);
@@ -430,16 +415,16 @@ are_for(const struct gw_news *news, const struct gw_watcher *w)
 
 /* It sees other extensions than before: there are no events for that, but it can list again. */
 static bool
-sees_others(struct gw_watcher *w, const struct gw_news *news)
+sees_others(struct gw_watcher *w, const struct gw_watch_turn *turn)
 {
     struct gw_viewer viewer;
 
-    if (w->req->subject.trusted || !gw_admin_is_of_extensions(w->wish.kind)) {
+    if (turn == NULL || w->req->subject.trusted || !gw_admin_is_of_extensions(w->wish.kind)) {
         return false;
     }
     struct gw_arena *arena = gw_arena_new();
     gw_viewer_init_in(&viewer, w->req, arena);
-    bool yes = gw_watch_sight_turns(&viewer, news, &w->places);
+    bool yes = gw_watch_sight_turns(&viewer, turn, w->wish.kind, &w->sight);
     gw_arena_free(arena);
     return yes;
 }
@@ -473,13 +458,18 @@ gw_watchers_review(struct gw_world *world)
 void
 gw_watchers_tell(struct gw_world *world, struct gw_news *news)
 {
-    bool of_roles = are_of_roles(news);
-    struct gw_watcher *next;
+    struct gw_watcher *next = watchers_of(world)->all;
 
-    for (struct gw_watcher *w = watchers_of(world)->all; w != NULL; w = next) {
+    if (next == NULL) {
+        return;
+    }
+    struct gw_arena *arena = gw_arena_new();
+    const struct gw_watch_turn *turn = gw_watch_turn_read(news, arena);
+    for (struct gw_watcher *w = next; w != NULL; w = next) {
         next = w->next;
-        w->in_doubt |= of_roles;
-        w->broken |= news->how == GW_NEWS_BROKEN || sees_others(w, news);
+        w->in_doubt |= turn != NULL && turn->of_roles;
+        w->broken |= news->how == GW_NEWS_BROKEN || sees_others(w, turn);
         hear(w, news);
     }
+    gw_arena_free(arena);
 }

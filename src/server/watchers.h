@@ -15,9 +15,10 @@ struct gw_watcher;
 
 /* What is asked for.  Texts are the request's. */
 struct gw_watch_wish {
-    uint64_t after;       /* the client knows all up to here */
+    uint64_t after;       /* the client knows all up to here; with `all`: it is at least of this */
     long long timeout_ms; /* at most timeouts.watch; 0: that */
     bool bookmarks;       /* the client takes them */
+    bool all;             /* it begins with all that is there */
     bool initial_end;     /* one of them says when all that was there before has been told */
     struct gw_str ns;     /* "": all */
     const struct gw_kind *kind;
