@@ -6,7 +6,8 @@
 --       FIELD is group/kind/namespace/name.  JSON begins with {"metadata":{ and has no uid,
 --       creationTimestamp and resourceVersion in there: they are put in here.  WHEN is any,
 --       absent, revision (only if the stored resourceVersion is REVISION) or present.
---       LEASE_MS 0: it stays; else it is gone when not put or renewed again in time.
+--       LEASE_MS 0: it stays; else it is gone when not put or renewed again in time.  UID and
+--       CREATED are of an object that is new here; letters, digits and "-:." only.
 --       The same JSON again makes no new revision.
 --   put_all PUTS                           all or none: a JSON list of lists of put's arguments, all
 --       of them texts, no two of the same FIELD.  Of a refusal, the third of the answer is which
@@ -36,6 +37,7 @@ local p = KEYS[1]
 local EPOCH, REVISION, OBJECTS = p .. 'epoch', p .. 'revision', p .. 'objects'
 local CHANGES, LEASES, TICKED = p .. 'changes', p .. 'leases', p .. 'ticked'
 local KEPT, HEAD, MOST_BYTES = 100000, '{"metadata":{', 8388608
+local MOST = 9007199254740991 -- that a number of Lua counts to
 
 -- The answer of a command that reads; its errors end the script, as words for whoever called it.
 local function read(verb, key, ...)
@@ -71,7 +73,18 @@ end
 
 local function last_change()
   local last = redis.call('XREVRANGE', CHANGES, '+', '-', 'COUNT', 1)
-  return last[1] and tonumber(string.match(last[1][1], '^%d+')) or 0
+  local n = last[1] and tonumber(string.match(last[1][1], '^%d+')) or 0
+  return n < MOST and n or 0
+end
+
+-- A counter that somebody has edited, or restored without the stream, is raised to the stream's last
+-- id.  To refuse all writes until a person does the same would lose more; and readers know revisions
+-- up to there, so to go on from anything lower would give a number twice.
+local function mend_counter()
+  local revision, last = redis.call('GET', REVISION), last_change()
+  if revision and (not string.match(revision, '^%d+$') or tonumber(revision) < last or tonumber(revision) >= MOST) then
+    redis.call('SET', REVISION, text(last))
+  end
 end
 
 -- The next revision, and the change written down under it.  A store without epoch or counter
@@ -82,8 +95,17 @@ local function change(op, field)
     redis.call('SET', EPOCH, redis.sha1hex(t[1] .. '.' .. t[2] .. p .. table.concat(ARGV, ' ')))
     redis.call('SET', REVISION, text(last_change()))
   end
+  mend_counter()
   local revision = text(redis.call('INCR', REVISION))
-  redis.call('XADD', CHANGES, 'MAXLEN', '~', KEPT, revision .. '-0', 'op', op, 'field', field)
+  local add = {'XADD', CHANGES, 'MAXLEN', '~', KEPT, revision .. '-0', 'op', op, 'field', field}
+  local said = redis.pcall(unpack(add))
+  if type(said) == 'table' and said.err then
+    if not string.find(said.err, 'equal or smaller', 1, true) then error({reply = said.err}, 0) end
+    -- Of the stream a higher id was deleted: it can't be gone on from.  Without it, all who follow
+    -- list anew.
+    redis.call('DEL', CHANGES)
+    redis.call(unpack(add))
+  end
   return revision
 end
 
@@ -109,8 +131,14 @@ local function refusal(metadata, when, revision)
   return tostring(metadata.resourceVersion) ~= revision and 'conflict' or nil
 end
 
+local function check_lease(ms)
+  local n = tonumber(ms)
+  if not n or not (n >= 0 and n < MOST) then error('ksgate: LEASE_MS must be a number of ms, 0 or more') end
+end
+
+-- LEASE_MS was checked.
 local function lease(field, ms)
-  ms = tonumber(ms) or error('ksgate: LEASE_MS must be a number')
+  ms = tonumber(ms)
   if ms <= 0 and not has_leases() then return 0 end
   redis.call('ZREM', LEASES, field)
   if ms <= 0 then return 0 end
@@ -119,8 +147,17 @@ local function lease(field, ms)
   return till
 end
 
+-- Stands in JSON as it is.
+local function plain(s)
+  return type(s) == 'string' and string.match(s, '^[%w:.-]+$')
+end
+
 -- Refuses what would break the readers, before anything is written.
-local function check(field, json)
+local function check(field, json, lease_ms, uid, created)
+  check_lease(lease_ms)
+  if uid and not plain(uid) then error('ksgate: UID may have letters, digits and "-:." only') end
+  if created and not plain(created) then error('ksgate: CREATED must be a time like 2026-11-23T08:43:08Z') end
+  if string.find(field, '%z') then error('ksgate: FIELD must not have a NUL byte') end
   local ok, o = pcall(cjson.decode, json)
   local m = ok and type(o) == 'table' and o.metadata
   if type(m) ~= 'table' or string.sub(json, 1, #HEAD) ~= HEAD then
@@ -129,8 +166,10 @@ local function check(field, json)
   if m.uid or m.creationTimestamp or m.resourceVersion then
     error('ksgate: leave metadata.uid, creationTimestamp and resourceVersion out')
   end
+  if type(m.name) ~= 'string' or m.name == '' then error('ksgate: metadata.name must be a text, and not empty') end
+  if m.namespace and type(m.namespace) ~= 'string' then error('ksgate: metadata.namespace must be a text') end
   local group = string.match(tostring(o.apiVersion), '^(.*)/') or ''
-  local is = group .. '/' .. tostring(o.kind) .. '/' .. (m.namespace or '') .. '/' .. tostring(m.name)
+  local is = group .. '/' .. tostring(o.kind) .. '/' .. (m.namespace or '') .. '/' .. m.name
   if is ~= field then error('ksgate: FIELD must be ' .. is) end
 end
 
@@ -165,15 +204,15 @@ end
 local ops = {}
 
 function ops.put(field, json, when, revision, lease_ms, uid, created)
-  check(field, json)
+  check(field, json, lease_ms, uid, created)
   sound()
-  if (tonumber(lease_ms) or 0) > 0 then read('ZRANGE', LEASES, 0, 0) end
+  if tonumber(lease_ms) > 0 then read('ZRANGE', LEASES, 0, 0) end
   local old, metadata = stored(field)
   local no = refusal(metadata, when, revision)
   if no then return answer(no, metadata and metadata.resourceVersion) end
   local m = metadata or {}
-  uid = type(m.uid) == 'string' and m.uid or uid or uuid(field)
-  created = type(m.creationTimestamp) == 'string' and m.creationTimestamp or created or timestamp()
+  uid = plain(m.uid) or uid or uuid(field)
+  created = plain(m.creationTimestamp) or created or timestamp()
   if old and splice(json, uid, created, tostring(m.resourceVersion)) == old then
     return answer('ok', m.resourceVersion, lease(field, lease_ms))
   end
@@ -186,8 +225,8 @@ function ops.put_all(list)
   local puts = cjson.decode(list)
   sound()
   for i, put in ipairs(puts) do
-    check(put[1], put[2])
-    if (tonumber(put[5]) or 0) > 0 then read('ZRANGE', LEASES, 0, 0) end
+    check(put[1], put[2], put[5], put[6], put[7])
+    if tonumber(put[5]) > 0 then read('ZRANGE', LEASES, 0, 0) end
     local _, metadata = stored(put[1])
     local no = refusal(metadata, put[3], put[4])
     if no then return answer(no, metadata and metadata.resourceVersion, i) end
@@ -219,6 +258,7 @@ function ops.delete(field, when, revision)
 end
 
 function ops.renew(field, lease_ms)
+  check_lease(lease_ms)
   local _, metadata = stored(field)
   if not metadata then return answer('not_found') end
   read('ZRANGE', LEASES, 0, 0)
@@ -233,6 +273,7 @@ function ops.expire(limit)
   local away = now - (tonumber(read('GET', TICKED)) or now)
   redis.call('DEL', TICKED)
   redis.call('SET', TICKED, text(now))
+  mend_counter() -- also where nobody writes: until then its readers list again and again
   if away > 5000 then
     for _, field in ipairs(redis.call('ZRANGE', LEASES, 0, -1)) do
       redis.call('ZINCRBY', LEASES, text(away), field)

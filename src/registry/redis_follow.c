@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "registry/redis_news.h"
@@ -13,6 +14,9 @@
 
 #define BLOCK_MS     500   /* of XREAD; also how soon a wiped store is noticed */
 #define AGAIN_MS     1000  /* after an answer that could not be used */
+#define CALM_MS      30000 /* a line that lasted so long is no part of a row of broken ones */
+#define FIRST_MS     500 /* before a list of the same reason as the last one's; then twice that ... */
+#define LONGEST_MS   10000
 #define SCAN_COUNT   "500" /* fields of one HSCAN */
 #define CHANGE_COUNT "256" /* changes of one batch */
 
@@ -42,6 +46,11 @@ struct gw_follow {
     char scan_epoch[GW_REDIS_EPOCH_MAX + 1];
     uint64_t scan_revision;
     char reason[200]; /* "": the first list */
+
+    /* the lines that broke, one after the other for the same reason */
+    const char *broken; /* NULL: none yet */
+    uint64_t broken_ms; /* when the last one did (mono) */
+    uint64_t pause_ms;  /* before the next list; 0: it was the first one of this reason */
 };
 
 static void start_list(struct gw_follow *f, const char *reason);
@@ -106,6 +115,36 @@ on_again(evutil_socket_t fd, short what, void *arg)
     start_list(f, f->reason);
 }
 
+/* The line is broken.  For the same reason as a moment ago: that is something that a list does not
+ * mend, so there is a pause, which grows; it is said once. */
+static void
+list_again(struct gw_follow *f, const char *broken)
+{
+    uint64_t now = gw_clock_mono_ms();
+    bool same = f->broken == broken && now - f->broken_ms < CALM_MS;
+
+    f->broken = broken;
+    f->broken_ms = now;
+    if (!same) {
+        f->pause_ms = 0;
+        start_list(f, broken);
+        return;
+    }
+    if (f->pause_ms == 0) {
+        f->pause_ms = FIRST_MS;
+        gw_log_warn("registry: %s is listed again and again, with pauses of up to %d s: %s",
+                    gw_redis_name(f->redis), LONGEST_MS / 1000, broken);
+    } else {
+        f->pause_ms = f->pause_ms * 2 < LONGEST_MS ? f->pause_ms * 2 : LONGEST_MS;
+    }
+    struct timeval tv = {.tv_sec = (time_t)(f->pause_ms / 1000),
+                         .tv_usec = (suseconds_t)(f->pause_ms % 1000 * 1000)};
+    (void)snprintf(f->reason, sizeof(f->reason), "%s", broken);
+    f->following = false;
+    forget_list(f);
+    (void)event_add(f->again, &tv);
+}
+
 /* ---- the list ---- */
 
 static void
@@ -129,9 +168,10 @@ finish_list(struct gw_follow *f)
     f->revision = f->scan_revision;
     f->read = f->scan_revision;
     memcpy(f->epoch, f->scan_epoch, sizeof(f->epoch));
+    bool was_said = f->pause_ms > 0 && strcmp(f->reason, f->broken) == 0;
     f->events.reachable(f->owner, true, "");
     f->events.listed(f->owner, objects, n, f->revision, f->epoch,
-                     f->reason[0] == '\0' ? NULL : f->reason);
+                     f->reason[0] == '\0' || was_said ? NULL : f->reason);
     free(objects);
     gw_map_free(scanned, free_object);
     wait_for_change(f);
@@ -160,7 +200,7 @@ on_scan_changes(void *arg, const redisReply *reply, const char *error)
     }
     const char *broken = gw_redis_news_broken(&news, f->scan_epoch, f->scan_revision);
     if (broken != NULL) {
-        start_list(f, broken);
+        list_again(f, broken);
         return;
     }
     for (size_t i = 0; i < news.fields->elements; i += 2) {
@@ -346,7 +386,7 @@ on_changes(void *arg, const redisReply *reply, const char *error)
     const char *broken = f->following ? gw_redis_news_broken(&news, f->epoch, f->read)
                                       : "an answer could not be used";
     if (broken != NULL) {
-        start_list(f, broken);
+        list_again(f, broken);
         return;
     }
     f->heard_ms = gw_clock_wall_ms();

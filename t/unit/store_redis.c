@@ -105,14 +105,33 @@ test_script_by_hand(void **state)
     static const char json[] =
         "{\"metadata\":{\"name\":\"hand\",\"namespace\":\"test\"},\"apiVersion\":\"v1\","
         "\"kind\":\"ConfigMap\",\"data\":{\"value\":\"1\"}}";
+    static const char two[] =
+        "[[\"/nil//x\",\"{\\\"metadata\\\":{\\\"name\\\":\\\"x\\\"}}\",\"any\",\"0\",\"0\"],"
+        "[\"/nil//y\",\"{\\\"metadata\\\":{\\\"name\\\":\\\"y\\\"}}\",\"any\",\"0\",\"soon\"]]";
+    static const char whole[] = "{\"metadata\":{\"name\":\"x\"}}";
     static const struct {
-        const char *field, *json, *error;
+        const char *field, *json, *error, *lease, *uid, *created;
     } refused[] = {
-        {field, "[]", "begins with"},
-        {field, "{\"metadata\":{", "begins with"},
-        {field, "{\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"hand\"}}", "begins with"},
-        {"/ConfigMap/test/else", json, "FIELD must be"},
-        {field, "{\"metadata\":{\"name\":\"hand\",\"uid\":\"1\"}}", "leave metadata.uid"},
+        {field, "[]", "begins with", "0", NULL, NULL},
+        {field, "{\"metadata\":{", "begins with", "0", NULL, NULL},
+        {field, "{\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"hand\"}}", "begins with", "0",
+         NULL, NULL},
+        {"/ConfigMap/test/else", json, "FIELD must be", "0", NULL, NULL},
+        {field, "{\"metadata\":{\"name\":\"hand\",\"uid\":\"1\"}}", "leave metadata.uid", "0", NULL,
+         NULL},
+        {"/nil//nil", "{\"metadata\":{\"labels\":{}}}", "metadata.name must be", "0", NULL, NULL},
+        {"/nil//", "{\"metadata\":{\"name\":\"\"}}", "metadata.name must be", "0", NULL, NULL},
+        {"/nil//1", "{\"metadata\":{\"name\":1}}", "metadata.name must be", "0", NULL, NULL},
+        {"/nil/1/x", "{\"metadata\":{\"name\":\"x\",\"namespace\":1}}", "namespace must be", "0",
+         NULL, NULL},
+        {"/nil//x", whole, "LEASE_MS must be", "soon", NULL, NULL},
+        {"/nil//x", whole, "LEASE_MS must be", "", NULL, NULL},
+        {"/nil//x", whole, "LEASE_MS must be", "nan", NULL, NULL},
+        {"/nil//x", whole, "LEASE_MS must be", "inf", NULL, NULL},
+        {"/nil//x", whole, "LEASE_MS must be", "-1", NULL, NULL},
+        {"/nil//x", whole, "UID may have", "0", "a\"b", NULL},
+        {"/nil//x", whole, "UID may have", "0", "", NULL},
+        {"/nil//x", whole, "CREATED must be", "0", "u", "to\nday"},
     };
     struct event_base *base = event_base_new();
     struct watcher w;
@@ -123,11 +142,21 @@ test_script_by_hand(void **state)
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
         redisReply *r = redis_server_do(
             &server, (const char *[]){"EVAL", gw_store_redis_script, "1", "{ksgate}:", "put",
-                                      refused[i].field, refused[i].json, "any", "0", "0", NULL});
+                                      refused[i].field, refused[i].json, "any", "0",
+                                      refused[i].lease, refused[i].uid, refused[i].created, NULL});
         assert_int_equal(r->type, REDIS_REPLY_ERROR);
         assert_words("text", r->str, refused[i].error);
         freeReplyObject(r);
     }
+    redisReply *none =
+        redis_server_do(&server, (const char *[]){"EVAL", gw_store_redis_script, "1",
+                                                  "{ksgate}:", "put_all", two, NULL});
+    assert_int_equal(none->type, REDIS_REPLY_ERROR);
+    assert_words("text", none->str, "LEASE_MS must be");
+    freeReplyObject(none);
+    none = redis_server_do(&server, (const char *[]){"EXISTS", "{ksgate}:objects", NULL});
+    assert_int_equal(none->integer, 0); /* refused before anything was written */
+    freeReplyObject(none);
     redisReply *r = redis_server_do(&server, (const char *[]){"EVAL", gw_store_redis_script, "1",
                                                               "{ksgate}:", "put", field, json,
                                                               "absent", "0", "0", NULL});
@@ -234,6 +263,93 @@ test_broken_line(void **state)
     WAIT_FOR(base, w.lists > lists);
     assert_non_null(strstr(w.reason, "older"));
     assert_int_equal(put_value(&w, "a", "3"), 51);
+    watcher_close(&w);
+    event_base_free(base);
+}
+
+static bool
+delete_by_hand(const char *field)
+{
+    redisReply *r =
+        redis_server_do(&server, (const char *[]){"EVAL", gw_store_redis_script, "1",
+                                                  "{ksgate}:", "delete", field, "any", "0", NULL});
+    bool ok = r->type == REDIS_REPLY_ARRAY && strcmp(r->element[0]->str, "ok") == 0;
+
+    freeReplyObject(r);
+    return ok;
+}
+
+static long long
+counter(void)
+{
+    redisReply *r = redis_server_do(&server, (const char *[]){"GET", "{ksgate}:revision", NULL});
+    long long n = strtoll(r->str, NULL, 10);
+
+    freeReplyObject(r);
+    return n;
+}
+
+/* A counter behind the stream, or that is none, is raised by the next write; and without one. */
+static void
+test_counter_is_mended(void **state)
+{
+    static const char *const wrong[] = {"1", "rubbish", "-7", "99999999999999999999", ""};
+    struct event_base *base = event_base_new();
+    struct watcher w;
+
+    (void)state;
+    open_store(&w, base);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        (void)put_value(&w, "a", "1");
+        (void)put_value(&w, "b", "1");
+        uint64_t last = put_value(&w, "b", "2");
+        REDIS_DO(&server, "SET", "{ksgate}:revision", wrong[i]);
+        assert_true(delete_by_hand("/ConfigMap/test/a"));
+        assert_int_equal(counter(), last + 1);
+        WAIT_FOR(base, watcher_get(&w, "/ConfigMap/test/a") == NULL);
+        assert_true(delete_by_hand("/ConfigMap/test/b"));
+        WAIT_FOR(base, watcher_get(&w, "/ConfigMap/test/b") == NULL);
+    }
+    uint64_t last = put_value(&w, "a", "1");
+    REDIS_DO(&server, "SET", "{ksgate}:revision", "1");
+    WAIT_FOR(base, counter() == (long long)last); /* the tick */
+    WAIT_FOR(base, w.revision == last);
+
+    /* A higher id was in the stream, and is not: XADD would refuse all that is lower. */
+    REDIS_DO(&server, "XADD", "{ksgate}:changes", "1000-0", "op", "put", "field", "x");
+    REDIS_DO(&server, "XDEL", "{ksgate}:changes", "1000-0");
+    assert_true(delete_by_hand("/ConfigMap/test/a"));
+    WAIT_FOR(base, watcher_get(&w, "/ConfigMap/test/a") == NULL);
+    (void)put_value(&w, "a", "2");
+    assert_string_equal(value_of(watcher_get(&w, "/ConfigMap/test/a")), "2");
+    watcher_close(&w);
+    event_base_free(base);
+}
+
+/* The line breaks for the same reason again and again: the lists come less and less often. */
+static void
+test_lists_with_pauses(void **state)
+{
+    struct event_base *base = event_base_new();
+    struct watcher w;
+    uint64_t at[4];
+
+    (void)state;
+    open_store(&w, base);
+    (void)put_value(&w, "a", "1");
+    for (int i = 0; i < 4; i++) {
+        size_t lists = w.lists;
+        char revision[24];
+
+        (void)snprintf(revision, sizeof(revision), "%lld", counter() + 100);
+        uint64_t began = gw_clock_mono_ms();
+        REDIS_DO(&server, "SET", "{ksgate}:revision", revision);
+        WAIT_FOR(base, w.lists > lists);
+        at[i] = gw_clock_mono_ms() - began;
+    }
+    assert_true(at[1] >= 500); /* never before, however slow the machine is */
+    assert_true(at[2] >= 1000);
+    assert_true(at[3] >= 2000);
     watcher_close(&w);
     event_base_free(base);
 }
@@ -407,6 +523,11 @@ test_login(void **state)
     WAIT_FOR(base, w.reachable == 0);
     assert_non_null(strstr(w.text, "WRONGPASS"));
     assert_null(strstr(w.text, "wrong-word"));
+    f = fopen(path, "w");
+    assert_non_null(f);
+    assert_true(fprintf(f, "%02000d\n", 1) > 0);
+    assert_int_equal(fclose(f), 0);
+    WAIT_FOR(base, strstr(w.text, "its first line is longer than 1022 bytes") != NULL);
     f = fopen(path, "w"); /* corrected: found at the next try */
     assert_non_null(f);
     assert_true(fputs("secret-word\n", f) >= 0);
@@ -457,6 +578,8 @@ main(void)
         cmocka_unit_test(test_script_flush),
         cmocka_unit_test(test_wiped),
         cmocka_unit_test(test_broken_line),
+        cmocka_unit_test(test_counter_is_mended),
+        cmocka_unit_test(test_lists_with_pauses),
         cmocka_unit_test(test_frozen),
         cmocka_unit_test(test_frozen_idle),
         cmocka_unit_test(test_leases_outlive_an_outage),
