@@ -2,6 +2,7 @@
 use strict;
 use warnings;
 use JSON::PP ();
+use MIME::Base64 qw(decode_base64);
 use Test::More;
 use lib 't/lib';
 use Gateway;
@@ -84,12 +85,20 @@ subtest 'Redis' => sub {
     is $r->{code}, 1, 'not in order';
     like $r->{out}, qr/^$_/m, $_ for 'ksgate.io/ExtensionService//bad can\'t be read', 'there is an entry whose name holds a NUL byte, behind "x"',
         'the revision is \d+, but there is', "$key says that it has a lease, but has none";
+    $redis->command(HSET => '{ksgate}:objects', 'ksgate.io/ExtensionService//bytes', "{\xff\xfe}");
+    $redis->command(HSET => '{ksgate}:objects', 'ksgate.io/ExtensionService//nul', "{\0}");
+    like check($redis->url)->{out}, qr/^ksgate.io\/ExtensionService\/\/nul can't be read.*there is a NUL byte in it; apply a good one over it.*by hand$/m, 'a value with a NUL byte';
     my $saved = "$dir/redis.jsonl";
     $r = check($redis->url, '--repair', '--save', $saved);
     is $r->{code}, 1, 'what has to be done by hand stays';
     like $r->{out}, qr/^(\d) of (?!\1)\d repaired$/m, '... and is counted';
     is $redis->command(HGET => '{ksgate}:objects', 'ksgate.io/ExtensionService//bad'), undef, 'the rest is mended';
     like slurp($saved), qr/\{rubbish\}/, '... and kept';
+    my ($bytes) = slurp($saved) =~ /^\{"key":"ksgate.io\/ExtensionService\/\/bytes",.*"valueBase64":"([^"]+)"\}$/m;
+    is decode_base64($bytes // ''), "{\xff\xfe}", '... byte for byte';
+    is sprintf('%04o', 07777 & (stat $saved)[2]), '0600', '... and nobody else reads it';
+    is $redis->command(HGET => '{ksgate}:objects', 'ksgate.io/ExtensionService//nul'), "{\0}", 'what has a NUL byte stays';
+    $redis->command(HDEL => '{ksgate}:objects', 'ksgate.io/ExtensionService//nul');
     $redis->command(HDEL => '{ksgate}:objects', "x\0y");
     $r = check($redis->url);
     is $r->{code}, 0, 'in order again' or diag $r->{out} . $r->{err};

@@ -29,6 +29,24 @@ gw_base64url_add(struct gw_buf *out, const void *bytes, size_t n)
     }
 }
 
+void
+gw_base64_add(struct gw_buf *out, const void *bytes, size_t n)
+{
+    size_t begin = out->n;
+
+    gw_base64url_add(out, bytes, n);
+    for (size_t i = begin; i < out->n; i++) {
+        if (out->p[i] == '-') {
+            out->p[i] = '+';
+        } else if (out->p[i] == '_') {
+            out->p[i] = '/';
+        }
+    }
+    if (n % 3 > 0) {
+        gw_buf_add(out, "==", 3 - n % 3);
+    }
+}
+
 /* The value of a digit; 64: it is none. */
 static unsigned
 value_of(char c)

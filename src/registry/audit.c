@@ -110,6 +110,13 @@ unreadable(struct gw_audit *a, const struct gw_audit_entry *e, const char *why)
             e->key);
         return;
     }
+    if (strlen(e->text) != e->n_text) { /* nor can a repair say that it still is as it was */
+        gw_audit_add(a, GW_AUDIT_BY_HAND, e->key, 0,
+                     "%s can't be read, so no gateway uses it: there is a NUL byte in it; apply a "
+                     "good one over it, or delete it by hand",
+                     e->key);
+        return;
+    }
     gw_audit_add(a, GW_AUDIT_REMOVE, e->key, 0, "%s can't be read, so no gateway uses it: %s",
                  e->key, why);
     a->list[a->n - 1].entry = e;

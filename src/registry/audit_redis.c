@@ -32,6 +32,7 @@ struct talk {
     char cursor[32];
     const char *type; /* that the key should have */
     bool missing;
+    bool done; /* what the script was asked for */
 };
 
 static bool
@@ -344,18 +345,38 @@ take_any(struct talk *t, const redisReply *reply)
     return true;
 }
 
+/* {"ok", ...}, or why not: it was changed meanwhile, or is gone. */
+static bool
+take_result(struct talk *t, const redisReply *reply)
+{
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 1 ||
+        reply->element[0]->type != REDIS_REPLY_STRING) {
+        return false;
+    }
+    t->done = strcmp(reply->element[0]->str, "ok") == 0;
+    return true;
+}
+
 static bool
 call_script(struct talk *t, const char *const *argv)
 {
-    t->take = take_any;
+    t->take = take_result;
     t->answered = false;
     gw_script_call(t->redis, t->place->conf.redis.prefix, argv, on_reply, t);
     return wait_for_reply(t);
 }
 
+/* A gateway may have made the epoch meanwhile, or have counted on: what it wrote is right. */
 static bool
 mend_meta(struct talk *t, const struct gw_audit_finding *f)
 {
+    static const char epoch[] =
+        "if (redis.call('GET', KEYS[1]) or '') == '' then redis.call('SET', KEYS[1], ARGV[1]) end "
+        "return 1";
+    static const char revision[] =
+        "local r = redis.call('GET', KEYS[1]) "
+        "if not r or not string.match(r, '^%d+$') or tonumber(r) < tonumber(ARGV[1]) then "
+        "redis.call('SET', KEYS[1], ARGV[1]) end return 1";
     char *key = key_of(t, f->repair == GW_AUDIT_MAKE_EPOCH ? "epoch" : "revision");
     char value[37];
 
@@ -363,7 +384,8 @@ mend_meta(struct talk *t, const struct gw_audit_finding *f)
     if (f->repair == GW_AUDIT_SET_REVISION) {
         (void)snprintf(value, sizeof(value), "%llu", (unsigned long long)f->number);
     }
-    const char *argv[] = {"SET", key, value, NULL};
+    const char *argv[] = {
+        "EVAL", f->repair == GW_AUDIT_MAKE_EPOCH ? epoch : revision, "1", key, value, NULL};
     bool ok = ask(t, take_any, argv);
     free(key);
     return ok;
@@ -376,6 +398,7 @@ mend_one(struct talk *t, const struct gw_audit_finding *f)
     char *leases = key_of(t, "leases");
     bool ok = true;
 
+    t->done = true;
     (void)snprintf(number, sizeof(number), "%llu", (unsigned long long)f->number);
     const char *const remove[] = {"delete", f->key, "text", f->entry == NULL ? "" : f->entry->text,
                                   NULL};
@@ -411,7 +434,7 @@ mend(const struct gw_place_of_store *place, const struct gw_audit *a, size_t *re
 
     for (size_t i = 0; ok && i < a->n; i++) {
         ok = mend_one(&t, &a->list[i]);
-        *repaired += ok && a->list[i].repair != GW_AUDIT_BY_HAND ? 1 : 0;
+        *repaired += ok && t.done && a->list[i].repair != GW_AUDIT_BY_HAND ? 1 : 0;
     }
     close_talk(&t);
     return ok;

@@ -1,8 +1,13 @@
 /* cli_registry_check.c - ksgate registry check: is what the store holds in order? */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include <jansson.h>
+
+#include "base/base64.h"
 #include "base/mem.h"
 #include "registry/audit_store.h"
 #include "server/cli_registry.h"
@@ -67,6 +72,49 @@ looks_fini(struct looks *l)
     gw_audit_store_fini(&l->again);
 }
 
+/* "NAME":"..."; and, as JSON has no other bytes than UTF-8, "NAMEBase64" for what is none. */
+static void
+put_text(struct gw_buf *line, const char *name, struct gw_str text)
+{
+    json_t *utf8 = json_stringn(text.p, text.n);
+
+    gw_buf_printf(line, "\"%s\":", name);
+    gw_buf_json(line, text);
+    if (utf8 == NULL) {
+        gw_buf_printf(line, ",\"%sBase64\":\"", name);
+        gw_base64_add(line, text.p, text.n);
+        gw_buf_puts(line, "\"");
+    }
+    json_decref(utf8);
+}
+
+/* Secrets may be among it. */
+static FILE *
+open_saved(const char *file)
+{
+    int fd = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    FILE *f = fd < 0 ? NULL : fdopen(fd, "a");
+
+    if (f == NULL && fd >= 0) {
+        (void)close(fd);
+    }
+    return f;
+}
+
+/* On the disk, before the deletes are. */
+static bool
+close_saved(FILE *f)
+{
+    bool ok = fflush(f) == 0 && (fsync(fileno(f)) == 0 || errno == EINVAL); /* a pipe */
+    int why = errno;
+
+    if (fclose(f) != 0) {
+        return false;
+    }
+    errno = why;
+    return ok;
+}
+
 /* Nothing is removed that is not written down before, a line of JSON each. */
 static bool
 save(const struct gw_cli *c, const struct gw_audit *a, const char *file, size_t *saved)
@@ -81,17 +129,17 @@ save(const struct gw_cli *c, const struct gw_audit *a, const char *file, size_t 
         if (e == NULL) {
             continue;
         }
-        f = f == NULL ? fopen(file, "ae") : f;
-        gw_buf_puts(&line, "{\"key\":");
-        gw_buf_json(&line, (struct gw_str){e->key, e->n_key});
-        gw_buf_puts(&line, ",\"value\":");
-        gw_buf_json(&line, (struct gw_str){e->text, e->n_text});
+        f = f == NULL ? open_saved(file) : f;
+        gw_buf_puts(&line, "{");
+        put_text(&line, "key", (struct gw_str){e->key, e->n_key});
+        gw_buf_puts(&line, ",");
+        put_text(&line, "value", (struct gw_str){e->text, e->n_text});
         gw_buf_puts(&line, "}\n");
         ok = f != NULL && fwrite(line.p, 1, line.n, f) == line.n;
         *saved += ok ? 1 : 0;
         gw_buf_fini(&line);
     }
-    ok = (f == NULL || fclose(f) == 0) && ok;
+    ok = (f == NULL || close_saved(f)) && ok;
     if (!ok) {
         (void)gw_cli_fail(c, "nothing was repaired: %s: %s", file, strerror(errno));
     }

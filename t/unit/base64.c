@@ -40,6 +40,25 @@ test_written(void **state)
 }
 
 static void
+test_add_padded(void **state)
+{
+    static const char *const cases[][2] = {
+        {"", "<"},        {"f", "<Zg=="},        {"fo", "<Zm8="},
+        {"foo", "<Zm9v"}, {"foob", "<Zm9vYg=="}, {"\xfb\xff\xfe", "<+//+"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N(cases); i++) {
+        struct gw_buf out = {0};
+
+        gw_buf_puts(&out, "<");
+        gw_base64_add(&out, cases[i][0], strlen(cases[i][0]));
+        assert_string_equal(out.p, cases[i][1]);
+        gw_buf_fini(&out);
+    }
+}
+
+static void
 test_read(void **state)
 {
     static const struct {
@@ -90,6 +109,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_written),
+        cmocka_unit_test(test_add_padded),
         cmocka_unit_test(test_read),
         cmocka_unit_test(test_refused),
     };
