@@ -1,6 +1,8 @@
 # The clients of docs/howto/register/, each as a service would use it: C, Go, Python and shell.
 use strict;
 use warnings;
+use IO::Handle;
+use IO::Socket::INET;
 use Test::More;
 use lib 't/lib';
 use Gateway;
@@ -73,5 +75,30 @@ sub try {
     my $usage = Gateway::Process->new(name => "$name-usage", log => "$dir/$name.usage", crash_ok => 1, command => [@program]);
     is ended($usage), 2, 'it says how it is used';
 }
+
+# What answers may be no gateway, or one that dies amid its answer.
+subtest 'no HTTP' => sub {
+    my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 16) or die $!;
+    my $rubbish = Gateway::Process->new(name => 'rubbish', log => "$dir/rubbish.log", code => sub {
+        my @answers = ("rubbish\r\n\r\n", '', "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhalf",
+            "HTTP/1.1 503 Away\r\nContent-Length: 50\r\n\r\nhalf");
+        for (my $n = 0; my $c = $listener->accept; $n++) {
+            sysread $c, my $request, 65536;
+            syswrite $c, $answers[$n % @answers];
+            print "$n\n";
+            STDOUT->flush;
+        }
+    });
+    $rubbish->{expected_end} = 1;
+    my $token = spew("$dir/rubbish.token", "two\nlines\n");
+    my $client = Gateway::Process->new(name => 'python', log => "$dir/rubbish-client.log", env => {LEASE => 1},
+        command => [$client{Python}->(), 'http://127.0.0.1:' . $listener->sockport, 'x', 'pod-1', $up->url, $token]);
+    eventually { $client->log =~ /trying again until it works/ } 'the trouble with the token';
+    is $rubbish->log, '', 'a token that is no header is not sent';
+    spew($token, "one\n");
+    eventually { $rubbish->log =~ /^5$/m } 'all answers';
+    ok $client->running, 'the Python client goes on whatever is answered' or diag $client->log;
+    is $client->stop, 0, '... and ends when it is told to';
+};
 
 done_testing;

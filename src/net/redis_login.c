@@ -54,6 +54,10 @@ gw_redis_login_say(const struct gw_redis_login *l, struct gw_redis_link *link,
     char db[16];
 
     *steps = (struct gw_redis_steps){0};
+    if (l->password != NULL && strlen(l->password) >= sizeof(password)) {
+        (void)snprintf(text, size, "the password is longer than %d bytes", PASSWORD_BYTES - 1);
+        return false;
+    }
     if (l->password != NULL) {
         (void)snprintf(password, sizeof(password), "%s", l->password);
     }

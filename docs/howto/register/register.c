@@ -41,9 +41,10 @@ on_answer(char *bytes, size_t one, size_t n, void *arg)
     return n;
 }
 
-/* Adds "Authorization: Bearer TOKEN"; without a token the gateway says what is missing. */
+/* Adds "Authorization: Bearer TOKEN"; without a token the gateway says what is missing.  A part of
+ * one is not sent: r->said says so then. */
 static struct curl_slist *
-add_token(const struct registration *r, struct curl_slist *headers)
+add_token(struct registration *r, struct curl_slist *headers)
 {
     char line[8192] = "Authorization: Bearer ";
     size_t at = strlen(line);
@@ -51,6 +52,10 @@ add_token(const struct registration *r, struct curl_slist *headers)
 
     if (f == NULL || fgets(line + at, (int)(sizeof(line) - at), f) == NULL) {
         line[at] = '\0';
+    }
+    if (strlen(line) == sizeof(line) - 1 && line[sizeof(line) - 2] != '\n') {
+        (void)snprintf(r->said, sizeof(r->said), "%s: the token is longer than %d bytes",
+                       r->token_file, (int)(sizeof(line) - at - 3));
     }
     if (f != NULL) {
         (void)fclose(f);
@@ -80,12 +85,16 @@ keep_message(struct registration *r)
 static long
 call(struct registration *r, const char *method, const char *body)
 {
-    struct curl_slist *headers =
-        add_token(r, curl_slist_append(NULL, "Content-Type: application/json"));
     char why[CURL_ERROR_SIZE] = "";
     long status = 0;
 
     r->said[0] = '\0';
+    struct curl_slist *headers =
+        add_token(r, curl_slist_append(NULL, "Content-Type: application/json"));
+    if (r->said[0] != '\0') {
+        curl_slist_free_all(headers);
+        return 0;
+    }
     curl_easy_reset(r->curl);
     curl_easy_setopt(r->curl, CURLOPT_URL, r->target);
     curl_easy_setopt(r->curl, CURLOPT_CUSTOMREQUEST, method);

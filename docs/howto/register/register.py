@@ -8,6 +8,7 @@ In a service:
 
 By itself:  python3 register.py GATEWAY EXTENSION ID URL [TOKEN_FILE]
 """
+import http.client
 import json
 import logging
 import os
@@ -19,6 +20,9 @@ import urllib.error
 import urllib.request
 
 log = logging.getLogger("ksgate.register")
+
+# No answer, one that is no HTTP, or a request that can't be made (a token file with two lines, say).
+TROUBLE = (OSError, urllib.error.URLError, http.client.HTTPException, ValueError)
 
 
 class Refused(Exception):
@@ -65,21 +69,29 @@ class Registration:
         with urllib.request.urlopen(request, timeout=max(1, self.lease / 3)) as answer:
             return answer.read()
 
+    @staticmethod
+    def _message(error):
+        """Of an HTTPError: what the gateway says."""
+        try:
+            text = error.read().decode(errors="replace")
+        except TROUBLE:
+            return error.reason  # the answer was cut
+        try:
+            return json.loads(text)["message"]
+        except (ValueError, KeyError, TypeError):
+            return text
+
     def _put(self):
         """None, or why it did not work this time.  Raises Refused."""
         try:
             self._call("PUT", self.body)
         except urllib.error.HTTPError as error:
-            text = error.read().decode(errors="replace")
-            try:
-                text = json.loads(text)["message"]
-            except (ValueError, KeyError, TypeError):
-                pass
+            text = self._message(error)
             if error.code in (400, 409, 413, 422):
                 raise Refused(f"{error.code}: {text}") from None
             return f"{error.code}: {text}"
-        except (OSError, urllib.error.URLError) as error:
-            return str(getattr(error, "reason", error))
+        except TROUBLE as error:
+            return str(getattr(error, "reason", None) or error or type(error).__name__)
         return None
 
     def _keep(self):
@@ -107,7 +119,7 @@ class Registration:
     def _leave(self):
         try:
             self._call("DELETE")
-        except (OSError, urllib.error.URLError):
+        except TROUBLE:
             log.warning("the gateway could not be told: the lease runs out in %s s", self.lease)
 
 
