@@ -294,11 +294,14 @@ subtest 'files' => sub {
     };
     $write->('f', 1);
     $files->start;
-    put($files, 's');
+    my $rv = put($files, 's');
     my $w = watching($files, $es);
-    is $w->words(2), 'ADDED f, ADDED s', 'what files hold is watched, too';
+    is $w->words(1), 'ADDED f', 'what files hold is watched, too';
+    is $w->last->{object}{metadata}{resourceVersion}, $rv, 'with the revision from which to go on';
+    is $w->words(1), 'ADDED s', 'and the rest';
     $write->('f', 2);
     is $w->words(1), 'MODIFIED f', 'and how they change';
+    is $w->last->{object}{metadata}{resourceVersion}, $rv, 'with a revision, too';
     unlink "$dir/f.json";
     is $w->words(1), 'DELETED f', 'and go';
 };

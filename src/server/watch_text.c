@@ -18,9 +18,36 @@ add_bytes(const char *bytes, size_t n, void *out)
     return 0;
 }
 
-void
-gw_watch_text_event(struct gw_buf *out, const char *type, const struct gw_object *o)
+static void
+set_revision(json_t *object, uint64_t revision)
 {
+    char number[24];
+
+    (void)snprintf(number, sizeof(number), "%llu", (unsigned long long)revision);
+    (void)json_object_set_new(json_object_get(object, "metadata"), "resourceVersion",
+                              json_string(number));
+}
+
+static void
+add_json(struct gw_buf *out, const char *type, const json_t *object)
+{
+    begin(out, type);
+    (void)json_dump_callback(object, add_bytes, out, JSON_COMPACT);
+    gw_buf_puts(out, "}\n");
+}
+
+void
+gw_watch_text_event(struct gw_buf *out, const char *type, const struct gw_object *o,
+                    uint64_t revision)
+{
+    if (o->revision == 0) {
+        json_t *json = gw_endpoint_status_object(o);
+
+        set_revision(json, revision);
+        add_json(out, type, json);
+        json_decref(json);
+        return;
+    }
     begin(out, type);
     gw_endpoint_status_write(o, out);
     gw_buf_puts(out, "}\n");
@@ -30,14 +57,9 @@ void
 gw_watch_text_deleted(struct gw_buf *out, const struct gw_object *before, uint64_t revision)
 {
     json_t *json = gw_object_json(before);
-    char number[24];
 
-    (void)snprintf(number, sizeof(number), "%llu", (unsigned long long)revision);
-    (void)json_object_set_new(json_object_get(json, "metadata"), "resourceVersion",
-                              json_string(number));
-    begin(out, "DELETED");
-    (void)json_dump_callback(json, add_bytes, out, JSON_COMPACT);
-    gw_buf_puts(out, "}\n");
+    set_revision(json, revision);
+    add_json(out, "DELETED", json);
     json_decref(json);
 }
 

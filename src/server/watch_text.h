@@ -9,8 +9,10 @@
 
 /* Each appends a line. */
 
-/* {"type":"ADDED","object":{...}} */
-void gw_watch_text_event(struct gw_buf *out, const char *type, const struct gw_object *o);
+/* {"type":"ADDED","object":{...}}.  revision: from where to go on; the object of a file, which has
+ * none of its own, has that. */
+void gw_watch_text_event(struct gw_buf *out, const char *type, const struct gw_object *o,
+                         uint64_t revision);
 
 /* The object as it was last, at the revision at which it was gone, or no longer selected. */
 void gw_watch_text_deleted(struct gw_buf *out, const struct gw_object *before, uint64_t revision);

@@ -214,7 +214,8 @@ tell_item(struct gw_watcher *w, struct gw_viewer *v, const struct gw_news_item *
     bool was = is_told(w, v, i->before);
     bool is = is_told(w, v, i->object);
     if (is) {
-        gw_watch_text_event(out, was ? "MODIFIED" : "ADDED", i->object);
+        gw_watch_text_event(out, was ? "MODIFIED" : "ADDED", i->object,
+                            i->revision != 0 ? i->revision : w->first->news->revision);
     } else if (was) {
         gw_watch_text_deleted(out, i->before, i->revision);
     }
