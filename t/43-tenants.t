@@ -298,4 +298,40 @@ is $up{evil}->seen, 0, 'nobody was led astray';
     is_deeply $other, $nobody, '... to have a name is not enough';
 }
 
+# Two gateways, and two who write the same name at the same time: what is of kiwi by now stays as it is, although
+# it was free, or ted's own, a moment ago.
+{
+    my $redis = redis();
+    my ($a, $b) = map { gateway(redis => $redis) } 1, 2;
+    my @all = map { $gw->admin(GET => $_)->{json}{items}->@* } "$api/extensionservices", map { "/-/apis/iam.kubesphere.io/v1beta1/$_" } qw(globalroles globalrolebindings);
+    delete $_->{metadata}{resourceVersion} for @all;
+    $a->apply([@all, object($ks, 'Subscription', 'ws2.plum', spec => {workspace => 'ws2', extension => 'plum'}), object('v1', 'Namespace', 'proj2', metadata => {labels => {'kubesphere.io/workspace' => 'ws2'}}),
+        role(WorkspaceRole => 'admin2', \@everything, 'ws2'), binding(WorkspaceRole => 'ted', 'admin2', 'ted', 'ws2')]);
+    my $path = "$ext/jsbundles/contested";
+    my $body = sub { my ($of, $n) = @_; return $json->encode({metadata => {labels => {'kubesphere.io/extension-ref' => $of, n => "$n"}}, spec => {}}) };
+    my $put = sub { my ($at, $user, $of, $n) = @_; return $at->request(PUT => $path, $at->as($user), 'Content-Type' => 'application/json', body => $body->($of, $n))->{status} };
+    eventually { $put->($b, ted => 'plum', 0) =~ /\A20/ } 'ted may write there';
+    my $child = fork // die "fork: $!";
+    if ($child == 0) {
+        for (my $n = 1;; $n++) {
+            $put->($b, ted => 'plum', $n);
+        }
+    }
+    my ($overwritten, $free) = (0, 0);
+    for my $n (1 .. 100) {
+        $put->($a, root => 'kiwi', $n) =~ /\A20/ or die 'root may write';
+        for (1 .. 5) {
+            my $now = $a->admin(GET => $path)->{json}{metadata}{labels}{'kubesphere.io/extension-ref'};
+            $overwritten++ if $now ne 'kiwi';
+        }
+        $a->admin(DELETE => $path);
+        for (1 .. 5) {
+            $free++ if $a->admin(GET => $path)->{status} == 200;
+        }
+    }
+    kill KILL => $child;
+    waitpid $child, 0;
+    is $overwritten, 0, 'what is of another is never written over';
+    cmp_ok $free, '>', 0, '... while what is free is taken';
+}
 done_testing;

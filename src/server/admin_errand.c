@@ -2,7 +2,16 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
+
+#define PAUSE_MS 50 /* the longest after the second try; one more for each further one */
+
+/* The pause before the next try, on the worker. */
+struct pause {
+    struct gw_timer timer; /* first */
+    struct gw_errand *errand;
+};
 
 struct gw_errand *
 gw_errand_new(struct gw_admin_call *call, void (*there)(struct gw_errand *e),
@@ -86,6 +95,42 @@ gw_errand_send(struct gw_errand *e)
     e->call->req->pending = (struct gw_pending){.cancel = client_left, .arg = e};
     e->mail.run = on_control;
     gw_control_send(&e->mail);
+    return GW_WAIT;
+}
+
+static void
+pause_over(struct gw_timer *timer)
+{
+    struct pause *p = (struct pause *)timer;
+
+    (void)gw_errand_send(p->errand);
+}
+
+static void
+pause_cancel(void *arg)
+{
+    struct pause *p = arg;
+
+    gw_wheel_cancel(&p->timer);
+    gw_errand_free(p->errand);
+}
+
+enum gw_verdict
+gw_errand_send_again(struct gw_errand *e)
+{
+    struct gw_req *req = e->call->req;
+    struct pause *p;
+
+    if (e->tries <= 1) {
+        return gw_errand_send(e);
+    }
+    p = gw_arena_alloc(req->arena, sizeof(*p));
+    p->timer.fire = pause_over;
+    p->errand = e;
+    req->pending = (struct gw_pending){.cancel = pause_cancel, .arg = p};
+    gw_wheel_set(gw_world_wheel(req->world), &p->timer,
+                 gw_world_now_ms(req->world) +
+                     gw_clock_mono_us() % (PAUSE_MS * (uint64_t)e->tries));
     return GW_WAIT;
 }
 

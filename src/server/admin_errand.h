@@ -30,11 +30,13 @@ struct gw_errand {
     struct gw_object *next_object; /* a reference */
     void (*next_there)(struct gw_errand *e);
     enum gw_verdict (*next_back)(struct gw_errand *e, struct gw_admin_call *call);
+    uint64_t wanted_revision;
+    enum gw_store_when wanted_when;
     enum gw_store_when when;
     uint64_t revision;
     bool dry_run, when_live;
-    unsigned from; /* admin_watch.c's */
-    unsigned tries;
+    unsigned from;  /* admin_watch.c's */
+    unsigned tries; /* so far, to write what somebody else may write, too */
     /* out */
     enum gw_store_result result;
     bool created, unsure;
@@ -56,6 +58,13 @@ void gw_errand_free(struct gw_errand *e);
 
 /* Worker: sends it to the control thread; returns GW_WAIT. */
 enum gw_verdict gw_errand_send(struct gw_errand *e);
+
+#define GW_ERRAND_TRIES 10
+
+/* The same, for another try, after a pause (none after the first one): the memory of the registry
+ * may be behind its store, and what was changed there needs a moment to get here.  No two who
+ * collided wait equally long. */
+enum gw_verdict gw_errand_send_again(struct gw_errand *e);
 
 /* Control thread: sends it home. */
 void gw_errand_return(struct gw_errand *e);

@@ -4,18 +4,8 @@
  * Control reads, the worker merges and checks, control writes with compare-and-set.  A patch
  * that names no resourceVersion is tried again when somebody else was faster.
  */
-#include "base/clock.h"
 #include "server/admin_sight.h"
 #include "server/admin_write.h"
-
-#define TRIES    10
-#define PAUSE_MS 50 /* the longest after the second try; one more for each further one */
-
-/* The pause before the next try, on the worker. */
-struct pause {
-    struct gw_timer timer; /* first */
-    struct gw_errand *errand;
-};
 
 static enum gw_verdict merge_and_write(struct gw_errand *e, struct gw_admin_call *call);
 
@@ -59,40 +49,7 @@ fetch_again(struct gw_errand *e)
 {
     e->there = fetch;
     e->back = merge_and_write;
-    return gw_errand_send(e);
-}
-
-static void
-pause_over(struct gw_timer *timer)
-{
-    struct pause *p = (struct pause *)timer;
-
-    (void)fetch_again(p->errand);
-}
-
-static void
-pause_cancel(void *arg)
-{
-    struct pause *p = arg;
-
-    gw_wheel_cancel(&p->timer);
-    gw_errand_free(p->errand);
-}
-
-/* The memory of the registry may be behind its store: what was changed there needs a moment to
- * get here.  No two who collided shall wait equally long. */
-static enum gw_verdict
-pause_first(struct gw_errand *e, struct gw_admin_call *call)
-{
-    struct gw_world *world = call->req->world;
-    struct pause *p = gw_arena_alloc(call->req->arena, sizeof(*p));
-
-    p->timer.fire = pause_over;
-    p->errand = e;
-    call->req->pending = (struct gw_pending){.cancel = pause_cancel, .arg = p};
-    gw_wheel_set(gw_world_wheel(world), &p->timer,
-                 gw_world_now_ms(world) + gw_clock_mono_us() % (PAUSE_MS * (uint64_t)e->tries));
-    return GW_WAIT;
+    return gw_errand_send_again(e);
 }
 
 static bool
@@ -106,8 +63,8 @@ names_revision(const struct gw_errand *e)
 static enum gw_verdict
 answer(struct gw_errand *e, struct gw_admin_call *call)
 {
-    if (e->result == GW_STORE_CONFLICT && !names_revision(e) && e->tries < TRIES) {
-        return e->tries == 1 ? fetch_again(e) : pause_first(e, call);
+    if (e->result == GW_STORE_CONFLICT && !names_revision(e) && e->tries < GW_ERRAND_TRIES) {
+        return fetch_again(e);
     }
     return gw_admin_answer_put(e, call);
 }

@@ -30,7 +30,8 @@ enum gw_verdict gw_admin_may_write(struct gw_admin_call *call, const struct gw_o
 /* May the caller change or delete what stands there now?  Else, to them, nothing does. */
 bool gw_admin_may_touch(struct gw_admin_call *call, const struct gw_object *now);
 
-/* Sends the errand, a write or a removal, once gw_admin_may_touch() what stands under e->key. */
+/* Sends the errand, a write or a removal, once gw_admin_may_touch() what stands under e->key; it
+ * is done to that alone, and looked at anew when somebody else was faster. */
 enum gw_verdict gw_admin_send_seen(struct gw_errand *e);
 
 /* Takes the lines out of metrics that are about extensions which the caller may not know of. */
