@@ -17,6 +17,7 @@
 #include "modules/jwt_credential.h"
 #include "modules/jwt_revoked.h"
 #include "modules/jwt_status.h"
+#include "modules/jwt_token.h"
 #include "modules/jwt_users.h"
 #include "modules/jwt_wait.h"
 #include "modules/login_use.h"
@@ -225,7 +226,8 @@ verify(struct gw_req *req, const struct gw_jwt_settings *s, struct worker *w, st
 
 enum gw_err
 gw_jwt_try(struct gw_req *req, const struct gw_jwt_settings *s, struct gw_str token,
-           enum gw_verdict (*step)(struct gw_req *req, const void *conf), const void *conf)
+           enum gw_verdict (*step)(struct gw_req *req, const void *conf), const void *conf,
+           struct gw_str *user)
 {
     struct worker *w = worker_of(req, s);
     uint64_t now_ms = gw_clock_wall_ms();
@@ -237,6 +239,7 @@ gw_jwt_try(struct gw_req *req, const struct gw_jwt_settings *s, struct gw_str to
                           : before->err;
 
     if (err == GW_ERR_OK) {
+        *user = gw_arena_str(req->arena, claims.subject.name);
         return s->users == GW_JWT_USERS_REGISTERED &&
                        !gw_jwt_users_have(req->world, claims.subject.name)
                    ? GW_ERR_TOKEN_USER
@@ -246,6 +249,64 @@ gw_jwt_try(struct gw_req *req, const struct gw_jwt_settings *s, struct gw_str to
     err = look_for_key(req, s, &found, now_ms, step, conf);
     if (req->pending.cancel == NULL) {
         gw_log_debug("token refused, request %.*s: %s", GW_STR_ARG(req->request_id), why);
+    }
+    return err;
+}
+
+bool
+gw_jwt_session_is_revoked(const struct gw_world *world, struct gw_str user, uint64_t begun_ms)
+{
+    const struct worker *w = gw_world_index(world, &view);
+
+    return gw_jwt_revoked_has_user(w->revoked, user, begun_ms, gw_clock_wall_ms());
+}
+
+bool
+gw_jwt_token_is_revoked(const struct gw_req *req, struct gw_str token)
+{
+    const struct worker *w = gw_world_index(req->world, &view);
+    struct gw_str issuer = GW_STR_NONE;
+    struct gw_str id = GW_STR_NONE;
+    struct gw_jwt_token parts;
+    const char *why;
+
+    if (gw_jwt_revoked_count(w->revoked) == 0) {
+        return false;
+    }
+    if (gw_jwt_token_split(&parts, req->arena, token, &why) == GW_ERR_OK) {
+        (void)(gw_jwt_text(parts.claims, "iss", &issuer) && gw_jwt_text(parts.claims, "jti", &id));
+    }
+    return gw_jwt_revoked_has_token(w->revoked, token, issuer, id, gw_clock_wall_ms());
+}
+
+/* The session's own check was by whom its first token named. */
+static bool
+is_of_revoked(const struct gw_req *req, const struct gw_login_session *n)
+{
+    return !gw_str_eq(req->subject.name, n->user) &&
+           gw_jwt_session_is_revoked(req->world, req->subject.name, n->begun_ms);
+}
+
+static bool
+is_by_session(const struct gw_req *req)
+{
+    const struct gw_login_use *u = req->slot[GW_SLOT_login];
+
+    return u != NULL && u->good && req->decision.credential != NULL &&
+           strcmp(req->decision.credential, "session") == 0;
+}
+
+/* What is revoked is over for the session, too: no refresh makes it good again. */
+static enum gw_err
+check_session(struct gw_req *req, enum gw_err err)
+{
+    struct gw_login_use *u = req->slot[GW_SLOT_login];
+
+    if (err == GW_ERR_OK && is_of_revoked(req, &u->session)) {
+        err = GW_ERR_TOKEN_REVOKED;
+    }
+    if (err == GW_ERR_TOKEN_REVOKED) {
+        gw_login_use_end(u);
     }
     return err;
 }
@@ -321,6 +382,9 @@ on_confirmed(struct gw_req *req, enum gw_err err)
         is_revoked(w, p, gw_clock_wall_ms())) {
         err = GW_ERR_TOKEN_REVOKED;
     }
+    if (err == GW_ERR_TOKEN_REVOKED && is_by_session(req)) {
+        gw_login_use_end(req->slot[GW_SLOT_login]);
+    }
     if (err != GW_ERR_OK) {
         turn_away(req, err);
         gw_jwt_credential_withdraw(req);
@@ -374,6 +438,9 @@ judge(struct gw_req *req, const struct gw_jwt_settings *s)
         if (req->pending.cancel != NULL) {
             return GW_WAIT; /* for a key; then all of this once more */
         }
+        if (c.in_session) {
+            err = check_session(req, err);
+        }
     }
     if (c.in_cookies || c.in_protocols || c.in_query || c.in_session) {
         gw_jwt_credential_settle(req, &s->places, &c, err == GW_ERR_OK && c.scheme.p != NULL);
@@ -401,6 +468,16 @@ authenticate(struct gw_req *req, const void *conf)
     return judge(req, conf);
 }
 
+/* Its token may have come after the time that counts. */
+static bool
+is_of_ended_session(const struct gw_req *req)
+{
+    const struct gw_login_use *u = req->slot[GW_SLOT_login];
+
+    return is_by_session(req) &&
+           gw_jwt_session_is_revoked(req->world, u->session.user, u->session.begun_ms);
+}
+
 /* Of a request that was let in before the last change of what is revoked, or who is registered. */
 static enum gw_err
 review(const struct gw_req *req)
@@ -408,7 +485,8 @@ review(const struct gw_req *req)
     const struct worker *w = gw_world_index(req->world, &view);
     struct gw_jwt_pass *p = req->slot[GW_SLOT_jwt];
 
-    if (p != NULL && gw_jwt_revoked_has_new(w->revoked, p, gw_clock_wall_ms())) {
+    if (p != NULL &&
+        (gw_jwt_revoked_has_new(w->revoked, p, gw_clock_wall_ms()) || is_of_ended_session(req))) {
         return GW_ERR_TOKEN_REVOKED;
     }
     return p != NULL && w->registered && !gw_jwt_users_have(req->world, gw_jwt_pass_name(p))

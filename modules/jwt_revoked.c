@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "modules/jwt_cache.h"
+#include "modules/jwt_hash.h"
 #include "modules/jwt_revocation.h"
 
 /* So many changes are kept beside the run, and copied with each further one (96 KiB, for all
@@ -241,6 +242,50 @@ gw_jwt_revoked_has_new(const struct gw_jwt_revoked *set, const struct gw_jwt_pas
                        uint64_t now_ms)
 {
     return set != NULL && has(set, p, now_ms, !set->all_news);
+}
+
+static bool
+is_of_kind(const struct gw_jwt_revoked *set, enum gw_revoked_what what)
+{
+    return set != NULL && (set->kinds & 1U << what) != 0;
+}
+
+bool
+gw_jwt_revoked_has_user(const struct gw_jwt_revoked *set, struct gw_str user, uint64_t begun_ms,
+                        uint64_t now_ms)
+{
+    if (!is_of_kind(set, GW_REVOKED_USER) || user.n == 0) {
+        return false;
+    }
+    const struct question q = {.key = gw_revoked_key_of(GW_REVOKED_USER, user, GW_STR_NONE),
+                               .issued_ms = begun_ms,
+                               .now_ms = now_ms};
+    return has_key(set, &q, false);
+}
+
+bool
+gw_jwt_revoked_has_token(const struct gw_jwt_revoked *set, struct gw_str token,
+                         struct gw_str issuer, struct gw_str id, uint64_t now_ms)
+{
+    struct gw_revoked_key keys[2];
+    struct question q = {.now_ms = now_ms};
+    bool found = false;
+
+    if (is_of_kind(set, GW_REVOKED_TOKEN)) {
+        unsigned char digests[2][GW_JWT_HASH];
+
+        gw_jwt_hash_token(token, digests);
+        gw_revoked_keys_of_digests((const unsigned char(*)[GW_JWT_HASH])digests, keys);
+        for (unsigned i = 0; i < 2 && !found; i++) {
+            q.key = keys[i];
+            found = has_key(set, &q, false);
+        }
+    }
+    if (!found && id.n > 0 && is_of_kind(set, GW_REVOKED_ID)) {
+        q.key = gw_revoked_key_of(GW_REVOKED_ID, issuer, id);
+        found = has_key(set, &q, false);
+    }
+    return found;
 }
 
 /* -- for those who count ------------------------------------------------------------------------

@@ -33,6 +33,14 @@ bool gw_jwt_revoked_has_new(const struct gw_jwt_revoked *set, const struct gw_jw
                             uint64_t now_ms);
 bool gw_jwt_revoked_is_news(const struct gw_jwt_revoked *set); /* has anything? */
 
+/* A session that was begun then: is all of that user's of before a later time in the set? */
+bool gw_jwt_revoked_has_user(const struct gw_jwt_revoked *set, struct gw_str user,
+                             uint64_t begun_ms, uint64_t now_ms);
+
+/* A token that nobody has judged yet, by itself and its id (or none) of that issuer. */
+bool gw_jwt_revoked_has_token(const struct gw_jwt_revoked *set, struct gw_str token,
+                              struct gw_str issuer, struct gw_str id, uint64_t now_ms);
+
 /* For metrics: how many, and the memory of the set. */
 size_t gw_jwt_revoked_count(const struct gw_jwt_revoked *set);
 size_t gw_jwt_revoked_bytes(const struct gw_jwt_revoked *set);

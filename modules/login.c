@@ -164,7 +164,7 @@ send_to_login(struct gw_req *req, const struct gw_login_settings *s)
         gw_login_refusal_page(req,
                               req->slot[GW_SLOT_login] == NULL
                                   ? "You have just logged in, but the browser has not kept the "
-                                    "session's cookie."
+                                    "session's cookie, or the session was ended at once."
                                   : "You have just logged in, and what the identity provider says "
                                     "of you is not enough here.",
                               back);

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <openssl/crypto.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "modules/jwt_token.h"
 
@@ -20,6 +21,7 @@ gw_login_answer_new(enum gw_login_outcome outcome, const char *trouble)
     atomic_init(&a->refs, 1);
     a->outcome = outcome;
     a->trouble = trouble;
+    a->got_ms = gw_clock_wall_ms();
     return a;
 }
 

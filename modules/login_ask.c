@@ -10,6 +10,7 @@
 #include "modules/jwt_fetch.h"
 #include "modules/login_flights.h"
 
+#define CHAIN_MAX   8       /* refreshes one after the other that a logout follows */
 #define DOCUMENT_MS 3600000 /* for so long, what the document says stands */
 
 /* The thread's. */
@@ -173,30 +174,68 @@ tell_endpoints(struct gw_login_question *q)
 
 /* ---- tokens ------------------------------------------------------------------------------- */
 
+static void revoke(struct gw_login_question *q, CURLM *multi);
+
+static void
+wait_for(struct gw_login_question *q, struct gw_login_flight *flight)
+{
+    q->after = flight->first->after;
+    flight->first->after = q;
+}
+
+/* Of the token that is to be replaced. */
+static uint64_t
+left_of(const struct gw_login_question *q)
+{
+    uint64_t now_ms = gw_clock_wall_ms();
+
+    return q->expires_ms > now_ms ? q->expires_ms - now_ms : 0;
+}
+
 /* All who have asked for the same hear the same. */
 static void
-over(struct gw_login_question *q, struct gw_login_answer *a)
+over(struct gw_login_question *q, struct gw_login_answer *a, CURLM *multi)
 {
     if (q->kind != GW_LOGIN_ASK_REFRESH) {
         tell_only(q, a);
         return;
     }
     struct gw_login_question *others = q->after;
-
     struct gw_login_flight *flight = gw_login_flights_get(flights, q->key, q->got_ms, 0);
-    bool stands = a->outcome == GW_LOGIN_GOOD || a->outcome == GW_LOGIN_DENIED;
-
     gw_login_flight_land(flight, a,
-                         gw_clock_mono_ms() +
-                             (uint64_t)(stands ? q->provider->remember_ms : q->provider->retry_ms));
+                         gw_login_flight_until(q->provider, a, left_of(q), gw_clock_mono_ms()));
     tell_only(q, gw_login_answer_ref(a));
     while (others != NULL) {
         struct gw_login_question *after = others->after;
 
-        tell_only(others, gw_login_answer_ref(a));
+        others->after = NULL;
+        if (others->kind == GW_LOGIN_ASK_REVOKE) {
+            revoke(others, multi);
+        } else {
+            tell_only(others, gw_login_answer_ref(a));
+        }
         others = after;
     }
     gw_login_answer_unref(a);
+}
+
+static void send_form(struct gw_login_question *q, CURLM *multi);
+
+/* RFC 7009, 2.2: 503 asks for another try; so does a connection that was just being closed. */
+static void
+on_revoked(struct gw_login_question *q, const char *why, long status, CURLM *multi)
+{
+    if (why == NULL && status != 200) {
+        why = "it has not taken back a refresh token (revocation_endpoint)";
+    }
+    if (why != NULL && !q->again) {
+        q->again = true;
+        gw_jwt_get_free(q->get);
+        q->get = NULL;
+        send_form(q, multi);
+        return;
+    }
+    over(q, gw_login_answer_new(why == NULL ? GW_LOGIN_GOOD : GW_LOGIN_AWAY, why), multi);
 }
 
 static void
@@ -206,11 +245,14 @@ on_tokens(void *thread, void *owner, CURLcode code)
     long status = 0;
     const char *why = gw_jwt_get_answered(q->get, code, &status);
 
-    (void)thread;
-    over(q, why != NULL ? gw_login_answer_new(GW_LOGIN_AWAY, why)
-            : q->kind == GW_LOGIN_ASK_REVOKE
-                ? gw_login_answer_new(GW_LOGIN_GOOD, NULL)
-                : gw_login_answer_read(status, gw_jwt_get_body(q->get), gw_clock_wall_ms()));
+    if (q->kind == GW_LOGIN_ASK_REVOKE) {
+        on_revoked(q, why, status, gw_jwt_fetch_multi(thread));
+        return;
+    }
+    over(q,
+         why != NULL ? gw_login_answer_new(GW_LOGIN_AWAY, why)
+                     : gw_login_answer_read(status, gw_jwt_get_body(q->get), gw_clock_wall_ms()),
+         gw_jwt_fetch_multi(thread));
 }
 
 /* There are secrets in it. */
@@ -232,7 +274,12 @@ send_form(struct gw_login_question *q, CURLM *multi)
     struct gw_buf form = {0};
     struct gw_buf header = {0};
 
-    gw_buf_puts(&form, q->form);
+    if (q->kind == GW_LOGIN_ASK_REVOKE) {
+        gw_login_form_add(&form, "token", gw_str_of(q->form));
+        gw_login_form_add(&form, "token_type_hint", GW_STR("refresh_token"));
+    } else {
+        gw_buf_puts(&form, q->form);
+    }
     gw_login_provider_identify(p, &form, &header);
     if (url != NULL) {
         const struct gw_jwt_ask ask = {
@@ -250,9 +297,35 @@ send_form(struct gw_login_question *q, CURLM *multi)
     forget(&form);
     forget(&header);
     if (q->get == NULL) {
-        over(q, gw_login_answer_new(GW_LOGIN_AWAY, "it has no such endpoint, or its address is "
-                                                   "not usable"));
+        over(q,
+             gw_login_answer_new(GW_LOGIN_AWAY, "it has no such endpoint, or its address is "
+                                                "not usable"),
+             multi);
     }
+}
+
+/* Whoever logs out may have come with the cookie of before a refresh. */
+static void
+revoke(struct gw_login_question *q, CURLM *multi)
+{
+    for (unsigned i = 0; i < CHAIN_MAX; i++) {
+        gw_login_flight_key(q->provider->tag, gw_str_of(q->form), q->key);
+        struct gw_login_flight *flight =
+            gw_login_flights_get(flights, q->key, q->got_ms, gw_clock_mono_ms());
+
+        if (flight != NULL && flight->answer == NULL) {
+            wait_for(q, flight); /* and then what came of it */
+            return;
+        }
+        if (flight == NULL || flight->answer->refresh.text == NULL) {
+            break;
+        }
+        OPENSSL_cleanse(q->form, strlen(q->form));
+        free(q->form);
+        q->form = gw_mem_strdup(flight->answer->refresh.text);
+        q->got_ms = flight->answer->got_ms;
+    }
+    send_form(q, multi);
 }
 
 /* Once, whoever asks: the first asks for all. */
@@ -269,10 +342,7 @@ refresh(struct gw_login_question *q, CURLM *multi)
     } else if (flight->answer != NULL) {
         tell_only(q, gw_login_answer_ref(flight->answer));
     } else {
-        struct gw_login_question *first = flight->first;
-
-        q->after = first->after;
-        first->after = q;
+        wait_for(q, flight);
     }
 }
 
@@ -283,6 +353,8 @@ go_on(struct gw_login_question *q, CURLM *multi)
         tell_endpoints(q);
     } else if (q->kind == GW_LOGIN_ASK_REFRESH) {
         refresh(q, multi);
+    } else if (q->kind == GW_LOGIN_ASK_REVOKE) {
+        revoke(q, multi);
     } else {
         send_form(q, multi);
     }

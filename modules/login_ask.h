@@ -6,8 +6,9 @@
  * worker
  *
  * Where its endpoints are is asked once an hour, at the first question that has to know it.  A
- * refresh token is used once, whoever asks: what came of it is remembered (login.refresh_remember)
- * for those who come late.
+ * refresh token is used once, whoever asks: what came of it is remembered (login.refresh_remember,
+ * and as long as the token is good that it was to replace) for those who come late.  What is given
+ * back at a logout is the newest that came of it.
  */
 #ifndef GW_MODULES_LOGIN_ASK_H
 #define GW_MODULES_LOGIN_ASK_H
@@ -38,14 +39,17 @@ struct gw_login_question {
     struct gw_world *world;             /* whose worker asks */
     gw_login_told_fn *told;             /* NULL: nobody wants to know */
     void *owner; /* the worker's own, looked at by nobody else; it may be changed meanwhile */
-    char *form;  /* owned; the grant, without who asks; or NULL */
+    char *form;  /* owned; the grant, without who asks; to be given back: the refresh token; or NULL
+                  */
     unsigned char key[GW_LOGIN_FLIGHT_KEY]; /* of a refresh token */
-    uint64_t got_ms; /* wall; when it was got: what came of it before does not count */
+    uint64_t got_ms;     /* wall; when it was got: what came of it before does not count */
+    uint64_t expires_ms; /* wall; until then somebody may come with that refresh token again */
     /* the thread's */
     struct gw_jwt_get *get;
     struct gw_login_answer *answer;
     struct gw_login_question *next, **prev; /* of all that are under way */
     struct gw_login_question *after;        /* of those who wait for the same */
+    bool again;                             /* it was asked once in vain */
 };
 
 /* A worker.  There is an answer to each, be it that there is none. */

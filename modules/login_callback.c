@@ -11,6 +11,7 @@
 #include "modules/login_flow.h"
 #include "modules/login_id.h"
 #include "modules/login_page.h"
+#include "modules/login_random.h"
 #include "modules/login_state.h"
 #include "modules/login_use.h"
 #include "modules/login_wait.h"
@@ -22,6 +23,7 @@ struct back {
     const struct gw_login_settings *s;
     struct gw_login_begun begun;
     struct gw_login_session session;
+    struct gw_str *user; /* whom the token names */
 };
 
 static enum gw_verdict
@@ -47,6 +49,7 @@ let_in(struct gw_req *req, const struct back *b)
     struct gw_str name = gw_login_cookie_name(req, b->s);
     struct gw_login_session session = b->session;
 
+    session.user = *b->user;
     if (!gw_login_give(req, b->s, name, &session)) {
         return refuse(req, b, GW_ERR_SESSION_TOO_LARGE, "", "the session is too large");
     }
@@ -60,10 +63,13 @@ static enum gw_verdict
 judge(struct gw_req *req, const void *arg)
 {
     const struct back *b = arg;
-    enum gw_err err = gw_jwt_try(req, b->s->jwt, b->session.token, judge, b);
+    enum gw_err err = gw_jwt_try(req, b->s->jwt, b->session.token, judge, b, b->user);
 
     if (req->pending.cancel != NULL) {
         return GW_WAIT;
+    }
+    if (err == GW_ERR_OK && gw_jwt_session_is_revoked(req->world, *b->user, b->session.begun_ms)) {
+        err = GW_ERR_TOKEN_REVOKED; /* of a time that is still to come */
     }
     if (err == GW_ERR_OK) {
         return let_in(req, b);
@@ -118,6 +124,10 @@ on_tokens(struct gw_req *req, const struct gw_login_answer *a, void *arg)
     }
     b->session.token = gw_arena_str(req->arena, gw_str_of(token->text));
     b->session.refresh = gw_arena_str(req->arena, gw_str_of(a->refresh.text));
+    if (!gw_login_random_id(&b->session.id)) {
+        return refuse(req, b, GW_ERR_INTERNAL, "there are no random numbers", "no random numbers");
+    }
+    b->user = gw_arena_alloc(req->arena, sizeof(*b->user));
     b->session.begun_ms = a->got_ms;
     b->session.got_ms = a->got_ms;
     b->session.expires_ms = token->expires_ms;

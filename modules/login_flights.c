@@ -2,12 +2,15 @@
 
 #include <stdlib.h>
 
+#include <openssl/sha.h>
+
 #include "base/map.h"
 #include "base/mem.h"
 
 struct gw_login_flights {
     struct gw_map *map; /* by key, which is part of the flight */
     struct gw_login_flight *oldest, **end;
+    size_t n; /* of them: more than the map has, where a key came again */
 };
 
 struct gw_login_flights *
@@ -43,6 +46,34 @@ gw_login_flights_free(struct gw_login_flights *f)
     free(f);
 }
 
+void
+gw_login_flight_key(const unsigned char tag[GW_LOGIN_TAG], struct gw_str refresh,
+                    unsigned char key[GW_LOGIN_FLIGHT_KEY])
+{
+    struct gw_buf all = {0};
+
+    gw_buf_add(&all, tag, GW_LOGIN_TAG);
+    gw_buf_str(&all, refresh);
+    SHA256((const unsigned char *)all.p, all.n, key);
+    gw_buf_fini(&all);
+}
+
+uint64_t
+gw_login_flight_until(const struct gw_login_provider *p, const struct gw_login_answer *a,
+                      uint64_t left_ms, uint64_t now_ms)
+{
+    switch (a->outcome) {
+    case GW_LOGIN_GOOD:
+        return now_ms + (uint64_t)p->remember_ms + left_ms;
+    case GW_LOGIN_DENIED:
+        return now_ms + (uint64_t)p->remember_ms;
+    case GW_LOGIN_AWAY:
+    case GW_LOGIN_ODD:
+        break;
+    }
+    return now_ms + (uint64_t)p->retry_ms;
+}
+
 static struct gw_str
 key_of(const unsigned char key[GW_LOGIN_FLIGHT_KEY])
 {
@@ -66,7 +97,7 @@ static void
 forget_some(struct gw_login_flights *f, uint64_t now_ms, size_t most)
 {
     while (f->oldest != NULL && f->oldest->answer != NULL &&
-           (now_ms >= f->oldest->until_ms || gw_map_count(f->map) >= most)) {
+           (now_ms >= f->oldest->until_ms || f->n >= most)) {
         struct gw_login_flight *flight = f->oldest;
 
         f->oldest = flight->newer;
@@ -75,6 +106,7 @@ forget_some(struct gw_login_flights *f, uint64_t now_ms, size_t most)
             (void)gw_map_take(f->map, key_of(flight->key));
         }
         free_flight(flight);
+        f->n--;
     }
 }
 
@@ -89,6 +121,7 @@ gw_login_flights_begin(struct gw_login_flights *f, const unsigned char key[GW_LO
     memcpy(flight->key, key, sizeof(flight->key));
     (void)gw_map_put(f->map, key_of(flight->key), flight);
     *f->end = flight;
+    f->n++;
     f->end = &flight->newer;
     return flight;
 }
@@ -104,5 +137,5 @@ gw_login_flight_land(struct gw_login_flight *flight, struct gw_login_answer *ans
 size_t
 gw_login_flights_count(const struct gw_login_flights *f)
 {
-    return gw_map_count(f->map);
+    return f->n;
 }

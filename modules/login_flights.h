@@ -27,6 +27,10 @@ struct gw_login_flight {
 
 struct gw_login_flights;
 
+/* The key of a refresh token; tag: whose sessions these are. */
+void gw_login_flight_key(const unsigned char tag[GW_LOGIN_TAG], struct gw_str refresh,
+                         unsigned char key[GW_LOGIN_FLIGHT_KEY]);
+
 struct gw_login_flights *gw_login_flights_new(void);
 void gw_login_flights_free(struct gw_login_flights *f); /* NULL is fine; not who waits */
 
@@ -45,6 +49,12 @@ struct gw_login_flight *gw_login_flights_begin(struct gw_login_flights *f,
 void gw_login_flight_land(struct gw_login_flight *flight, struct gw_login_answer *answer,
                           uint64_t until_ms);
 
+/* How long (mono) what came of a refresh is remembered.  left_ms: of the old token: while a browser
+ * may come with the cookie that has it, its refresh token is not used again. */
+uint64_t gw_login_flight_until(const struct gw_login_provider *p, const struct gw_login_answer *a,
+                               uint64_t left_ms, uint64_t now_ms);
+
+/* All that take memory, those included that are no longer found. */
 size_t gw_login_flights_count(const struct gw_login_flights *f);
 
 #endif

@@ -4,8 +4,10 @@
  * Nobody else's page can do that to a user: it has to be a POST that the browser shows to be from a
  * page of this site.  A GET shows such a page.
  */
+#include "base/clock.h"
 #include "modules/jwt_site.h"
 #include "modules/login_cookies.h"
+#include "modules/login_ended.h"
 #include "modules/login_flow.h"
 #include "modules/login_page.h"
 #include "modules/login_state.h"
@@ -83,7 +85,8 @@ on_endpoints(struct gw_req *req, const struct gw_login_answer *a, void *arg)
     const char *url = a->url[GW_LOGIN_END_SESSION];
 
     if (a->url[GW_LOGIN_REVOCATION] != NULL && l->use->session.refresh.n > 0) {
-        gw_login_revoke(req->world, l->s->provider, l->use->session.refresh);
+        gw_login_revoke(req->world, l->s->provider, l->use->session.refresh,
+                        l->use->session.got_ms);
     }
     return go(req, url == NULL ? end_of(req, l->s) : location_at(req, l, url));
 }
@@ -95,7 +98,8 @@ gw_login_leave(struct gw_req *req, const struct gw_login_settings *s)
     struct gw_str name = gw_login_cookie_name(req, s);
 
     if (!gw_str_eq(req->head->method, GW_STR("POST"))) {
-        return gw_login_leave_page(req, use != NULL && use->good);
+        return gw_login_leave_page(req, use != NULL && use->good &&
+                                            !gw_login_ended_has(use->session.id));
     }
     const char *foreign = gw_jwt_site_foreign(req, &s->jwt->places);
     if (foreign != NULL) {
@@ -108,6 +112,8 @@ gw_login_leave(struct gw_req *req, const struct gw_login_settings *s)
     if (use == NULL || !use->good) {
         return go(req, end_of(req, s));
     }
+    gw_login_ended_add(use->session.id, use->session.begun_ms + (uint64_t)s->session_max_ms,
+                       gw_clock_wall_ms());
     struct leave *l = gw_arena_alloc(req->arena, sizeof(*l));
     *l = (struct leave){.s = s, .use = use};
     return gw_login_wait(req, s->provider, GW_LOGIN_ASK_ENDPOINTS, GW_STR_NONE, on_endpoints, l);

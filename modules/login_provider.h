@@ -26,6 +26,8 @@ enum gw_login_auth {
     GW_LOGIN_AUTH_POST,
 };
 
+#define GW_LOGIN_TAG 8
+
 struct gw_login_question;
 
 struct gw_login_provider {
@@ -35,6 +37,7 @@ struct gw_login_provider {
     char *secret;   /* NULL: a public client */
     char *document; /* where the endpoints are told; NULL: all that is needed is written */
     char *written[GW_LOGIN_N_ENDPOINTS]; /* or NULL */
+    unsigned char tag[GW_LOGIN_TAG];     /* of the issuer and who we are to it */
     enum gw_login_auth auth;
     long long timeout_ms, remember_ms, retry_ms;
     size_t remembered, pending;

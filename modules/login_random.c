@@ -25,6 +25,18 @@ gw_login_random(struct gw_arena *a)
     return RAND_bytes(bytes, sizeof(bytes)) == 1 ? text_of(a, bytes, sizeof(bytes)) : GW_STR_NONE;
 }
 
+bool
+gw_login_random_id(uint64_t *id)
+{
+    *id = 0;
+    while (*id == 0) {
+        if (RAND_bytes((unsigned char *)id, sizeof(*id)) != 1) {
+            return false;
+        }
+    }
+    return true;
+}
+
 struct gw_str
 gw_login_challenge(struct gw_arena *a, struct gw_str verifier)
 {

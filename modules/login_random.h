@@ -11,6 +11,9 @@
  * at least.  GW_STR_NONE: there are none. */
 struct gw_str gw_login_random(struct gw_arena *a);
 
+/* The number of a session, never 0.  False: there are none. */
+bool gw_login_random_id(uint64_t *id);
+
 /* The code_challenge of a verifier, by S256 (RFC 7636, 4.2), in the arena. */
 struct gw_str gw_login_challenge(struct gw_arena *a, struct gw_str verifier);
 

@@ -78,16 +78,19 @@ gw_login_session_pack(struct gw_arena *a, const struct gw_login_session *s,
 {
     struct gw_buf out = {0};
 
-    if (!fits(s->token) || !fits(s->refresh) || !fits(s->id_token) || !fits(s->subject)) {
+    if (!fits(s->token) || !fits(s->refresh) || !fits(s->id_token) || !fits(s->user) ||
+        !fits(s->subject)) {
         return GW_STR_NONE;
     }
     gw_buf_add(&out, tag, GW_LOGIN_TAG);
+    put_number(&out, s->id, 8);
     put_number(&out, s->begun_ms, 8);
     put_number(&out, s->got_ms, 8);
     put_number(&out, s->expires_ms, 8);
     put_token(&out, a, s->token);
     put_token(&out, a, s->refresh);
     put_token(&out, a, s->id_token);
+    put_text(&out, s->user);
     put_text(&out, s->subject);
     struct gw_str bytes = gw_arena_str(a, gw_buf_text(&out));
     gw_buf_fini(&out);
@@ -160,8 +163,9 @@ gw_login_session_unpack(struct gw_arena *a, struct gw_str bytes,
         return false;
     }
     bytes = gw_str_skip(bytes, GW_LOGIN_TAG);
-    return take_number(&bytes, 8, &s->begun_ms) && take_number(&bytes, 8, &s->got_ms) &&
-           take_number(&bytes, 8, &s->expires_ms) && take_token(&bytes, a, &s->token) &&
-           take_token(&bytes, a, &s->refresh) && take_token(&bytes, a, &s->id_token) &&
+    return take_number(&bytes, 8, &s->id) && take_number(&bytes, 8, &s->begun_ms) &&
+           take_number(&bytes, 8, &s->got_ms) && take_number(&bytes, 8, &s->expires_ms) &&
+           take_token(&bytes, a, &s->token) && take_token(&bytes, a, &s->refresh) &&
+           take_token(&bytes, a, &s->id_token) && take_text(&bytes, &s->user) &&
            take_text(&bytes, &s->subject) && bytes.n == 0 && s->token.n > 0;
 }

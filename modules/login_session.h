@@ -8,16 +8,17 @@
 #define GW_MODULES_LOGIN_SESSION_H
 
 #include "base/arena.h"
-
-#define GW_LOGIN_TAG 8
+#include "modules/login_provider.h"
 
 struct gw_login_session {
+    uint64_t id;         /* random: the same from the login to the end */
     uint64_t begun_ms;   /* wall; the login */
     uint64_t got_ms;     /* wall; the token */
     uint64_t expires_ms; /* wall; its end */
     struct gw_str token;
     struct gw_str refresh;  /* or none: then it ends with the token */
     struct gw_str id_token; /* for the logout; or none: it is the token, or had no room */
+    struct gw_str user;     /* whom the first token named: his Revocation ends it */
     struct gw_str subject;  /* claim sub of the ID token, or none: no refresh may change it */
 };
 

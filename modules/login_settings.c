@@ -74,7 +74,7 @@ const struct gw_setting gw_login_rows[] = {
     {.name = "refresh_at", .set = gw_set_percent, .at = LOGIN(refresh_percent), .initial = "80%",
      .help = "When so much of a token's life is over, the next request has it refreshed, and is not kept waiting; only one whose token has expired waits."},
     {.name = "refresh_remember", .set = gw_set_duration, .at = LOGIN(remember_ms), .initial = "10m", .min = 1000, .max = 86400000,
-     .help = "For so long, requests that still have the cookie of before a refresh get what came of it, and the old refresh token is not used again."},
+     .help = "Until the token of before a refresh has ended, and so long after that, requests that still have its cookie get what came of the refresh, and the old refresh token is not used again."},
     {.name = "refresh_remembered", .set = gw_set_int, .at = LOGIN(remembered), .initial = "10000", .min = 16, .max = 10000000,
      .help = "How many refreshes are remembered (as large as the tokens are, 3 to 8 KB each); the oldest is forgotten first."},
     {.name = "refresh_retry", .set = gw_set_duration, .at = LOGIN(retry_ms), .initial = "5s", .min = 100, .max = 3600000,
@@ -261,6 +261,7 @@ open_provider(struct gw_login_settings *s, struct gw_loader *l)
                                : row->ca_file == NULL ? ""
                                                       : row->ca_file);
     p->document = document_of(s);
+    memcpy(p->tag, s->tag, sizeof(p->tag));
     p->auth = (enum gw_login_auth)s->client_auth;
     p->timeout_ms = s->timeout_ms;
     p->remember_ms = s->remember_ms;

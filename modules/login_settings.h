@@ -45,7 +45,7 @@ struct gw_login_settings {
     struct gw_str base;                      /* external_url without a slash at its end, or none */
     struct gw_str name[2];                   /* the session's cookie: outside TLS, and within */
     struct gw_str hidden[GW_LOGIN_PATTERNS]; /* all cookies of ours, for nobody else */
-    unsigned char tag[8];                    /* of the issuer and who we are to it */
+    unsigned char tag[GW_LOGIN_TAG];         /* of the issuer and who we are to it */
     struct gw_str scope;                     /* the scopes, with spaces between them */
     bool https;                              /* external_url says so */
     bool wants_id_token;                     /* openid is among the scopes */

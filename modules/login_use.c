@@ -2,13 +2,13 @@
 
 #include <assert.h>
 
-#include <openssl/sha.h>
-
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "modules/jwt.h"
 #include "modules/login_ask.h"
 #include "modules/login_cookies.h"
+#include "modules/login_ended.h"
 #include "modules/login_id.h"
 #include "modules/login_return.h"
 #include "modules/login_seal.h"
@@ -68,16 +68,13 @@ gw_login_give(struct gw_req *req, const struct gw_login_settings *s, struct gw_s
 
 /* ---- refreshed ---------------------------------------------------------------------------- */
 
-static void
-key_of(const struct gw_login_settings *s, struct gw_str refresh,
-       unsigned char key[GW_LOGIN_FLIGHT_KEY])
+/* Until when (wall) a browser may come with it: its own end, or the session's. */
+static uint64_t
+end_of(const struct gw_login_session *n, const struct gw_login_settings *s)
 {
-    struct gw_buf all = {0};
+    uint64_t last_ms = n->begun_ms + (uint64_t)s->session_max_ms;
 
-    gw_buf_add(&all, s->tag, sizeof(s->tag));
-    gw_buf_str(&all, refresh);
-    SHA256((const unsigned char *)all.p, all.n, key);
-    gw_buf_fini(&all);
+    return n->expires_ms < last_ms ? n->expires_ms : last_ms;
 }
 
 static bool
@@ -186,14 +183,14 @@ static void
 on_told(struct gw_login_question *q, struct gw_login_answer *a)
 {
     struct gw_login_flight *flight = q->owner;
-    bool stands = a->outcome == GW_LOGIN_GOOD || a->outcome == GW_LOGIN_DENIED;
-    const struct gw_login_provider *p = q->provider;
+    uint64_t wall_ms = gw_clock_wall_ms();
+    uint64_t left_ms = q->expires_ms > wall_ms ? q->expires_ms - wall_ms : 0;
 
     gw_login_count(q->world, a->outcome == GW_LOGIN_GOOD     ? GW_LOGIN_N_REFRESHED
                              : a->outcome == GW_LOGIN_DENIED ? GW_LOGIN_N_REFRESH_DENIED
                                                              : GW_LOGIN_N_REFRESH_FAILED);
-    gw_login_flight_land(
-        flight, a, gw_world_now_ms(q->world) + (uint64_t)(stands ? p->remember_ms : p->retry_ms));
+    gw_login_flight_land(flight, a,
+                         gw_login_flight_until(q->provider, a, left_ms, gw_world_now_ms(q->world)));
     struct gw_login_use *first = flight->users;
     flight->users = NULL;
     wake(first);
@@ -217,6 +214,7 @@ start(struct gw_req *req, const struct gw_login_settings *s, const struct gw_log
     q->owner = flight;
     q->form = form.p; /* the question's now */
     q->got_ms = n->got_ms;
+    q->expires_ms = end_of(n, s);
     memcpy(q->key, key, sizeof(q->key));
     gw_login_ask(q);
     return flight;
@@ -229,6 +227,8 @@ enum freshness {
     WAITS,   /* for the flight */
     IN_VAIN, /* its time is over, and the provider can't be asked */
     ENDED,   /* for good */
+    REVOKED, /* and by whom that is for */
+    LEFT,    /* and by its user: this browser's cookie may be another session's by now */
 };
 
 /* One answer: FRESH: taken over, so look again. */
@@ -248,7 +248,7 @@ take(struct gw_login_use *u, const struct gw_login_settings *s, const struct gw_
                      why);
         return ENDED;
     case GW_LOGIN_DENIED:
-        return ENDED;
+        return expired ? ENDED : IN_VAIN; /* the token itself is as good as it was */
     case GW_LOGIN_AWAY:
     case GW_LOGIN_ODD:
         break;
@@ -267,7 +267,10 @@ freshen(struct gw_login_use *u, const struct gw_login_settings *s, bool may_ask,
     for (unsigned i = 0; i < CHAIN_MAX && is_due(&u->session, s, now_ms); i++) {
         bool expired = now_ms >= u->session.expires_ms;
 
-        key_of(s, u->session.refresh, key);
+        if (gw_jwt_token_is_revoked(u->req, u->session.token)) {
+            return REVOKED;
+        }
+        gw_login_flight_key(s->tag, u->session.refresh, key);
         *flight = gw_login_flights_get(gw_login_flights_of(u->req->world), key, u->session.got_ms,
                                        gw_world_now_ms(u->req->world));
         if (*flight == NULL && may_ask && !u->asked) {
@@ -285,12 +288,33 @@ freshen(struct gw_login_use *u, const struct gw_login_settings *s, bool may_ask,
     return now_ms < u->session.expires_ms ? FRESH : ENDED;
 }
 
+/* FRESH; or why it is over whatever its token says. */
+static enum freshness
+standing(const struct gw_login_use *u, const struct gw_login_settings *s)
+{
+    const struct gw_login_session *n = &u->session;
+
+    if (gw_login_ended_has(n->id)) {
+        return LEFT;
+    }
+    if (gw_jwt_session_is_revoked(u->req->world, n->user, n->begun_ms)) {
+        return REVOKED;
+    }
+    return gw_clock_wall_ms() >= n->begun_ms + (uint64_t)s->session_max_ms ? ENDED : FRESH;
+}
+
 static enum gw_err
-end(struct gw_login_use *u)
+end(struct gw_login_use *u, enum freshness f)
 {
     u->good = false;
     u->over = true;
-    return GW_ERR_SESSION_ENDED;
+    return f == REVOKED ? GW_ERR_TOKEN_REVOKED : GW_ERR_SESSION_ENDED;
+}
+
+void
+gw_login_use_end(struct gw_login_use *u)
+{
+    (void)end(u, REVOKED);
 }
 
 /* Whoever sends a credential in a header means that one: the session is not even looked at. */
@@ -324,15 +348,16 @@ gw_login_use(struct gw_req *req, const struct gw_login_settings *s,
     if (u == NULL || !u->good) {
         return GW_NEXT;
     }
-    if (gw_clock_wall_ms() >= u->session.begun_ms + (uint64_t)s->session_max_ms) {
-        *err = end(u);
-        return GW_NEXT;
+    enum freshness f = standing(u, s);
+    if (f == FRESH) {
+        f = freshen(u, s, !req->dry, &flight);
     }
-    switch (freshen(u, s, !req->dry, &flight)) {
+    switch (f) {
     case FRESH:
         *token = u->session.token;
         break;
     case WAITS:
+        u->asked = true; /* what it is told then is the last word for this request */
         u->step = step;
         u->conf = conf;
         link_in(u, &flight->users);
@@ -342,28 +367,46 @@ gw_login_use(struct gw_req *req, const struct gw_login_settings *s,
         *err = GW_ERR_LOGIN_UNAVAILABLE;
         break;
     case ENDED:
-        *err = end(u);
+    case REVOKED:
+    case LEFT:
+        *err = end(u, f);
         break;
     }
     return GW_NEXT;
+}
+
+/* What has come of it since the request came: a refresh, or its end. */
+static void
+look_again(struct gw_login_use *u, const struct gw_login_settings *s)
+{
+    struct gw_login_flight *flight = NULL;
+    enum freshness f = standing(u, s);
+
+    if (f == FRESH) {
+        f = freshen(u, s, false, &flight);
+    }
+    if (f == LEFT) {
+        u->good = false; /* the answer to the logout has taken the cookie away */
+    } else if (f == ENDED || f == REVOKED) {
+        (void)end(u, f);
+    }
 }
 
 void
 gw_login_use_settle(struct gw_req *req, const struct gw_login_settings *s)
 {
     struct gw_login_use *u = req->slot[GW_SLOT_login];
-    struct gw_login_flight *flight = NULL;
 
     if (u == NULL) {
         return;
     }
-    if (u->good && freshen(u, s, false, &flight) == ENDED) {
-        (void)end(u);
+    if (u->good) {
+        look_again(u, s);
     }
     if (u->good && u->renewed && !gw_login_give(req, s, u->name, &u->session)) {
         gw_log_warn("login: a refreshed session is larger than login.cookie_bytes, or could not "
                     "be sealed: it ends");
-        (void)end(u);
+        (void)end(u, ENDED);
     }
     if (u->over) {
         gw_login_cookie_clear(req, u->name);

@@ -16,7 +16,7 @@ struct gw_login_use {
     bool good;          /* there is a session */
     bool renewed;       /* it is another than the browser's cookie has */
     bool over;          /* the browser's cookie is to be taken away */
-    bool asked;         /* the provider, for this request: enough of that */
+    bool asked;         /* the provider, for this request, or waited for it: enough of that */
     /* private to login_use.c: while it waits */
     struct gw_login_use *next, **prev;
     struct gw_req *req;
@@ -33,6 +33,9 @@ enum gw_verdict gw_login_use(struct gw_req *req, const struct gw_login_settings 
 
 /* The session of the request's cookie, as it is; NULL: none. */
 struct gw_login_use *gw_login_open_cookie(struct gw_req *req, const struct gw_login_settings *s);
+
+/* It is none any more, since its token has been revoked: the browser's cookie is taken away. */
+void gw_login_use_end(struct gw_login_use *u);
 
 /* Before the answer goes out: the cookie as it has to be from now on. */
 void gw_login_use_settle(struct gw_req *req, const struct gw_login_settings *s);

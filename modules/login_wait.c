@@ -55,16 +55,15 @@ gw_login_wait(struct gw_req *req, struct gw_login_provider *p, enum gw_login_kin
 }
 
 void
-gw_login_revoke(struct gw_world *world, struct gw_login_provider *p, struct gw_str refresh)
+gw_login_revoke(struct gw_world *world, struct gw_login_provider *p, struct gw_str refresh,
+                uint64_t got_ms)
 {
     struct gw_login_question *q = gw_mem_alloc(sizeof(*q));
-    struct gw_buf form = {0};
 
-    gw_login_form_add(&form, "token", refresh);
-    gw_login_form_add(&form, "token_type_hint", GW_STR("refresh_token"));
     q->kind = GW_LOGIN_ASK_REVOKE;
     q->provider = gw_login_provider_ref(p);
     q->world = world;
-    q->form = form.p; /* the question's now */
+    q->form = gw_mem_strndup(refresh);
+    q->got_ms = got_ms;
     gw_login_ask(q);
 }

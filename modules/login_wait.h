@@ -14,7 +14,9 @@ enum gw_verdict gw_login_wait(struct gw_req *req, struct gw_login_provider *p,
                               enum gw_login_kind kind, struct gw_str form, gw_login_then_fn *then,
                               void *arg);
 
-/* Gives a refresh token back, and waits for nothing. */
-void gw_login_revoke(struct gw_world *world, struct gw_login_provider *p, struct gw_str refresh);
+/* Gives back the refresh token that was got at got_ms (wall), or the newest that has come of it;
+ * waits for nothing. */
+void gw_login_revoke(struct gw_world *world, struct gw_login_provider *p, struct gw_str refresh,
+                     uint64_t got_ms);
 
 #endif

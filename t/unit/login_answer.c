@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/base64.h"
+#include "base/clock.h"
 #include "modules/login_answer.h"
 #include "modules/login_flights.h"
 #include "modules/login_id.h"
@@ -326,6 +327,46 @@ test_flights_are_bounded(void **state)
     gw_login_flights_free(f);
 }
 
+/* A key that comes again takes memory again. */
+static void
+test_flights_of_one_key_are_bounded(void **state)
+{
+    struct gw_login_flights *f = gw_login_flights_new();
+
+    (void)state;
+    for (unsigned i = 0; i < 100; i++) {
+        land(begin(f, 1, 0, 10), 1, 1000);
+    }
+    assert_int_equal(gw_login_flights_count(f), 10);
+    assert_non_null(get(f, 1, 0, 999));
+    gw_login_flights_free(f);
+}
+
+/* Of later than what it is asked of, whatever it is: or nobody would find it. */
+static void
+test_failures_are_remembered(void **state)
+{
+    const struct gw_login_provider p = {.remember_ms = 600, .retry_ms = 50};
+    const enum gw_login_outcome all[] = {GW_LOGIN_GOOD, GW_LOGIN_DENIED, GW_LOGIN_AWAY,
+                                         GW_LOGIN_ODD};
+    static const uint64_t until[] = {10600 + 9000, 10600, 10050, 10050};
+    uint64_t before_ms = gw_clock_wall_ms() - 1;
+    struct gw_login_flights *f = gw_login_flights_new();
+
+    (void)state;
+    for (unsigned i = 0; i < N(all); i++) {
+        struct gw_login_answer *a = gw_login_answer_new(all[i], "words");
+        uint64_t until_ms = gw_login_flight_until(&p, a, 9000, 10000);
+
+        assert_int_equal(until_ms, until[i]);
+        gw_login_flight_land(begin(f, i, 0, 10), a, until_ms);
+        gw_login_answer_unref(a);
+        assert_non_null(get(f, i, before_ms, until_ms - 1));
+        assert_null(get(f, i, before_ms, until_ms));
+    }
+    gw_login_flights_free(f);
+}
+
 int
 main(void)
 {
@@ -337,6 +378,8 @@ main(void)
         cmocka_unit_test(test_who_we_are),
         cmocka_unit_test(test_flights),
         cmocka_unit_test(test_flights_are_bounded),
+        cmocka_unit_test(test_flights_of_one_key_are_bounded),
+        cmocka_unit_test(test_failures_are_remembered),
     };
     int failed = cmocka_run_group_tests_name("login_answer", tests, NULL, NULL);
 

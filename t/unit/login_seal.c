@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
+#include "modules/login_ended.h"
 #include "modules/login_random.h"
 #include "modules/login_seal.h"
 #include "modules/login_session.h"
@@ -212,11 +213,13 @@ test_sessions(void **state)
 
     (void)state;
     for (size_t i = 0; i + 1 < N(tokens); i++) {
-        const struct gw_login_session in = {.begun_ms = 1,
+        const struct gw_login_session in = {.id = UINT64_MAX - 1,
+                                            .begun_ms = 1,
                                             .got_ms = UINT64_MAX,
                                             .expires_ms = 1700000000000,
                                             .token = gw_str_of(tokens[i]),
                                             .refresh = gw_str_of(tokens[i + 1]),
+                                            .user = GW_STR("bob"),
                                             .subject = GW_STR("alice")};
         struct gw_login_session out;
         struct gw_str bytes = gw_login_session_pack(arena, &in, tag);
@@ -224,13 +227,14 @@ test_sessions(void **state)
         assert_true(gw_login_session_unpack(arena, bytes, tag, &out));
         assert_true(gw_str_eq(in.token, out.token) && gw_str_eq(in.refresh, out.refresh));
         assert_true(gw_str_eq(out.subject, in.subject) && out.id_token.n == 0);
+        assert_true(gw_str_eq(out.user, in.user) && out.id == in.id);
         assert_true(out.begun_ms == 1 && out.got_ms == UINT64_MAX &&
                     out.expires_ms == 1700000000000);
         assert_false(gw_login_session_unpack(arena, bytes, other, &out));
         for (size_t n = 0; n < bytes.n; n++) {
             assert_false(gw_login_session_unpack(arena, (struct gw_str){bytes.p, n}, tag, &out));
         }
-        assert_true(i > 0 || bytes.n < strlen(tokens[0]) + 50);
+        assert_true(i > 0 || bytes.n < strlen(tokens[0]) + 65);
     }
 }
 
@@ -249,6 +253,32 @@ test_challenge(void **state)
     assert_false(gw_login_same(gw_login_random(arena), gw_login_random(arena)));
     assert_true(gw_login_same(challenge, gw_arena_str(arena, challenge)));
     assert_false(gw_login_same(GW_STR_NONE, GW_STR_NONE));
+}
+
+/* ---- sessions that somebody has left -------------------------------------------------------- */
+
+static void
+test_ended(void **state)
+{
+    const uint64_t step = GW_LOGIN_ENDED_MAX; /* numbers that stand in the same places */
+    uint64_t id = 0;
+
+    (void)state;
+    assert_true(gw_login_random_id(&id) && id != 0);
+    assert_false(gw_login_ended_has(0));
+    for (uint64_t i = 1; i <= 32; i++) {
+        assert_false(gw_login_ended_has(7 + i * step));
+        gw_login_ended_add(7 + i * step, 1000 + i, 0);
+        gw_login_ended_add(7 + i * step, 1000 + i, 0); /* once is enough */
+    }
+    for (uint64_t i = 1; i <= 32; i++) {
+        assert_true(gw_login_ended_has(7 + i * step));
+    }
+    assert_false(gw_login_ended_has(8));
+    gw_login_ended_add(7, 5000, 1500); /* in the place of what is over soonest */
+    assert_true(gw_login_ended_has(7));
+    assert_false(gw_login_ended_has(7 + step));
+    assert_true(gw_login_ended_has(7 + 2 * step));
 }
 
 static int
@@ -281,6 +311,7 @@ main(void)
         cmocka_unit_test(test_own_key),
         cmocka_unit_test(test_sessions),
         cmocka_unit_test(test_challenge),
+        cmocka_unit_test(test_ended),
     };
 
     return cmocka_run_group_tests_name("login_seal", tests, set_up, tear_down);
