@@ -3,8 +3,10 @@
 #include "base/clock.h"
 #include "gateway/module.h"
 #include "http/chars.h"
+#include "http/url.h"
 #include "http/write.h"
 
+#define DEPTH_MAX      2  /* addresses within addresses; what is deeper is not logged */
 #define NAME_MAX_BYTES 64 /* of a parameter's name that is looked at */
 
 /* Any name with one of these in it; decoded, in lower case. */
@@ -88,13 +90,54 @@ cut_pair(struct gw_str *rest)
     return pair;
 }
 
+static bool has_secret(struct gw_arena *a, struct gw_str query, unsigned depth);
+
+/* Where a query begins within a value, such as that of "return=/x%3Ftoken=y": after its '?', which
+ * may be escaped, and escaped again; n: it has none. */
+static size_t
+inner_query(struct gw_str value)
+{
+    for (size_t i = 0; i < value.n; i++) {
+        size_t end = i + 1;
+
+        if (value.p[i] == '?') {
+            return end;
+        }
+        if (value.p[i] != '%') {
+            continue;
+        }
+        while (end + 1 < value.n && value.p[end] == '2' && value.p[end + 1] == '5') {
+            end += 2;
+        }
+        if (end + 1 < value.n && value.p[end] == '3' && (value.p[end + 1] | 0x20) == 'f') {
+            return end + 2;
+        }
+    }
+    return value.n;
+}
+
+/* A value that is a whole address: is there a secret in its query? */
 static bool
-has_secret(struct gw_str query)
+leaks(struct gw_arena *a, struct gw_str pair, unsigned depth)
+{
+    struct gw_str value = gw_str_skip(pair, name_of(pair).n);
+    size_t at = inner_query(value);
+
+    if (at == value.n) {
+        return false;
+    }
+    struct gw_str plain = gw_path_decode(a, gw_str_skip(value, at));
+    return depth == DEPTH_MAX || has_secret(a, plain, depth + 1) ||
+           has_secret(a, gw_path_decode(a, plain), depth + 1);
+}
+
+static bool
+has_secret(struct gw_arena *a, struct gw_str query, unsigned depth)
 {
     while (query.n > 0) {
         struct gw_str pair = cut_pair(&query);
 
-        if (is_secret(name_of(pair))) {
+        if (is_secret(name_of(pair)) || leaks(a, pair, depth)) {
             return true;
         }
         query = gw_str_skip(query, query.n > 0);
@@ -107,7 +150,7 @@ gw_access_query(struct gw_arena *a, struct gw_str query)
 {
     struct gw_out out;
 
-    if (!has_secret(query)) {
+    if (!has_secret(a, query, 0)) {
         return query;
     }
     gw_out_init(&out, a, query.n + 16);
@@ -118,6 +161,11 @@ gw_access_query(struct gw_arena *a, struct gw_str query)
         if (is_secret(name)) {
             gw_out_str(&out, name.n > NAME_MAX_BYTES ? GW_STR("***") : name);
             gw_out_str(&out, name.n < pair.n ? GW_STR("=***") : GW_STR(""));
+        } else if (leaks(a, pair, 0)) {
+            size_t value = name.n;
+
+            gw_out_add(&out, pair.p, value + inner_query(gw_str_skip(pair, value)));
+            gw_out_str(&out, GW_STR("***"));
         } else {
             gw_out_str(&out, pair);
         }

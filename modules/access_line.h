@@ -9,8 +9,9 @@
  * member: everything is escaped. */
 void gw_access_line(struct gw_buf *out, const struct gw_req *req);
 
-/* The query with the values of parameters that look like secrets replaced by "***"; the query
- * itself when there are none. */
+/* The query with the values of parameters that look like secrets replaced by "***", also in the
+ * query of an address that is itself a value (of which all is, then); the query itself when there
+ * are none. */
 struct gw_str gw_access_query(struct gw_arena *a, struct gw_str query);
 
 #endif

@@ -26,7 +26,7 @@ tell_session(struct gw_req *req, const struct gw_login_settings *s)
     const struct gw_login_use *u = req->slot[GW_SLOT_login];
     struct gw_buf out = {0};
 
-    if (req->credential_err != GW_ERR_OK) {
+    if (req->credential_err != GW_ERR_OK && u == NULL) { /* and not of a session that is over */
         req->err = req->credential_err;
         return GW_FAIL;
     }

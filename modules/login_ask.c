@@ -10,13 +10,12 @@
 #include "modules/jwt_fetch.h"
 #include "modules/login_flights.h"
 
-#define CHAIN_MAX   8       /* refreshes one after the other that a logout follows */
-#define DOCUMENT_MS 3600000 /* for so long, what the document says stands */
+#define CHAIN_MAX 8 /* refreshes one after the other that a logout follows */
 
 /* The thread's. */
 static struct gw_login_question *under_way;
 static struct gw_login_flights *flights;
-static const char *trouble; /* static words: the last that was told in the log; NULL: all is well */
+static struct gw_login_provider *fetching; /* with a reference each: their documents */
 
 /* ---- the end of a question ---------------------------------------------------------------- */
 
@@ -54,28 +53,38 @@ leave(struct gw_login_question *q)
     q->provider->asking--;
 }
 
-/* Each time that it changes, and not each time that it happens. */
-static void
-say(const struct gw_login_provider *p, const struct gw_login_answer *a)
-{
-    const char *now = a->outcome == GW_LOGIN_AWAY || a->outcome == GW_LOGIN_ODD ? a->trouble : NULL;
+enum {
+    OF_DOCUMENT,
+    OF_ENDPOINTS
+};
 
-    if (now == trouble) {
+/* What the provider has answered: each time that it changes, and not each time that it happens. */
+static void
+say(struct gw_login_provider *p, int what, const char *now, const char *error)
+{
+    if (now == p->trouble[what]) {
         return;
     }
     if (now != NULL) {
-        gw_log_warn("login: the provider %s: %s%s%s", p->issuer, now,
-                    a->error[0] == '\0' ? "" : ": ", a->error);
+        gw_log_warn("login: the provider %s: %s%s%s", p->issuer, now, error[0] == '\0' ? "" : ": ",
+                    error);
     } else {
         gw_log_info("login: the provider %s answers as it should again", p->issuer);
     }
-    trouble = now;
+    p->trouble[what] = now;
+}
+
+static void
+say_answer(struct gw_login_provider *p, const struct gw_login_answer *a)
+{
+    bool bad = a->outcome == GW_LOGIN_AWAY || a->outcome == GW_LOGIN_ODD;
+
+    say(p, OF_ENDPOINTS, bad ? a->trouble : NULL, a->error);
 }
 
 static void
 tell(struct gw_login_question *q, struct gw_login_answer *a)
 {
-    say(q->provider, a);
     leave(q);
     gw_jwt_get_free(q->get);
     q->get = NULL;
@@ -100,6 +109,18 @@ tell_only(struct gw_login_question *q, struct gw_login_answer *a)
 
 static void go_on(struct gw_login_question *q, CURLM *multi);
 
+static void
+no_longer_fetching(struct gw_login_provider *p)
+{
+    struct gw_login_provider **at = &fetching;
+
+    while (*at != p) {
+        at = &(*at)->fetching;
+    }
+    *at = p->fetching;
+    gw_login_provider_unref(p);
+}
+
 /* What was known stands when the document can't be had. */
 static void
 on_document(void *thread, void *owner, CURLcode code)
@@ -114,10 +135,13 @@ on_document(void *thread, void *owner, CURLcode code)
     gw_jwt_get_free(p->get);
     p->get = NULL;
     p->waiting = NULL;
+    p->failed_ms = why == NULL ? 0 : gw_clock_mono_ms();
     if (why == NULL) {
         p->found_ms = gw_clock_mono_ms();
     }
-    bool known = p->found_ms != 0; /* the provider may be gone with its last question */
+    bool known = p->found_ms != 0;
+    say(p, OF_DOCUMENT, why, "");
+    no_longer_fetching(p); /* which may be its end, with its last question */
     while (q != NULL) {
         struct gw_login_question *after = q->after;
 
@@ -134,14 +158,26 @@ on_document(void *thread, void *owner, CURLcode code)
 static bool
 has_endpoints(const struct gw_login_provider *p)
 {
-    return p->document == NULL ||
-           (p->found_ms != 0 && gw_clock_mono_ms() - p->found_ms < DOCUMENT_MS);
+    return p->document == NULL || p->found_ms != 0;
 }
 
-static void
-look_for_endpoints(struct gw_login_question *q, CURLM *multi)
+static bool
+may_ask_again(const struct gw_login_provider *p)
 {
-    struct gw_login_provider *p = q->provider;
+    return p->failed_ms == 0 || gw_clock_mono_ms() - p->failed_ms >= (uint64_t)p->retry_ms;
+}
+
+static bool
+is_stale(const struct gw_login_provider *p)
+{
+    return p->document != NULL && gw_clock_mono_ms() - p->found_ms >= (uint64_t)p->fresh_ms &&
+           may_ask_again(p);
+}
+
+/* Nobody need wait for it. */
+static void
+fetch_document(struct gw_login_provider *p, CURLM *multi)
+{
     const struct gw_jwt_ask ask = {
         .url = p->document,
         .ca_file = p->ca_file,
@@ -150,9 +186,27 @@ look_for_endpoints(struct gw_login_question *q, CURLM *multi)
         .owner = p,
     };
 
-    if (p->get == NULL) {
-        p->get = gw_jwt_get_start(multi, &ask);
+    if (p->get != NULL) {
+        return;
     }
+    p->get = gw_jwt_get_start(multi, &ask);
+    if (p->get != NULL) {
+        p->fetching = fetching;
+        fetching = gw_login_provider_ref(p);
+    }
+}
+
+/* For the first time. */
+static void
+look_for_endpoints(struct gw_login_question *q, CURLM *multi)
+{
+    struct gw_login_provider *p = q->provider;
+
+    if (!may_ask_again(p)) {
+        tell_only(q, gw_login_answer_new(GW_LOGIN_AWAY, p->trouble[OF_DOCUMENT]));
+        return;
+    }
+    fetch_document(p, multi);
     if (p->get == NULL) {
         tell_only(q, gw_login_answer_new(GW_LOGIN_AWAY, "its address is not usable"));
         return;
@@ -235,7 +289,10 @@ on_revoked(struct gw_login_question *q, const char *why, long status, CURLM *mul
         send_form(q, multi);
         return;
     }
-    over(q, gw_login_answer_new(why == NULL ? GW_LOGIN_GOOD : GW_LOGIN_AWAY, why), multi);
+    struct gw_login_answer *a =
+        gw_login_answer_new(why == NULL ? GW_LOGIN_GOOD : GW_LOGIN_AWAY, why);
+    say_answer(q->provider, a);
+    over(q, a, multi);
 }
 
 static void
@@ -249,10 +306,11 @@ on_tokens(void *thread, void *owner, CURLcode code)
         on_revoked(q, why, status, gw_jwt_fetch_multi(thread));
         return;
     }
-    over(q,
-         why != NULL ? gw_login_answer_new(GW_LOGIN_AWAY, why)
-                     : gw_login_answer_read(status, gw_jwt_get_body(q->get), gw_clock_wall_ms()),
-         gw_jwt_fetch_multi(thread));
+    struct gw_login_answer *a =
+        why != NULL ? gw_login_answer_new(GW_LOGIN_AWAY, why)
+                    : gw_login_answer_read(status, gw_jwt_get_body(q->get), gw_clock_wall_ms());
+    say_answer(q->provider, a);
+    over(q, a, gw_jwt_fetch_multi(thread));
 }
 
 /* There are secrets in it. */
@@ -362,6 +420,13 @@ go_on(struct gw_login_question *q, CURLM *multi)
 
 /* ---- asked -------------------------------------------------------------------------------- */
 
+/* Whoever asks again and again to log in does not keep sessions from being refreshed. */
+static size_t
+room_for(const struct gw_login_provider *p, enum gw_login_kind kind)
+{
+    return kind == GW_LOGIN_ASK_REFRESH ? p->pending : p->pending - p->pending / 2;
+}
+
 static void
 run_question(struct gw_mail *mail, void *receiver)
 {
@@ -375,10 +440,13 @@ run_question(struct gw_mail *mail, void *receiver)
         q->next->prev = &q->next;
     }
     under_way = q;
-    if (p->asking++ >= p->pending) {
+    if (p->asking++ >= room_for(p, q->kind)) {
         tell_only(q, gw_login_answer_new(GW_LOGIN_AWAY, "as many questions to it are under way as "
                                                         "may be (login.pending)"));
     } else if (has_endpoints(p)) {
+        if (is_stale(p)) {
+            fetch_document(p, gw_jwt_fetch_multi(receiver));
+        }
         go_on(q, gw_jwt_fetch_multi(receiver));
     } else {
         look_for_endpoints(q, gw_jwt_fetch_multi(receiver));
@@ -400,9 +468,12 @@ stop(void)
         struct gw_login_question *q = under_way;
 
         under_way = q->next;
-        gw_jwt_get_free(q->provider->get);
-        q->provider->get = NULL;
         free_question(q);
+    }
+    while (fetching != NULL) {
+        gw_jwt_get_free(fetching->get);
+        fetching->get = NULL;
+        no_longer_fetching(fetching);
     }
     gw_login_flights_free(flights);
     flights = NULL;

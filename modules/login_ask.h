@@ -5,7 +5,8 @@
  *     a worker  -- a question, as mail -->  the thread  -- the same, with its answer -->  the
  * worker
  *
- * Where its endpoints are is asked once an hour, at the first question that has to know it.  A
+ * Where its endpoints are is asked at the first question that has to know it, and again beside one
+ * when that is old (login.discovery_refresh).  A
  * refresh token is used once, whoever asks: what came of it is remembered (login.refresh_remember,
  * and as long as the token is good that it was to replace) for those who come late.  What is given
  * back at a logout is the newest that came of it.

@@ -3,6 +3,7 @@
 #include "modules/jwt_cookies.h"
 #include "modules/jwt_site.h"
 #include "modules/login_cookies.h"
+#include "modules/login_ended.h"
 #include "modules/login_flow.h"
 #include "modules/login_seal.h"
 
@@ -86,31 +87,53 @@ open_one(struct gw_req *req, const struct gw_login_settings *s, struct gw_str na
            unpack(bytes, b);
 }
 
-/* A browser that begins again and again and ends nothing would fill its heads with them: the oldest
- * goes.  One that can't be opened is older than any. */
+/* The newest that there are, the newest first. */
+struct newest {
+    struct gw_str name[AT_ONCE];
+    uint64_t at_ms[AT_ONCE];
+    unsigned n;
+};
+
+/* The one that there is no room for, or none. */
+static struct gw_str
+put_in(struct newest *all, struct gw_str name, uint64_t at_ms)
+{
+    unsigned i = all->n;
+
+    for (; i > 0 && all->at_ms[i - 1] < at_ms; i--) {
+        all->name[i] = all->name[i - 1];
+        all->at_ms[i] = all->at_ms[i - 1];
+    }
+    all->name[i] = name;
+    all->at_ms[i] = at_ms;
+    if (all->n < AT_ONCE - 1) {
+        all->n++;
+        return GW_STR_NONE;
+    }
+    return all->name[AT_ONCE - 1];
+}
+
+/* A browser that begins again and again and ends nothing would fill its heads with them: the newest
+ * stay, of those that are still good for something. */
 static void
 make_room(struct gw_req *req, const struct gw_login_settings *s)
 {
     struct gw_str front = front_of(req, s);
-    struct gw_str oldest = GW_STR_NONE;
-    uint64_t oldest_ms = UINT64_MAX;
+    uint64_t now_ms = gw_clock_wall_ms();
+    struct newest all = {.n = 0};
     struct gw_jwt_cookie c = {0};
     struct gw_login_begun b;
-    unsigned n = 0;
 
     while (gw_jwt_cookie_next(&req->head->headers, &c)) {
         if (!gw_str_has_prefix(c.name, front)) {
             continue;
         }
-        n++;
-        uint64_t at_ms = open_one(req, s, c.name, c.value, &b) ? b.at_ms : 0;
-        if (at_ms < oldest_ms) {
-            oldest_ms = at_ms;
-            oldest = c.name;
+        bool good =
+            open_one(req, s, c.name, c.value, &b) && now_ms < b.at_ms + (uint64_t)s->begin_max_ms;
+        struct gw_str gone = good ? put_in(&all, c.name, b.at_ms) : c.name;
+        if (gone.n > 0) {
+            gw_login_cookie_clear(req, gone);
         }
-    }
-    if (n >= AT_ONCE) {
-        gw_login_cookie_clear(req, oldest);
     }
 }
 
@@ -145,6 +168,16 @@ is_state(struct gw_str state)
     return state.n == RANDOM_TEXT;
 }
 
+/* It is random, and ours: the cookie of that name could be opened. */
+static uint64_t
+number_of(struct gw_str state)
+{
+    uint64_t number;
+
+    memcpy(&number, state.p, sizeof(number));
+    return number;
+}
+
 bool
 gw_login_begun_take(struct gw_req *req, const struct gw_login_settings *s, struct gw_str state,
                     struct gw_login_begun *b)
@@ -161,5 +194,7 @@ gw_login_begun_take(struct gw_req *req, const struct gw_login_settings *s, struc
         gw_login_cookie_clear(req, name);
     }
     return text.n > 0 && open_one(req, s, name, text, b) &&
-           now_ms < b->at_ms + (uint64_t)s->begin_max_ms;
+           now_ms < b->at_ms + (uint64_t)s->begin_max_ms &&
+           gw_login_ended_add(GW_LOGIN_STATES, number_of(state),
+                              b->at_ms + (uint64_t)s->begin_max_ms, now_ms);
 }

@@ -128,3 +128,40 @@ gw_login_cookie_write(struct gw_req *req, struct gw_str name, struct gw_str valu
     }
     clear_from(req, name, n + 1);
 }
+
+/* ---- caches ------------------------------------------------------------------------------- */
+
+/* RFC 9111, 5.2.2; "private" and "no-cache" with names of fields are about these only. */
+static bool
+forbids(const struct gw_headers *h)
+{
+    for (unsigned i = 0; i < h->n; i++) {
+        struct gw_str list = h->list[i].value;
+
+        while (gw_str_eq_nocase(h->list[i].name, GW_STR("Cache-Control")) && list.n > 0) {
+            struct gw_str one = gw_str_trim(gw_str_cut(&list, ','));
+
+            if (gw_str_eq_nocase(one, GW_STR("no-store")) ||
+                gw_str_eq_nocase(one, GW_STR("private")) ||
+                gw_str_eq_nocase(one, GW_STR("no-cache"))) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+void
+gw_login_keep_private(struct gw_req *req)
+{
+    bool ours = req->reply.status != 0; /* no-store, as soon as there is anything in it */
+
+    if (gw_edits_removes(&req->down, GW_STR("Cache-Control"))) {
+        return;
+    }
+    if (ours && req->reply.content_type.n == 0) {
+        gw_edits_set(req, &req->down, GW_STR("Cache-Control"), GW_STR("no-store"));
+    } else if (!ours && (req->response == NULL || !forbids(&req->response->headers))) {
+        gw_edits_set(req, &req->down, GW_STR("Cache-Control"), GW_STR("private"));
+    }
+}

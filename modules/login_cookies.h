@@ -30,4 +30,8 @@ void gw_login_cookie_clear(struct gw_req *req, struct gw_str name);
 /* NAME-what, in the arena: further cookies. */
 struct gw_str gw_login_cookie_other(struct gw_req *req, struct gw_str name, const char *what);
 
+/* What the backend has said of caches in front of us must not make them keep a cookie that this
+ * answer sets: unless it forbids that anyway, it is for this browser alone. */
+void gw_login_keep_private(struct gw_req *req);
+
 #endif

@@ -9,12 +9,14 @@
 
 static struct place {
     atomic_uint_fast64_t id, until_ms; /* 0: free */
-} places[GW_LOGIN_ENDED_MAX];
+} places[2][GW_LOGIN_ENDED_MAX];
 
 static struct place *
-places_of(uint64_t id)
+places_of(enum gw_login_ended what, uint64_t id)
 {
-    return &places[id % (GW_LOGIN_ENDED_MAX / TOGETHER) * TOGETHER];
+    uint64_t mixed = id * 0x9e3779b97f4a7c15ULL >> 32; /* not all of its bytes have 8 random bits */
+
+    return &places[what][mixed % (GW_LOGIN_ENDED_MAX / TOGETHER) * TOGETHER];
 }
 
 /* The one that is over soonest: free, if any is. */
@@ -35,30 +37,31 @@ soonest(struct place *all, uint64_t *until_ms)
 }
 
 /* Whoever has changed the time has the place. */
-void
-gw_login_ended_add(uint64_t id, uint64_t until_ms, uint64_t now_ms)
+bool
+gw_login_ended_add(enum gw_login_ended what, uint64_t id, uint64_t until_ms, uint64_t now_ms)
 {
-    struct place *all = places_of(id);
+    struct place *all = places_of(what, id);
     uint64_t before_ms = 0;
     struct place *p;
 
-    if (id == 0 || gw_login_ended_has(id)) {
-        return;
+    if (id == 0 || gw_login_ended_has(what, id)) {
+        return false;
     }
     do {
         p = soonest(all, &before_ms);
     } while (!atomic_compare_exchange_weak(&p->until_ms, &before_ms, until_ms));
     atomic_store(&p->id, id);
-    if (before_ms > now_ms) {
+    if (before_ms > now_ms && what == GW_LOGIN_SESSIONS) {
         gw_log_warn("login: more logouts than can be remembered: a copy of a cookie of before an "
                     "earlier one is good again");
     }
+    return true;
 }
 
 bool
-gw_login_ended_has(uint64_t id)
+gw_login_ended_has(enum gw_login_ended what, uint64_t id)
 {
-    struct place *all = places_of(id);
+    struct place *all = places_of(what, id);
 
     for (size_t i = 0; id != 0 && i < TOGETHER; i++) {
         if (atomic_load_explicit(&all[i].id, memory_order_acquire) == id) {

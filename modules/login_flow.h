@@ -28,7 +28,8 @@ struct gw_login_begun {
 bool gw_login_begun_give(struct gw_req *req, const struct gw_login_settings *s, struct gw_str state,
                          const struct gw_login_begun *b);
 
-/* The one of that state, whose cookie is taken away.  False: there is none, or it is too old. */
+/* The one of that state, whose cookie is taken away.  False: there is none, it is too old, or was
+ * used before (in this process): each is good for one question to the provider. */
 bool gw_login_begun_take(struct gw_req *req, const struct gw_login_settings *s, struct gw_str state,
                          struct gw_login_begun *b);
 

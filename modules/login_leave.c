@@ -98,8 +98,9 @@ gw_login_leave(struct gw_req *req, const struct gw_login_settings *s)
     struct gw_str name = gw_login_cookie_name(req, s);
 
     if (!gw_str_eq(req->head->method, GW_STR("POST"))) {
-        return gw_login_leave_page(req, use != NULL && use->good &&
-                                            !gw_login_ended_has(use->session.id));
+        return gw_login_leave_page(req,
+                                   use != NULL && use->good &&
+                                       !gw_login_ended_has(GW_LOGIN_SESSIONS, use->session.id));
     }
     const char *foreign = gw_jwt_site_foreign(req, &s->jwt->places);
     if (foreign != NULL) {
@@ -112,8 +113,9 @@ gw_login_leave(struct gw_req *req, const struct gw_login_settings *s)
     if (use == NULL || !use->good) {
         return go(req, end_of(req, s));
     }
-    gw_login_ended_add(use->session.id, use->session.begun_ms + (uint64_t)s->session_max_ms,
-                       gw_clock_wall_ms());
+    (void)gw_login_ended_add(GW_LOGIN_SESSIONS, use->session.id,
+                             use->session.begun_ms + (uint64_t)s->session_max_ms,
+                             gw_clock_wall_ms());
     struct leave *l = gw_arena_alloc(req->arena, sizeof(*l));
     *l = (struct leave){.s = s, .use = use};
     return gw_login_wait(req, s->provider, GW_LOGIN_ASK_ENDPOINTS, GW_STR_NONE, on_endpoints, l);

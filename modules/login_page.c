@@ -29,30 +29,34 @@ accepts_html(const struct gw_req *req)
 }
 
 /* Sec-Fetch-Mode is the browser's own word (all of today send it over TLS, and to localhost).  What
- * is only fetched in advance must not make a user log in. */
+ * is only fetched in advance must not make a user log in, and within a frame of a page the provider
+ * would not show itself. */
 bool
 gw_login_is_navigation(const struct gw_req *req)
 {
     struct gw_str method = req->head->method;
     struct gw_str mode = header(req, GW_STR("sec-fetch-mode"));
+    struct gw_str dest = header(req, GW_STR("sec-fetch-dest"));
 
     if ((!gw_str_eq(method, GW_STR("GET")) && !gw_str_eq(method, GW_STR("HEAD"))) ||
         req->head->upgrade || header(req, GW_STR("sec-purpose")).n > 0) {
         return false;
     }
     if (mode.n > 0) {
-        return gw_str_eq_nocase(mode, GW_STR("navigate"));
+        return gw_str_eq_nocase(mode, GW_STR("navigate")) &&
+               (dest.n == 0 || gw_str_eq_nocase(dest, GW_STR("document")));
     }
     return accepts_html(req) && header(req, GW_STR("x-requested-with")).n == 0;
 }
 
 /* ---- redirects ---------------------------------------------------------------------------- */
 
-/* Where the browser has been is nobody's business: there may be a code in it. */
+/* Where the browser has been is nobody's business: there may be a code in it.  On a page, whose
+ * form has to show that it is ours, no-referrer would make that "Origin: null" (Fetch, 3.1). */
 static void
-add_discretion(struct gw_req *req)
+add_discretion(struct gw_req *req, const char *policy)
 {
-    gw_edits_set(req, &req->down, GW_STR("Referrer-Policy"), GW_STR("no-referrer"));
+    gw_edits_set(req, &req->down, GW_STR("Referrer-Policy"), gw_str_of(policy));
 }
 
 enum gw_verdict
@@ -60,7 +64,7 @@ gw_login_go(struct gw_req *req, struct gw_str location)
 {
     gw_edits_set(req, &req->down, GW_STR("Location"), location);
     gw_edits_set(req, &req->down, GW_STR("Cache-Control"), GW_STR("no-store"));
-    add_discretion(req);
+    add_discretion(req, "no-referrer");
     return gw_req_reply(req, 302, GW_STR_NONE, GW_STR(""));
 }
 
@@ -131,7 +135,7 @@ end_page(struct gw_req *req, struct gw_out *out)
     gw_out_str(out, GW_STR("</body></html>\n"));
     gw_edits_set(req, &req->down, GW_STR("Content-Security-Policy"),
                  GW_STR("default-src 'none'; base-uri 'none'; frame-ancestors 'none'"));
-    add_discretion(req);
+    add_discretion(req, "same-origin");
     return (struct gw_str){out->p, out->n};
 }
 

@@ -40,13 +40,18 @@ struct gw_login_provider {
     unsigned char tag[GW_LOGIN_TAG];     /* of the issuer and who we are to it */
     enum gw_login_auth auth;
     long long timeout_ms, remember_ms, retry_ms;
+    long long fresh_ms; /* of the document */
     size_t remembered, pending;
     /* the thread's that asks (login_ask.c) */
-    char *found[GW_LOGIN_N_ENDPOINTS]; /* what the document says, or NULL */
-    uint64_t found_ms;                 /* mono; 0: never read */
-    struct gw_jwt_get *get;            /* the document is being fetched */
-    struct gw_login_question *waiting; /* until it is here */
-    size_t asking;                     /* questions that are under way */
+    char *found[GW_LOGIN_N_ENDPOINTS];  /* what the document says, or NULL */
+    uint64_t found_ms;                  /* mono; 0: never read */
+    struct gw_jwt_get *get;             /* the document is being fetched */
+    struct gw_login_question *waiting;  /* until it is here */
+    size_t asking;                      /* questions that are under way */
+    uint64_t failed_ms;                 /* mono; the document could not be had; 0: it could */
+    const char *trouble[2];             /* static words: the last that the log has of the document,
+                                           and of the endpoints; NULL: all is well */
+    struct gw_login_provider *fetching; /* the next whose document is being fetched */
 };
 
 struct gw_login_provider *gw_login_provider_ref(struct gw_login_provider *p);

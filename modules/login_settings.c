@@ -70,7 +70,9 @@ const struct gw_setting gw_login_rows[] = {
     {.name = "timeout", .set = gw_set_duration, .at = LOGIN(timeout_ms), .initial = "5s", .min = 100, .max = 60000,
      .help = "How long the provider may take to answer the gateway."},
     {.name = "pending", .set = gw_set_int, .at = LOGIN(pending), .initial = "256", .min = 1, .max = 100000,
-     .help = "How many questions to the provider may be under way; a request that needs one more is answered 503 `login_unavailable`."},
+     .help = "How many questions to the provider may be under way, half of which are for refreshes alone; a request that needs one more is answered 503 `login_unavailable`."},
+    {.name = "discovery_refresh", .set = gw_set_duration, .at = LOGIN(fresh_ms), .initial = "1h", .min = 1000, .max = 86400000,
+     .help = "How old the provider's document of its endpoints may be; then it is asked for again, beside the logins, which go on with what is known."},
     {.name = "refresh_at", .set = gw_set_percent, .at = LOGIN(refresh_percent), .initial = "80%",
      .help = "When so much of a token's life is over, the next request has it refreshed, and is not kept waiting; only one whose token has expired waits."},
     {.name = "refresh_remember", .set = gw_set_duration, .at = LOGIN(remember_ms), .initial = "10m", .min = 1000, .max = 86400000,
@@ -78,7 +80,7 @@ const struct gw_setting gw_login_rows[] = {
     {.name = "refresh_remembered", .set = gw_set_int, .at = LOGIN(remembered), .initial = "10000", .min = 16, .max = 10000000,
      .help = "How many refreshes are remembered (as large as the tokens are, 3 to 8 KB each); the oldest is forgotten first."},
     {.name = "refresh_retry", .set = gw_set_duration, .at = LOGIN(retry_ms), .initial = "5s", .min = 100, .max = 3600000,
-     .help = "How long a session's refresh is not tried again after the provider could not be reached."},
+     .help = "How long a session's refresh, or the provider's document, is not tried again after the provider could not be reached."},
     {0},
 };
 /* clang-format on */
@@ -266,6 +268,7 @@ open_provider(struct gw_login_settings *s, struct gw_loader *l)
     p->timeout_ms = s->timeout_ms;
     p->remember_ms = s->remember_ms;
     p->retry_ms = s->retry_ms;
+    p->fresh_ms = s->fresh_ms;
     p->remembered = (size_t)s->remembered;
     p->pending = (size_t)s->pending;
     for (unsigned e = 0; e < GW_LOGIN_N_ENDPOINTS; e++) {

@@ -36,6 +36,7 @@ struct gw_login_settings {
     long long cookie_bytes;
     const char *after_login, *after_logout;
     long long session_max_ms, begin_max_ms, timeout_ms;
+    long long fresh_ms;
     long long refresh_percent, remember_ms, remembered, retry_ms;
     long long pending;
     /* made from the above */

@@ -107,18 +107,20 @@ fault_of(struct gw_login_use *u, const struct gw_login_settings *s, const struct
     return gw_login_id_fault(u->req->arena, gw_str_of(a->id.text), &e, &subject);
 }
 
-/* False: there is no new token of the kind that says who it is. */
+/* False: there is no new token of the kind that says who it is; the session has what there is. */
 static bool
 renew(struct gw_login_use *u, const struct gw_login_settings *s, const struct gw_login_answer *a)
 {
     struct gw_login_session *n = &u->session;
     const struct gw_login_grant *token = s->token == GW_LOGIN_ID_TOKEN ? &a->id : &a->access;
 
+    n->refresh = copy(u->req, a->refresh.text, n->refresh); /* the one of before may be used up */
     if (token->text == NULL) {
+        n->got_ms = a->got_ms;
+        u->renewed = true;
         return false;
     }
     n->token = copy(u->req, token->text, GW_STR_NONE);
-    n->refresh = copy(u->req, a->refresh.text, n->refresh);
     if (s->token != GW_LOGIN_ID_TOKEN) {
         n->id_token = copy(u->req, a->id.text, n->id_token);
     }
@@ -294,7 +296,7 @@ standing(const struct gw_login_use *u, const struct gw_login_settings *s)
 {
     const struct gw_login_session *n = &u->session;
 
-    if (gw_login_ended_has(n->id)) {
+    if (gw_login_ended_has(GW_LOGIN_SESSIONS, n->id)) {
         return LEFT;
     }
     if (gw_jwt_session_is_revoked(u->req->world, n->user, n->begun_ms)) {
@@ -411,8 +413,7 @@ gw_login_use_settle(struct gw_req *req, const struct gw_login_settings *s)
     if (u->over) {
         gw_login_cookie_clear(req, u->name);
     }
-    if (u->renewed && req->reply.status == 0) {
-        /* Whatever the backend has said of caches in front of us: they must not keep a session. */
-        gw_edits_set(req, &req->down, GW_STR("Cache-Control"), GW_STR("private"));
+    if (u->renewed || u->over) {
+        gw_login_keep_private(req);
     }
 }

@@ -2,6 +2,7 @@
 use strict;
 use warnings;
 use Digest::SHA qw(sha256);
+use JSON::PP ();
 use MIME::Base64 qw(encode_base64url);
 use Test::More;
 use lib 't/lib';
@@ -61,7 +62,9 @@ my $url = $gw->url;
     my $before = $idp->asked($token);
     is_out($copy, $url, qr/has been revoked/, 'a copy of its cookie is none either');
     is $idp->asked($token), $before, 'and the provider is not asked for another';
-    is $copy->request(GET => "$url/-/login/session")->{json}{user}, undef, 'nobody is logged in';
+    $r = $copy->copy->request(GET => "$url/-/login/session");
+    is_deeply [$r->{status}, $r->{json}], [200, {user => undef}], 'nobody is logged in, says the path that scripts ask';
+    is $r->{headers}{'cache-control'}, 'no-store', 'to nobody else';
     ok renewed($world->browser('alice')->open("$url/-/login?return=/extensions/open/x", stop => qr{/extensions/open/x$})), 'who logs in for later is in';
     $gw->apply([revocation('carol', user => 'carol', before => stamp(time + 3600))]);
     eventually { my $o = $world->browser('carol')->open("$url$page"); $o->{body} =~ /has been revoked.*token_revoked/s } 'a login to be refused';
@@ -151,5 +154,64 @@ $gw->stop;
     is $away->seen, 1, 'and for login.refresh_retry the provider is not asked again, by any worker';
     $gw->stop;
 }
+
+# ---- Answers of all kinds ---------------------------------------------------------------------------------
+
+{
+    # A provider that gives no ID token with a refresh, and each refresh token for one use.
+    my $gw = $world->begin($gw{away}, login => {refresh_at => '0%', token_endpoint => $idp->url . '/token'});
+    my $b = $world->logged_in($gw, 'gina');
+    $gw->stop;
+    my $brief = upstream { [200, {'Content-Type' => 'application/json'}, '{"access_token":"a","token_type":"Bearer","refresh_token":"next-' . "$$-$_[0]{n}" . '"}'] };
+    my $cached = upstream { my ($r) = @_; [200, {'Cache-Control' => $r->{target} =~ m{/([\w=,-]+)$} ? $1 =~ s/,/, /gr : ''}, 'page'] };
+    local $world->{extensions}{open} = $cached->url;
+    $world->begin($gw, login => {refresh_at => '0%', token_endpoint => $brief->url . '/token'});
+    for my $n (1 .. 3) {
+        my $seen = $brief->seen;
+        eventually { $b->request(GET => $gw->url . $page, @fetch); $brief->seen > $seen } 'a refresh';
+    }
+    my @used = map { $_->{body} =~ /refresh_token=([^&]+)/ } $brief->requests;
+    ok !(grep { my $one = $_; 1 < grep { $_ eq $one } @used } @used), 'a refresh token that came without an ID token is kept: none is used twice' or diag "@used";
+    is $b->request(GET => $gw->url . $page, @fetch)->{status}, 200, 'and the token is the one that it was';
+
+    # What the backend says of caches, beside a cookie that is taken away.
+    for (
+        ['public,max-age=60', 'private'], ['max-age=60', 'private'], ['s-maxage=60', 'private'], ['private', 'private'],
+        ['no-store', 'no-store'], ['no-cache,max-age=0', 'no-cache, max-age=0'], ['private,max-age=60', 'private, max-age=60'],
+    ) {
+        my ($backend, $browser) = @$_;
+        my $r = $gw->request(GET => "/extensions/open/$backend", Cookie => "$session=x");
+        is $r->{headers}{'cache-control'}, $browser, "a cookie is taken away by an answer of '$backend'";
+        is $gw->request(GET => "/extensions/open/$backend")->{headers}{'cache-control'}, $backend =~ s/,/, /gr, '... which is else left alone';
+    }
+    $gw->stop;
+}
+
+# ---- A provider whose document can't be had ----------------------------------------------------------------
+
+{
+    my $file = $gw{away}->dir . '/document';
+    my $document = upstream { -e $file ? [200, {'Content-Type' => 'application/json'}, slurp($file)] : [503, {}, ''] };
+    my $world = Gateway::Login->new($document, open => $ext->url);
+    my $gw = $world->begin($gw{away}, login => {refresh_retry => '1h'}, issuer => {discovery => undef, secret_file => $gw{away}->dir . '/client', allow_weak_secret => JSON::PP::true});
+    my $asked = sub { scalar grep { $_->{target} =~ /openid-configuration/ } $document->requests };
+    is $gw->request(GET => '/-/login', @navigation)->{status}, 503, 'where the provider is, is not known' for 1 .. 5;
+    is $asked->(), 1, 'and not asked again and again';
+    my $n = () = $gw->stderr =~ /login: the provider \S+ the answer's status is not 200/g;
+    is $n, 1, 'which is a line of the log';
+    $gw->stop;
+
+    spew($file, JSON::PP->new->encode({issuer => $document->url, map { ("${_}_endpoint" => $document->url . "/$_") } qw(authorization token)}));
+    $world->configure($gw, login => {refresh_retry => '1s', discovery_refresh => '1s'}, issuer => {discovery => undef, secret_file => $gw->dir . '/client', allow_weak_secret => JSON::PP::true});
+    $document->forget;
+    $gw->start;
+    is $gw->request(GET => '/-/login', @navigation)->{status}, 302, 'when it is known';
+    unlink $file;
+    eventually { is_good($gw); $asked->() >= 3 } 'the document to be asked for again';
+    is $gw->request(GET => '/-/login', @navigation)->{status}, 302, 'logins go on, also when that is in vain';
+    like $gw->stderr, qr/login: the provider \S+ the answer's status is not 200/, 'which the log has';
+    $gw->stop;
+}
+sub is_good { my ($gw) = @_; my $r = $gw->request(GET => '/-/login', @navigation); die "no login: $r->{status}" if $r->{status} != 302; return }
 
 done_testing;

@@ -29,7 +29,7 @@ sub all_are { my ($status, @answers) = @_; return !grep { $_->{status} != $statu
     my ($before, $old) = ($idp->asked($token), $b->copy);
     ok all_are(200, together($b, $gw, 20, @fetch)), 'no request is kept out while the session is refreshed';
     my $ok = 'ksgate_login_refreshes_total{result="ok"}';
-    eventually { metric($gw, $ok) >= 1 && metric($gw, $ok) == $idp->asked($token) - $before } 'the refresh to be over';
+    eventually { metric($gw, $ok) >= 1 } 'the refresh to be over';
     cmp_ok $idp->asked($token) - $before, '<', 5, 'which is done once for all of them, in all workers (and again for who came when it was over)';
     my $r;
     eventually { renewed($r = $old->request(GET => "$url$page", @fetch)) } 'a request with the old cookie that gets what came of it';

@@ -86,6 +86,8 @@ my $alice = $world->browser('alice');
 my @ws = (Connection => 'Upgrade', Upgrade => 'websocket', 'Sec-WebSocket-Version' => '13', 'Sec-WebSocket-Key' => 'dGhlIHNhbXBsZSBub25jZQ==');
 for (
     ['a browser', GET => [@navigation], 302],
+    ['a browser that says what for', GET => [@navigation, 'Sec-Fetch-Dest' => 'document'], 302],
+    ['a frame of another page', GET => [@navigation, 'Sec-Fetch-Dest' => 'iframe'], 401],
     ['one that only wants the head', HEAD => [@navigation], 302],
     ['an old browser', GET => [Accept => 'text/html,*/*;q=0.8'], 302],
     ['a script', GET => [@fetch, Accept => 'text/html'], 401],
@@ -118,6 +120,14 @@ is $gw->request(DELETE => '/-/login')->{status}, 405, 'a login is begun by GET';
     is $r->{headers}{location}, '/-/login?return=%2F', 'a way back that is too long leads to the beginning';
 }
 
+{
+    my $r = $gw->request(GET => '/-/login?return=%2Fx%3Faccess_token%3Dverysecret%26a%3Db', @navigation);
+    is $r->{status}, 302, 'the way back may have secrets in it';
+    my ($line) = $gw->access_log(1, sub { ($_->{query} // '') =~ /return=%2Fx%3F/ });
+    is $line->{query}, 'return=%2Fx%3F***', 'that no log has';
+    is index(slurp($gw->dir . '/access.log'), 'verysecret'), -1, '... anywhere';
+}
+
 # ---- Several tabs, and whose login it is ----------------------------------------------------------------
 
 my $callback = qr{/-/login/callback\?};
@@ -138,6 +148,20 @@ my $callback = qr{/-/login/callback\?};
     my $many = $world->browser('alice');
     $many->request(GET => "$base/-/login") for 1 .. 20;
     is scalar(keys %{$many->cookies($base)}), 8, 'a browser that begins again and again has 8 at most';
+    my %newest = %{$many->cookies($base)};
+    $many->cookie($base, "$session-begun-" . $_ x 43 => 'x') for 'A' .. 'T'; # what nobody can open
+    $many->request(GET => "$base/-/login");
+    my @left = keys %{$many->cookies($base)};
+    is scalar(@left), 8, 'also one that had far more';
+    is scalar(grep { $newest{$_} } @left), 7, 'of which the newest stay';
+
+    # One cookie, and codes to try.
+    my $tries = $world->browser('alice');
+    my ($state) = $tries->open("$base$page", stop => $callback)->{next} =~ /[?&]state=([^&]+)/;
+    my $before = $idp->asked(qr{POST /token$});
+    my @got = map { $tries->copy->request(GET => "$base/-/login/callback?state=$state&code=c$_", @navigation)->{status} } 1 .. 10;
+    is "@got", join(' ', 403, (400) x 9), 'a state is good for one code';
+    is $idp->asked(qr{POST /token$}) - $before, 1, 'and for one question to the provider';
 }
 {
     my $mallory = $world->browser('mallory');
@@ -279,8 +303,10 @@ for (1 .. 200) {
     is $r->{status}, 403, 'nor logs it anybody out';
     $r = $alice->request(GET => "$base/-/logout", @theirs, @navigation);
     like $r->{body}, qr/<form method="post" action="\/-\/logout">/, 'by a link one comes to a button';
+    is $r->{headers}{'referrer-policy'}, 'same-origin', 'whose page lets the browser say that it is ours';
+    is $gw->request(POST => '/-/logout', $alice->header($base), Origin => 'null')->{status}, 403, 'which has to be said';
     is $alice->request(GET => "$base$page", @fetch)->{status}, 200, 'and is still logged in';
-    is metric($gw, 'ksgate_logouts_total{result="cross_site"}'), 1, 'which is counted';
+    is metric($gw, 'ksgate_logouts_total{result="cross_site"}'), 2, 'which is counted';
 }
 
 # ---- Out ---------------------------------------------------------------------------------------------------------

@@ -198,6 +198,12 @@ static const struct {
     {"api_key=x&apikey=x&key=x&keys=x", "api_key=***&apikey=***&key=***&keys=x"},
     {"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaatoken=x&b",
      "***=***&b"},
+    {"return=/x%3Fa%3D1", "return=/x%3Fa%3D1"},
+    {"return=%2Fx%3Faccess_token%3Dy%26a%3Db&c=d", "return=%2Fx%3F***&c=d"},
+    {"return=/x?a=1%26token=y", "return=/x?***"},
+    {"return=%2Fx%3F%2561ccess%255Ftoken%253Dy", "return=%2Fx%3F***"},
+    {"a=b&to=%2Fx%253ftoken%253Dy", "a=b&to=%2Fx%253f***"},
+    {"r=/a%3Fr%3D/b%253Fr%253D/c%25253Fr%25253D/d%2525253Fa", "r=/a%3F***"},
 };
 
 static void

@@ -260,25 +260,25 @@ test_challenge(void **state)
 static void
 test_ended(void **state)
 {
-    const uint64_t step = GW_LOGIN_ENDED_MAX; /* numbers that stand in the same places */
+    const uint64_t step = 1ULL << 48; /* numbers that stand in the same places */
     uint64_t id = 0;
 
     (void)state;
     assert_true(gw_login_random_id(&id) && id != 0);
-    assert_false(gw_login_ended_has(0));
+    assert_false(gw_login_ended_has(GW_LOGIN_SESSIONS, 0));
     for (uint64_t i = 1; i <= 32; i++) {
-        assert_false(gw_login_ended_has(7 + i * step));
-        gw_login_ended_add(7 + i * step, 1000 + i, 0);
-        gw_login_ended_add(7 + i * step, 1000 + i, 0); /* once is enough */
+        assert_false(gw_login_ended_has(GW_LOGIN_SESSIONS, 7 + i * step));
+        gw_login_ended_add(GW_LOGIN_SESSIONS, 7 + i * step, 1000 + i, 0);
+        gw_login_ended_add(GW_LOGIN_SESSIONS, 7 + i * step, 1000 + i, 0); /* once is enough */
     }
     for (uint64_t i = 1; i <= 32; i++) {
-        assert_true(gw_login_ended_has(7 + i * step));
+        assert_true(gw_login_ended_has(GW_LOGIN_SESSIONS, 7 + i * step));
     }
-    assert_false(gw_login_ended_has(8));
-    gw_login_ended_add(7, 5000, 1500); /* in the place of what is over soonest */
-    assert_true(gw_login_ended_has(7));
-    assert_false(gw_login_ended_has(7 + step));
-    assert_true(gw_login_ended_has(7 + 2 * step));
+    assert_false(gw_login_ended_has(GW_LOGIN_SESSIONS, 8));
+    gw_login_ended_add(GW_LOGIN_SESSIONS, 7, 5000, 1500); /* in the place of what is over soonest */
+    assert_true(gw_login_ended_has(GW_LOGIN_SESSIONS, 7));
+    assert_false(gw_login_ended_has(GW_LOGIN_SESSIONS, 7 + step));
+    assert_true(gw_login_ended_has(GW_LOGIN_SESSIONS, 7 + 2 * step));
 }
 
 static int
