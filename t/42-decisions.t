@@ -9,7 +9,7 @@ use Gateway::Objects;
 
 my $core = upstream { [200, {}, 'core'] };
 my $gw = gateway(core => $core->url, workers => 2, objects => slurp('conf/demo/objects.yaml'),
-    config => {decisions => {kept => 5, sample => 1}});
+    config => {decisions => {kept => 20, sample => 1}});
 my $api = '/-/apis/ksgate.io/v1/decisions';
 $gw->apply([
     role(GlobalRole => 'helpdesk', [{apiGroups => ['ksgate.io'], resources => ['decisions'], verbs => ['get', 'list']}]),
@@ -93,7 +93,7 @@ subtest 'the rings are bounded, and strangers take no place from others' => sub 
     kept('stranger-40');
     my $all = $gw->admin(GET => "$api?limit=1000&decision=deny")->{json}{items};
     my @strangers = map { $_->{id} =~ /^stranger-(\d+)$/ } @$all;
-    is_deeply \@strangers, [40, 39, 38, 37, 36], 'the last five of one worker';
+    is_deeply \@strangers, [reverse 21 .. 40], 'the last twenty of one worker';
     kept('denied-1');
     pass 'what was denied to alice is still there';
     my %config = (core => {url => $core->url}, decisions => {kept => 0});
