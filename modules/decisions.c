@@ -151,6 +151,7 @@ kept_new(const struct gw_req *req, struct gw_buf *text)
     char *at = k->text;
     *k = (struct gw_kept){
         .denied = req->decision.allowed == GW_DENIED,
+        .hidden = req->decision.policy != NULL && strcmp(req->decision.policy, "visibility") == 0,
         .otherwise = req->decision.candidate != GW_UNDECIDED,
         .start_us = req->decision.start_us,
         .request_id = gw_str_pack(&at, id),

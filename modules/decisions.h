@@ -17,6 +17,7 @@
 struct gw_kept {
     atomic_uint refs;
     bool denied;
+    bool hidden;                               /* of an extension that is not there for the user */
     bool otherwise;                            /* by the candidate of shadow.files */
     uint64_t start_us;                         /* mono */
     struct gw_str request_id, user, extension; /* in text */

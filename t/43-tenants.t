@@ -110,6 +110,13 @@ for (['the Endpoint', "$api/endpoints/NAME.pod"], ['the Subscription', "$api/sub
     same(ted => "$what, deleted for a trial", DELETE => "$path?dryRun=All");
 }
 same(ted => 'a decision', GET => "$api/decisions/NAME");
+{ # by the id of ted's own request, which is kept as soon as root finds it
+    for my $name (qw(kiwi pear)) {
+        $gw->request(GET => "/extensions/$name/x", @{$as{ted}}, 'X-Request-Id' => "seen-$name");
+        eventually { ask(root => GET => "$api/decisions/seen-$name")->{status} == 200 } "the decision about $name";
+    }
+    same(ted => "a decision about ted's own request", GET => "$api/decisions/seen-NAME");
+}
 same(ted => 'explained', GET => "$api/explain?path=/extensions/NAME/x&as=tom");
 same(ted => 'explained for ted', GET => "$api/explain?path=/extensions/NAME/workspaces/ws1/fruits/f&as=ted");
 same(ted => 'explained in a body', POST => "$api/explain", {method => 'GET', url => '/extensions/NAME/x', user => {name => 'root'}});
