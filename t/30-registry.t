@@ -265,9 +265,36 @@ sub shared {
         $gw->admin(DELETE => path_of('hop'));
         eventually { status($second, 'hop') == 404 } 'the end of it';
     }
+    same_view($gw, $second);
     my $f = figures(@ms);
     diag "at another gateway of the same store after: $f->{words}";
     cmp_ok $f->{median}, '<', 100 * Gateway::Process::slow(), 'in less than 100 ms';
+}
+
+sub live { return $_[0]->admin(GET => '/-/readyz')->{json}{registry}{live} }
+
+sub agree { my ($x, $y) = map { live($_) } @_; return $x->{checksum} eq $y->{checksum} && $x->{revision} == $y->{revision} ? $x : undef }
+
+# The checksum tells whether two gateways route by the same objects, and nothing else.
+sub same_view {
+    my ($gw, $second) = @_;
+    my $before = eventually { agree($gw, $second) } 'the same checksum at both';
+    like $before->{checksum}, qr/^[0-9a-f]{32}$/, 'gateways that have the same objects have the same checksum';
+    ok !exists $gw->request(GET => '/-/readyz')->{json}{registry}{live}, 'which is not for everybody';
+    $gw->apply([extension('sum', $up->url)]);
+    my $after = eventually { my $now = agree($gw, $second); $now && $now->{checksum} ne $before->{checksum} && $now } 'another one';
+    cmp_ok $after->{revision}, '>', $before->{revision}, 'another one after a change, of a later revision';
+    my %metric = $gw->admin(GET => '/-/metrics')->{body} =~ /^(ksgate_registry_checksum|ksgate_registry_live_revision) (\d+)$/mg;
+    is $metric{ksgate_registry_checksum}, do { no warnings 'portable'; hex substr $after->{checksum}, 0, 13 }, 'the metric has as much of it as a number can hold';
+    is $metric{ksgate_registry_live_revision}, $after->{revision}, 'and there is one of its revision';
+    my $file = spew($second->dir . '/more.yaml', $json->encode(extension('only-here', $up->url)));
+    my %store = (%$second{grep { defined $second->{$_} } 'redis'}, config => {registry => {%{$second->{config}{registry}}, files => [$file]}});
+    my $third = gateway(%store);
+    isnt live($third)->{checksum}, $after->{checksum}, 'a gateway with a file of its own differs';
+    $third->stop;
+    $gw->admin(DELETE => path_of('sum'));
+    eventually { my $now = agree($gw, $second); $now && $now->{checksum} eq $before->{checksum} } 'what it was';
+    pass 'what is as it was before has the checksum of before';
 }
 
 # Waits of the control thread in a second: 20 are the ticks of its clock.

@@ -40,6 +40,14 @@ registry_json(const struct gw_sync_status *status, bool is_operator)
     gw_clock_rfc3339(&since, status->since_ms);
     json = json_pack("{s:s, s:s}", "state", gw_admin_registry_state(status), "since", since.p);
     if (is_operator) {
+        struct gw_control_live live;
+        char sum[GW_SUM_TEXT];
+
+        gw_control_live(&live);
+        gw_sum_text(&live.sum, sum);
+        (void)json_object_set_new(
+            json, "live",
+            json_pack("{s:I, s:s}", "revision", (json_int_t)live.revision, "checksum", sum));
         (void)json_object_set_new(json, "revision", json_integer((json_int_t)status->revision));
         (void)json_object_set_new(json, "objects", json_integer((json_int_t)status->objects));
     }

@@ -75,6 +75,24 @@ store_metrics(struct gw_buf *out, const struct gw_sync_status *status)
 }
 
 static void
+live_metrics(struct gw_buf *out)
+{
+    struct gw_control_live live;
+
+    gw_control_live(&live);
+    gw_buf_printf(out,
+                  "# HELP ksgate_registry_live_revision The last revision that every worker has "
+                  "applied.\n"
+                  "# TYPE ksgate_registry_live_revision gauge\n"
+                  "ksgate_registry_live_revision %llu\n"
+                  "# HELP ksgate_registry_checksum Of all objects that every worker routes by: "
+                  "gateways that have the same ones have the same number.\n"
+                  "# TYPE ksgate_registry_checksum gauge\n"
+                  "ksgate_registry_checksum %llu\n",
+                  (unsigned long long)live.revision, (unsigned long long)gw_sum_number(&live.sum));
+}
+
+static void
 registry_metrics(struct gw_buf *out)
 {
     static const char *const states[] = {"starting", "stale", "empty", "fresh", NULL};
@@ -104,6 +122,7 @@ registry_metrics(struct gw_buf *out)
                   "ksgate_registry_objects_flawed %u\n",
                   (double)status.since_ms / 1000, (unsigned long long)status.revision,
                   status.objects, gw_object_flaws());
+    live_metrics(out);
     store_metrics(out, &status);
 }
 

@@ -18,6 +18,7 @@
 
 static struct gw_control *the_control;   /* set before the first thread, cleared after the last */
 static struct gw_sync_status the_status; /* a copy, behind the lock */
+static struct gw_control_live the_live;  /* as well */
 static pthread_mutex_t status_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* -- mail ----------------------------------------------------------------------------------------
@@ -123,12 +124,14 @@ on_status(evutil_socket_t fd, short what, void *arg)
 {
     struct gw_control *c = arg;
     struct gw_sync_status now;
+    const struct gw_control_step *live = gw_control_last_live(c);
 
     (void)fd;
     (void)what;
     gw_sync_status(c->sync, &now);
     pthread_mutex_lock(&status_lock);
     the_status = now;
+    the_live = (struct gw_control_live){.revision = live->revision, .sum = live->sum};
     pthread_mutex_unlock(&status_lock);
     look_for_ebb(c);
     if (!c->listening && !c->stopping &&
@@ -145,6 +148,14 @@ gw_control_registry_status(struct gw_sync_status *out)
 {
     pthread_mutex_lock(&status_lock);
     *out = the_status;
+    pthread_mutex_unlock(&status_lock);
+}
+
+void
+gw_control_live(struct gw_control_live *out)
+{
+    pthread_mutex_lock(&status_lock);
+    *out = the_live;
     pthread_mutex_unlock(&status_lock);
 }
 

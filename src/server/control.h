@@ -8,6 +8,7 @@
 
 #include "base/mailbox.h"
 #include "gateway/conf.h"
+#include "registry/sum.h"
 #include "registry/sync.h"
 
 struct gw_control;
@@ -25,7 +26,8 @@ struct gw_sync *gw_control_sync(struct gw_control *c);
 struct event_base *gw_control_base(struct gw_control *c);
 struct gw_conf *gw_control_conf(struct gw_control *c); /* the current one; borrowed */
 
-/* Calls done(arg) once every worker has applied the batch of this revision (maybe at once). */
+/* Calls done(arg) once every worker has applied all that was known until now, and the batch of this
+ * revision (maybe at once). */
 void gw_control_when_live(struct gw_control *c, uint64_t revision, void (*done)(void *arg),
                           void *arg);
 
@@ -35,6 +37,13 @@ bool gw_control_reload(struct gw_control *c, struct gw_diag *diag);
 
 /* Any thread: a copy of the registry's state, as of a moment ago (for readiness and metrics). */
 void gw_control_registry_status(struct gw_sync_status *out);
+
+/* Any thread: what every worker has applied, as of a moment ago. */
+struct gw_control_live {
+    uint64_t revision;
+    struct gw_sum sum; /* of all objects */
+};
+void gw_control_live(struct gw_control_live *out);
 
 /* Runs the server process until it is told to stop; returns its exit code.  fds: the inherited
  * listening sockets, one per worker and listener (server/supervisor.c says in which order). */

@@ -10,7 +10,7 @@
 
 struct gw_live_waiter {
     struct gw_live_waiter *next;
-    uint64_t revision;
+    uint64_t number, revision; /* of a batch; both */
     void (*done)(void *arg);
     void *arg;
 };
@@ -18,34 +18,43 @@ struct gw_live_waiter {
 struct batch_mail {
     struct gw_mail mail;
     struct gw_batch *batch;
+    struct gw_control_step step;
 };
 
 struct live_mail {
     struct gw_mail mail;
     unsigned id;
+    struct gw_control_step step;
     struct gw_batch *batch; /* goes home with it: what ends with a large one takes its time */
 };
 
-static uint64_t
-live_everywhere(const struct gw_control *c)
+const struct gw_control_step *
+gw_control_last_live(const struct gw_control *c)
 {
-    uint64_t least = UINT64_MAX;
+    const struct gw_control_step *last = &c->live[0];
 
-    for (unsigned i = 0; i < c->n_workers; i++) {
-        least = c->live[i] < least ? c->live[i] : least;
+    for (unsigned i = 1; i < c->n_workers; i++) {
+        last = c->live[i].number < last->number ? &c->live[i] : last;
     }
-    return least;
+    return last;
+}
+
+/* The revision alone does not tell: it was higher, perhaps, in a registry that was replaced. */
+static bool
+is_live(const struct gw_control_step *live, uint64_t number, uint64_t revision)
+{
+    return live->number >= number && live->revision >= revision;
 }
 
 static void
 wake_waiters(struct gw_control *c)
 {
-    uint64_t live = live_everywhere(c);
+    const struct gw_control_step *live = gw_control_last_live(c);
 
     for (struct gw_live_waiter **at = &c->waiters; *at != NULL;) {
         struct gw_live_waiter *w = *at;
 
-        if (w->revision > live) {
+        if (!is_live(live, w->number, w->revision)) {
             at = &w->next;
             continue;
         }
@@ -58,13 +67,16 @@ wake_waiters(struct gw_control *c)
 void
 gw_control_when_live(struct gw_control *c, uint64_t revision, void (*done)(void *arg), void *arg)
 {
-    if (live_everywhere(c) >= revision) {
+    if (is_live(gw_control_last_live(c), c->sent.number, revision)) {
         done(arg);
         return;
     }
     struct gw_live_waiter *w = gw_mem_alloc(sizeof(*w));
-    *w =
-        (struct gw_live_waiter){.next = c->waiters, .revision = revision, .done = done, .arg = arg};
+    *w = (struct gw_live_waiter){.next = c->waiters,
+                                 .number = c->sent.number,
+                                 .revision = revision,
+                                 .done = done,
+                                 .arg = arg};
     c->waiters = w;
 }
 
@@ -76,7 +88,7 @@ on_live(struct gw_mail *mail, void *receiver)
 
     bool large = m->batch->changes >= LARGE_BATCH;
 
-    c->live[m->id] = m->batch->revision;
+    c->live[m->id] = m->step;
     gw_batch_unref(m->batch);
     if (large) {
         gw_mem_trim(); /* its listing and lists were larger than what stays */
@@ -95,7 +107,8 @@ run_batch(struct gw_mail *mail, void *receiver)
 
     gw_world_apply(w->world, m->batch);
     gw_sessions_review(&w->sessions);
-    *back = (struct live_mail){.mail = {.run = on_live}, .id = w->id, .batch = m->batch};
+    *back = (struct live_mail){
+        .mail = {.run = on_live}, .id = w->id, .step = m->step, .batch = m->batch};
     free(m);
     gw_control_send(&back->mail);
 }
@@ -107,10 +120,15 @@ gw_control_on_batch(void *owner, const struct gw_change *changes, size_t n, uint
     struct gw_control *c = owner;
     struct gw_batch *batch = gw_batch_compile(c->gathered, changes, n, revision, reset, NULL);
 
+    c->sent = (struct gw_control_step){.number = c->sent.number + 1,
+                                       .revision = revision,
+                                       .sum = reset ? (struct gw_sum){0} : c->sent.sum};
+    gw_sum_change(&c->sent.sum, changes, n);
     for (unsigned i = 0; i < c->n_workers; i++) {
         struct batch_mail *m = gw_mem_alloc(sizeof(*m));
 
-        *m = (struct batch_mail){.mail = {.run = run_batch}, .batch = gw_batch_ref(batch)};
+        *m = (struct batch_mail){
+            .mail = {.run = run_batch}, .batch = gw_batch_ref(batch), .step = c->sent};
         gw_mailbox_send(c->workers[i].mailbox, &m->mail);
     }
     gw_control_tell_watchers(c);

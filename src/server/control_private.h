@@ -17,6 +17,13 @@
 
 struct gw_live_waiter;
 
+/* What workers were sent, or one of them has applied. */
+struct gw_control_step {
+    uint64_t number; /* of the batch, from 1: revisions may go back */
+    uint64_t revision;
+    struct gw_sum sum; /* of all objects that it leaves */
+};
+
 struct gw_control {
     const struct gw_server_args *args;
     struct gw_loop *loop;
@@ -30,7 +37,8 @@ struct gw_control {
     struct gw_follow *follow; /* the files that conf names */
     struct gw_worker *workers;
     struct gw_world **worlds;
-    uint64_t *live; /* the revision that each worker has applied */
+    struct gw_control_step sent;  /* the last batch */
+    struct gw_control_step *live; /* what each worker has applied */
     unsigned n_workers, n_drained;
     struct gw_live_waiter *waiters;
     uint64_t started_ms;
@@ -41,6 +49,8 @@ struct gw_control {
 /* A batch from the registry (gw_sync_fn): compiled once, sent to every worker. */
 void gw_control_on_batch(void *owner, const struct gw_change *changes, size_t n, uint64_t revision,
                          bool reset);
+/* What the worker has applied that is the furthest behind. */
+const struct gw_control_step *gw_control_last_live(const struct gw_control *c);
 /* The news of the batch that was just sent, to those workers where somebody watches. */
 void gw_control_tell_watchers(struct gw_control *c);
 /* Those who wait for a revision are answered although it will never be live. */

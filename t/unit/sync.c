@@ -8,6 +8,7 @@
 
 #include <sqlite3.h>
 
+#include "registry/sum.h"
 #include "registry/sync.h"
 #include "t/lib/redis_server.h"
 #include "t/lib/registry_watcher.h"
@@ -19,6 +20,7 @@ struct gate {
     struct gw_map *objects; /* key to object, a reference each */
     size_t batches, resets, changes;
     uint64_t revision;
+    struct gw_sum sum; /* kept from batch to batch */
 };
 
 struct paths {
@@ -26,6 +28,20 @@ struct paths {
     const char *file_list[2];
     struct gw_registry_settings settings;
 };
+
+/* What was kept is what all objects add up to. */
+static void
+check_sum(const struct gate *g)
+{
+    struct gw_sum all = {0};
+    size_t at = 0;
+    void *o;
+
+    while (gw_map_next(g->objects, &at, NULL, &o)) {
+        gw_sum_add(&all, o);
+    }
+    assert_memory_equal(&g->sum, &all, sizeof(all));
+}
 
 static void
 on_batch(void *owner, const struct gw_change *changes, size_t n, uint64_t revision, bool reset)
@@ -35,8 +51,10 @@ on_batch(void *owner, const struct gw_change *changes, size_t n, uint64_t revisi
     if (reset) {
         gw_map_free(g->objects, watcher_unref);
         g->objects = gw_map_new();
+        g->sum = (struct gw_sum){0};
         g->resets++;
     }
+    gw_sum_change(&g->sum, changes, n);
     for (size_t i = 0; i < n; i++) {
         struct gw_str key = gw_str_of(changes[i].key);
         if (changes[i].object != NULL) {
@@ -48,6 +66,7 @@ on_batch(void *owner, const struct gw_change *changes, size_t n, uint64_t revisi
     g->batches++;
     g->changes += n;
     g->revision = revision;
+    check_sum(g);
 }
 
 static void
