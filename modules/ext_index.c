@@ -165,7 +165,7 @@ new_route(struct gw_world *world, struct gw_str name, struct gw_ext_service *ser
     for (const struct gw_ext_registered *b = registered; b != NULL; b = b->next) {
         most++;
     }
-    if (service == NULL) {
+    if (service == NULL) { /* its endpoints wait for it */
         struct gw_ext_route *r = empty_route(world, name, 0);
 
         r->registered = registered;
@@ -181,7 +181,9 @@ new_route(struct gw_world *world, struct gw_str name, struct gw_ext_service *ser
     r->max_connections = gw_world_share(world, spec->connections);
     r->max_pending = gw_world_share(world, spec->pending);
     r->weights = gw_mem_alloc((most + 1) * sizeof(*r->weights));
-    add_endpoints(r, service);
+    if (!spec->broken) {
+        add_endpoints(r, service);
+    }
     return r;
 }
 
@@ -332,7 +334,16 @@ gw_ext_index_find(const struct gw_world *world, struct gw_str name)
     const struct index *index = gw_world_index(world, &gw_ext_view);
     struct gw_ext_route *r = gw_table_get(index->routes, name);
 
-    return r == NULL || r->spec == NULL ? NULL : r;
+    return r == NULL || r->spec == NULL || r->spec->broken ? NULL : r;
+}
+
+const struct gw_ext_audience *
+gw_ext_index_audience(const struct gw_world *world, struct gw_str name)
+{
+    const struct index *index = gw_world_index(world, &gw_ext_view);
+    const struct gw_ext_route *r = gw_table_get(index->routes, name);
+
+    return r == NULL || r->spec == NULL ? NULL : &r->spec->audience;
 }
 
 bool

@@ -43,6 +43,10 @@ extern const struct gw_view gw_ext_view;
 /* Borrowed until the next change; NULL: no such extension. */
 struct gw_ext_route *gw_ext_index_find(const struct gw_world *world, struct gw_str name);
 
+/* For whom it is, also while it can't be used: NULL, it is not there. */
+const struct gw_ext_audience *gw_ext_index_audience(const struct gw_world *world,
+                                                    struct gw_str name);
+
 /* Are there any that not everybody may know of? */
 bool gw_ext_index_has_restricted(const struct gw_world *world);
 

@@ -321,6 +321,27 @@ compile_service(const json_t *json, struct gw_loader *l)
     return good ? pack_service(gw_ext_share(&f->spec, spec, l->arena), &f->endpoints) : NULL;
 }
 
+/* Who it is for has to be known all the same: or what else is of the extension, and is hidden,
+ * would show. */
+static struct gw_piece *
+keep_audience(const json_t *json, struct gw_loader *l)
+{
+    const json_t *spec = json_object_get(json, "spec");
+    struct gw_ext_spec rest = {.broken = true, .prepend = ""};
+    const struct gw_list none = {0};
+
+    gw_ext_audience_read(&rest.audience, spec, l->arena);
+    if (!rest.audience.restricted) {
+        return NULL;
+    }
+    json_t *key = json_pack("{s:b, s:O?, s:O?}", "broken", true, "visibility",
+                            json_object_get(spec, "visibility"), "workspaces",
+                            json_object_get(spec, "workspaces"));
+    struct gw_piece *p = pack_service(gw_ext_share(&rest, key, l->arena), &none);
+    json_decref(key);
+    return p;
+}
+
 static struct gw_piece *
 compile_backend(const json_t *json, struct gw_loader *l)
 {
@@ -359,9 +380,12 @@ gw_ext_spec_compile(const struct gw_kind *kind, const json_t *json, const struct
                     struct gw_diag *diag)
 {
     struct gw_loader l = {.arena = gw_arena_new(), .source = source, .diag = diag};
-    struct gw_piece *p = strcmp(kind->kind, "ExtensionService") == 0 ? compile_service(json, &l)
-                                                                     : compile_backend(json, &l);
+    bool service = strcmp(kind->kind, "ExtensionService") == 0;
+    struct gw_piece *p = service ? compile_service(json, &l) : compile_backend(json, &l);
 
+    if (p == NULL && service) {
+        p = keep_audience(json, &l);
+    }
     gw_arena_free(l.arena);
     return p;
 }

@@ -23,6 +23,7 @@ struct gw_ext_static {
 
 /* What of an ExtensionService's spec is in effect, but for its endpoints. */
 struct gw_ext_spec {
+    bool broken; /* it can't be used, and is not for everybody: only the audience is meant */
     bool enabled;
     int access;   /* enum gw_access */
     int identity; /* enum gw_identity */
@@ -57,7 +58,8 @@ struct gw_ext_backend {
 
 extern const struct gw_setting gw_ext_service_rows[], gw_ext_backend_rows[];
 
-/* A view's compile(): a gw_ext_service or a gw_ext_backend. */
+/* A view's compile(): a gw_ext_service or a gw_ext_backend.  NULL, and errors: it can't be used; of
+ * an ExtensionService that is not for everybody a broken one remains, beside the errors. */
 struct gw_piece *gw_ext_spec_compile(const struct gw_kind *kind, const json_t *json,
                                      const struct gw_yaml *source, struct gw_diag *diag);
 

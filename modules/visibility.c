@@ -87,12 +87,12 @@ gw_viewer_sees_one_for(struct gw_viewer *v, const struct gw_ext_audience *a,
 bool
 gw_viewer_sees(struct gw_viewer *v, struct gw_str extension)
 {
-    const struct gw_ext_route *r = gw_ext_index_find(v->world, extension);
+    const struct gw_ext_audience *a = gw_ext_index_audience(v->world, extension);
 
-    if (r == NULL && !gw_ext_index_has_restricted(v->world)) {
+    if (a == NULL && !gw_ext_index_has_restricted(v->world)) {
         return true;
     }
-    return gw_viewer_sees_one_for(v, r == NULL ? &nobody : &r->spec->audience, extension);
+    return gw_viewer_sees_one_for(v, a == NULL ? &nobody : a, extension);
 }
 
 /* ---- words for `explain` ------------------------------------------------------------------ */

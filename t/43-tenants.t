@@ -305,6 +305,35 @@ is $up{evil}->seen, 0, 'nobody was led astray';
     is_deeply $other, $nobody, '... to have a name is not enough';
 }
 
+# What is left of an extension that was deleted, or of which nobody can say what it is any more, is as hidden as it was.
+{
+    my ($redis, $one) = redis();
+    my $status = sub { my ($user, $method, $path) = @_; return $one->request($method => $path, $one->as($user))->{status} };
+    my $of = sub { my ($user) = @_; return join ' ', map { $status->($user, GET => $_) } "$kube/installplans/fig", "$kube/extensions/fig", "$ext/jsbundles/fig-jsbundle", "$api/endpoints/fig.pod" };
+    $one = gateway(redis => $redis, objects => [
+        object('v1', 'Namespace', 'proj1', metadata => {labels => {'kubesphere.io/workspace' => 'ws1'}}), role(WorkspaceRole => 'member', [], 'ws1'), binding(WorkspaceRole => 'tom', 'member', 'tom', 'ws1'),
+        role(GlobalRole => 'reader', \@rights), (map { binding(GlobalRole => $_, 'reader', $_) } qw(tom ted)),
+        role(GlobalRole => 'root', [@everything, {verbs => ['*'], nonResourceURLs => ['*']}]), binding(GlobalRole => 'root', 'root', 'root'),
+        extension('fig', $up{kiwi}->url, workspaces => ['ws1']), labelled('JSBundle', 'fig-jsbundle', 'fig'), object($ks, 'Endpoint', 'fig.pod', spec => {extension => 'fig', url => $up{kiwi}->url}),
+        object('kubesphere.io/v1alpha1', 'Extension', 'fig', spec => {}), object('kubesphere.io/v1alpha1', 'InstallPlan', 'fig', spec => {}),
+    ]);
+    my $there = join ' ', (200) x 4;
+    my $not = join ' ', (404) x 4;
+    is $of->('tom'), $there, 'tom sees fig';
+    is $of->('ted'), $not, '... and ted does not';
+    my $fig = '{"metadata":{"name":"fig"},"apiVersion":"ksgate.io/v1","kind":"ExtensionService","spec":{"workspaces":["ws1"],"timeouts":"never"}}';
+    my $script = ksgate('registry', 'script')->{out};
+    $redis->command(EVAL => $script, 1, '{ksgate}:', 'put', 'ksgate.io/ExtensionService//fig', $fig, 'any', 0, 0);
+    ok eventually { $status->(tom => GET => '/extensions/fig/x') == 404 } 'fig is used no more';
+    is $of->('ted'), $not, 'what is of an extension that is broken is hidden';
+    is $of->('tom'), $there, '... from those for whom it is not';
+    is $status->(root => DELETE => "$api/extensionservices/fig?wait=live"), 200, 'it is deleted, the only one of its sort';
+    is $of->('ted'), $there, '... and nothing hides what is left of it';
+    $one->apply([extension('other', $up{plum}->url, workspaces => ['ws9'])]);
+    is $of->($_), $not, '... but while others are not for everybody, it is for nobody: ' . $_ for 'tom', 'ted';
+    is $of->('root'), $there, '... who may not see all of them';
+}
+
 # Two gateways, and two who write the same name at the same time: what is of kiwi by now stays as it is, although
 # it was free, or ted's own, a moment ago.
 {

@@ -37,11 +37,12 @@ reference_of(const struct gw_object *o, const json_t *json)
     return label != NULL ? label : by_name ? o->name : "";
 }
 
-/* An extension of KubeSphere's that is none of ours is for everybody. */
+/* While some are not for everybody, one of which nothing is known may be such a one: it was
+ * deleted before what belongs to it, or comes later. */
 static bool
 sees_reference(struct gw_viewer *v, struct gw_str name)
 {
-    return name.n == 0 || gw_ext_index_find(v->world, name) == NULL || gw_viewer_sees(v, name);
+    return name.n == 0 || gw_viewer_sees(v, name);
 }
 
 /* By what it says itself: it may be one of before, or one that is just being made. */

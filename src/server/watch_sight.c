@@ -168,19 +168,11 @@ gw_watch_sight_now(struct gw_viewer *v)
     return sight;
 }
 
-/* By its name alone: what names the extension, and is not it. */
-static bool
-goes_by_name(const struct gw_kind *kind)
-{
-    return is_ours(kind, "Endpoint") || is_ours(kind, "Subscription");
-}
-
 /* What is of the extension, as gw_admin_sees() has it. */
 static bool
-sees_what_is_of(struct gw_viewer *v, const struct gw_kind *kind, struct gw_str name,
-                const struct side *s)
+sees_what_is_of(struct gw_viewer *v, struct gw_str name, const struct side *s)
 {
-    if (!s->there && (!goes_by_name(kind) || !gw_ext_index_has_restricted(v->world))) {
+    if (!s->there && !gw_ext_index_has_restricted(v->world)) {
         return true;
     }
     return gw_viewer_sees_one_for(v, &s->audience, name);
@@ -193,8 +185,7 @@ turned_by_services(struct gw_viewer *v, const struct gw_watch_turn *t, const str
     for (size_t i = 0; !is_ours(kind, "ExtensionService") && i < t->n_services; i++) {
         const struct gw_watch_service *s = &t->services[i];
 
-        if (sees_what_is_of(v, kind, s->name, &s->before) !=
-            sees_what_is_of(v, kind, s->name, &s->now)) {
+        if (sees_what_is_of(v, s->name, &s->before) != sees_what_is_of(v, s->name, &s->now)) {
             return true;
         }
     }
@@ -260,7 +251,7 @@ gw_watch_sight_turns(struct gw_viewer *v, const struct gw_watch_turn *turn,
     if (v->all) {
         return false;
     }
-    return (was.hides != sight->hides && goes_by_name(kind)) ||
+    return (was.hides != sight->hides && !is_ours(kind, "ExtensionService")) ||
            (sight->hides && turned_by_rights(v, turn)) || turned_by_subscriptions(v, turn) ||
            turned_by_services(v, turn, kind);
 }

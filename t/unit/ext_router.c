@@ -134,7 +134,9 @@ compile(const char *kind, const char *spec, const char *error, const char *warni
     gw_buf_printf(&text, "{metadata: {name: x}, spec: %s}", spec);
     assert_true(gw_yaml_read(&y, "t.yaml", gw_buf_text(&text), &diag));
     struct gw_piece *p = gw_ext_spec_compile(k, y.docs[0], &y, &diag);
-    if ((p == NULL) != (error != NULL) || (diag.errors > 0) != (error != NULL) ||
+    bool used = p != NULL && (strcmp(kind, "Endpoint") == 0 ||
+                              !((const struct gw_ext_service *)p)->spec->broken);
+    if (used != (error == NULL) || (diag.errors > 0) != (error != NULL) ||
         (error != NULL && !has_finding(GW_ERROR, error)) ||
         (error == NULL && warning == NULL && diag.n > 0) ||
         (warning != NULL && !has_finding(GW_WARNING, warning))) {

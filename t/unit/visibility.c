@@ -291,6 +291,45 @@ test_changes(void **state)
     assert_false(gw_ext_index_has_restricted(world));
 }
 
+/* The only one that is not for everybody can't be used (it came by another way than ours): what
+ * else is of it is for them alone, still. */
+static void
+test_broken(void **state)
+{
+    static const char broken[] =
+        "{apiVersion: ksgate.io/v1, kind: ExtensionService, metadata: {name: named},"
+        " spec: {workspaces: [ws1], timeouts: never}}\n";
+    static const char broken_for_all[] =
+        "{apiVersion: ksgate.io/v1, kind: ExtensionService, metadata: {name: named},"
+        " spec: {timeouts: never}}\n";
+    static const char backend[] =
+        "{apiVersion: ksgate.io/v1, kind: Endpoint, metadata: {name: named.a},"
+        " spec: {extension: named, url: 'http://127.0.0.1:1'}}\n";
+
+    (void)state;
+    take_out("ksgate.io/ExtensionService//sub");
+    take_out("ksgate.io/ExtensionService//both");
+    apply(broken);
+    apply(backend);
+    assert_null(gw_ext_index_find(world, GW_STR("named")));
+    assert_true(gw_ext_index_has_restricted(world));
+    assert_true(sees("one", NULL, "named", "rbac"));
+    assert_true(sees("root", NULL, "named", "rbac"));
+    assert_false(sees("two", NULL, "named", "rbac"));
+    assert_false(sees("nobody", NULL, "nothing", "rbac"));
+    apply(broken_for_all);
+    assert_null(gw_ext_index_find(world, GW_STR("named")));
+    assert_false(gw_ext_index_has_restricted(world));
+    assert_true(sees("nobody", NULL, "named", "rbac"));
+    apply(broken);
+    take_out("ksgate.io/ExtensionService//named");
+    assert_false(gw_ext_index_has_restricted(world));
+    take_out("ksgate.io/Endpoint//named.a");
+    apply(objects);
+    assert_true(sees("one", NULL, "named", "rbac"));
+    assert_false(sees("two", NULL, "named", "rbac"));
+}
+
 /* ---- as they are stored ---- */
 
 /* Who reads it as it is stored, and who compiles it, are of one opinion. */
@@ -344,6 +383,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_members, setup, teardown),
         cmocka_unit_test_setup_teardown(test_viewers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_changes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_broken, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stored, setup, teardown),
     };
 
