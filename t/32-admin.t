@@ -168,6 +168,28 @@ subtest 'explain' => sub {
         POST => "$api/explain", {method => 'GET', url => '/', user => {name => [1]}});
 };
 
+subtest 'what is in a file' => sub {
+    my $dir = tempdir();
+    spew("$dir/f.json", JSON::PP->new->encode({apiVersion => 'ksgate.io/v1', kind => 'ExtensionService', metadata => {name => 'filed'}, spec => {}}));
+    my $filed = gateway(config => {registry => {files => [$dir]}});
+    my $object = {apiVersion => 'ksgate.io/v1', kind => 'ExtensionService', metadata => {name => 'filed'}, spec => {enabled => JSON::PP::false}};
+    my %body = (PUT => [$object], PATCH => ['{"spec":{"enabled":false}}', 'Content-Type' => 'application/merge-patch+json'], DELETE => []);
+    for my $method (sort keys %body) {
+        for my $dry ('', '?dryRun=All') {
+            my $r = $filed->admin($method => "$es/filed$dry", @{$body{$method}});
+            is $r->{status}, 409, "can't be changed: $method$dry";
+            like $r->{json}{message}, qr/^extensionservices\.ksgate\.io "filed": the object comes from a file \(registry\.files\)/, '... and why';
+        }
+    }
+    for my $dry ('', '?dryRun=All') {
+        my $r = $filed->admin(POST => "/-/apply$dry", {items => [{%$object, metadata => {name => 'other'}}, $object]});
+        is $r->{status}, 409, "nor together with others$dry";
+        like $r->{json}{message}, qr/"filed": the object comes from a file/, '... and which it is';
+    }
+    is $filed->admin(GET => "$es/other")->{status}, 404, '... and those are not written';
+    is $filed->admin(GET => "$es/filed")->{json}{spec}{enabled}, undef, 'it is as it was';
+};
+
 subtest 'reload' => sub {
     is $gw->admin(POST => '/-/reload')->{json}{reloaded}, JSON::PP::true, 'by HTTP';
     is $gw->ksgate_here('reload')->{out}, "reloaded\n", 'by the command';

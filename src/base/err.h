@@ -51,6 +51,7 @@
     X(BODY_TIMEOUT,         408, "Timeout",             "the request body took too long (timeouts.body_idle)") \
     X(BODY_TOO_SLOW,        408, "Timeout",             "the request body comes too slowly (limits.min_rate)") \
     X(CONFLICT,             409, "Conflict",            "the object was changed meanwhile")                 \
+    X(READ_ONLY,            409, "Conflict",            "the object comes from a file (registry.files) and can only be changed there") \
     X(EXISTS,               409, "AlreadyExists",       "the object exists already")                        \
     X(TOO_OLD,              410, "Expired",             "the resource version is too old")                  \
     X(WATCH_TOO_SLOW,       410, "Expired",             "the watch's events are not taken as fast as they come (limits.watch_backlog)") \

@@ -18,6 +18,7 @@ enum gw_store_result {
     GW_STORE_CONFLICT, /* the resourceVersion is not the stored one */
     GW_STORE_EXISTS,   /* create, but it is there */
     GW_STORE_NOT_FOUND,
+    GW_STORE_READ_ONLY,   /* it is in a file (registry.files), and changes there alone */
     GW_STORE_TOO_OLD,     /* changes since that revision are no longer kept: list again */
     GW_STORE_UNAVAILABLE, /* nothing was changed, unless `unsure`; text says why */
 };

@@ -448,16 +448,22 @@ gw_sync_list(struct gw_sync *s, const struct gw_kind *kind, struct gw_str ns,
     gw_objects_fini(&found);
 }
 
+bool
+gw_sync_is_read_only(const struct gw_sync *s, const char *key)
+{
+    return gw_watch_get(s->watch, key) != NULL;
+}
+
 /* True and answered when the key is a file's; number: of several. */
 static bool
 is_read_only(struct gw_sync *s, const char *key, size_t number, gw_store_done_fn *done, void *arg)
 {
     struct gw_store_answer answer = {
-        .result = GW_STORE_CONFLICT,
+        .result = GW_STORE_READ_ONLY,
         .refused = number,
         .text = "the object comes from a file (registry.files) and can only be changed there"};
 
-    if (gw_watch_get(s->watch, key) == NULL) {
+    if (!gw_sync_is_read_only(s, key)) {
         return false;
     }
     done(arg, &answer);

@@ -70,6 +70,9 @@ enum gw_store_result gw_sync_since(const struct gw_sync *s, uint64_t revision,
                                    const struct gw_kind *kind, struct gw_str ns,
                                    struct gw_news **out);
 
+/* Is it in a file (registry.files)?  Then all writes of it are GW_STORE_READ_ONLY. */
+bool gw_sync_is_read_only(const struct gw_sync *s, const char *key);
+
 /* Writes go to the store; done is called once the store has answered AND the change has been
  * given to `batch` (so that whoever gets the answer sees it live). */
 void gw_sync_put(struct gw_sync *s, const struct gw_store_put *put, gw_store_done_fn *done,

@@ -107,19 +107,21 @@ on_written(void *arg, const struct gw_store_answer *answer)
     }
 }
 
-/* What the store would say, from what is in memory. */
+static enum gw_store_when
+when_of(const struct gw_object *o)
+{
+    return o->revision != 0 ? GW_WHEN_REVISION : GW_WHEN_ANY;
+}
+
 static void
 foresee_all(struct gw_errand *e)
 {
-    e->result = GW_STORE_OK;
-    for (e->refused = 0; e->refused < e->n_objects; e->refused++) {
-        const struct gw_object *o = e->objects[e->refused];
-        struct gw_object *now = gw_sync_get(gw_control_sync(e->control), o->key);
-        uint64_t revision = now == NULL ? 0 : now->revision;
+    for (size_t i = 0; i < e->n_objects; i++) {
+        const struct gw_object *o = e->objects[i];
 
-        gw_object_unref(now);
-        if (o->revision != 0 && o->revision != revision) {
-            e->result = revision == 0 ? GW_STORE_NOT_FOUND : GW_STORE_CONFLICT;
+        e->refused = i;
+        gw_admin_foresee(e, o->key, when_of(o), o->revision);
+        if (e->result != GW_STORE_OK) {
             break;
         }
     }
@@ -141,10 +143,8 @@ put_all(struct gw_errand *e)
         const struct gw_object *o = e->objects[i];
 
         gw_objects_add(&objects, gw_object_ref(e->objects[i]));
-        puts[i] = (struct gw_store_put){.object = o,
-                                        .when = o->revision != 0 ? GW_WHEN_REVISION : GW_WHEN_ANY,
-                                        .revision = o->revision,
-                                        .lease_ms = gw_lease_ms(o)};
+        puts[i] = (struct gw_store_put){
+            .object = o, .when = when_of(o), .revision = o->revision, .lease_ms = gw_lease_ms(o)};
     }
     gw_sync_put_all(gw_control_sync(e->control), puts, n, on_written, e);
     gw_objects_fini(&objects);

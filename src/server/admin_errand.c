@@ -194,6 +194,9 @@ gw_errand_refuse(struct gw_errand *e, struct gw_admin_call *call)
                                "modified; please apply your changes to the latest version and try "
                                "again",
                                what, GW_STR_ARG(call->name));
+    case GW_STORE_READ_ONLY:
+        return gw_admin_refuse(call, GW_ERR_READ_ONLY, "%s \"%.*s\": %s", what,
+                               GW_STR_ARG(call->name), gw_err_text(GW_ERR_READ_ONLY));
     case GW_STORE_EXISTS:
         return gw_admin_refuse(call, GW_ERR_EXISTS, "%s \"%.*s\" already exists", what,
                                GW_STR_ARG(call->name));

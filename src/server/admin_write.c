@@ -75,24 +75,28 @@ gw_admin_object(struct gw_admin_call *call, json_t *json, struct gw_object **out
     return GW_NEXT;
 }
 
-/* What the store would say, from what is in memory. */
-static enum gw_store_result
-foresee(const struct gw_errand *e, const struct gw_object *now)
+void
+gw_admin_foresee(struct gw_errand *e, const char *key, enum gw_store_when when, uint64_t revision)
 {
-    switch (e->when) {
-    case GW_WHEN_ANY:
-        return GW_STORE_OK;
-    case GW_WHEN_ABSENT:
-        return now == NULL ? GW_STORE_OK : GW_STORE_EXISTS;
-    case GW_WHEN_REVISION:
-        if (now == NULL) {
-            return GW_STORE_NOT_FOUND;
-        }
-        return now->revision == e->revision ? GW_STORE_OK : GW_STORE_CONFLICT;
-    case GW_WHEN_PRESENT:
-        return now == NULL ? GW_STORE_NOT_FOUND : GW_STORE_OK;
+    const struct gw_sync *sync = gw_control_sync(e->control);
+
+    if (!gw_errand_registry_known(e)) {
+        return;
     }
-    return GW_STORE_OK;
+    struct gw_object *now = gw_sync_get(gw_control_sync(e->control), key);
+    bool there = now != NULL;
+    bool same = there && now->revision == revision;
+    gw_object_unref(now);
+    e->result = GW_STORE_OK;
+    if (gw_sync_is_read_only(sync, key)) {
+        e->result = GW_STORE_READ_ONLY;
+    } else if (when == GW_WHEN_ABSENT && there) {
+        e->result = GW_STORE_EXISTS;
+    } else if ((when == GW_WHEN_REVISION || when == GW_WHEN_PRESENT) && !there) {
+        e->result = GW_STORE_NOT_FOUND;
+    } else if (when == GW_WHEN_REVISION && !same) {
+        e->result = GW_STORE_CONFLICT;
+    }
 }
 
 static void
@@ -131,7 +135,7 @@ put_dry(struct gw_errand *e, struct gw_object *now)
     json_t *metadata = json_object_get(json, "metadata");
     const json_t *old = json_object_get(there, "metadata");
 
-    e->result = foresee(e, now);
+    gw_admin_foresee(e, e->key, e->when, e->revision);
     for (const char *const *k = kept; *k != NULL; k++) {
         json_t *value = json_object_get(old, *k);
 
@@ -276,10 +280,7 @@ gw_admin_remove(struct gw_errand *e)
     struct gw_sync *sync = gw_control_sync(e->control);
 
     if (e->dry_run) {
-        struct gw_object *now = gw_sync_get(sync, e->key);
-
-        e->result = foresee(e, now);
-        gw_object_unref(now);
+        gw_admin_foresee(e, e->key, e->when, e->revision);
         gw_errand_return(e);
         return;
     }

@@ -11,6 +11,11 @@ enum gw_verdict gw_admin_object(struct gw_admin_call *call, json_t *json, struct
 /* Worker: an errand that writes the object (takes its reference); `when` is the caller's. */
 struct gw_errand *gw_admin_put_errand(struct gw_admin_call *call, struct gw_object *object);
 
+/* Control thread: e->result becomes what the store would say to such a write or removal, as far as
+ * memory knows. */
+void gw_admin_foresee(struct gw_errand *e, const char *key, enum gw_store_when when,
+                      uint64_t revision);
+
 /* Control thread: writes e->object, or removes e->key; then the errand goes home. */
 void gw_admin_put(struct gw_errand *e);
 void gw_admin_remove(struct gw_errand *e);

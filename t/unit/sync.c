@@ -324,9 +324,9 @@ test_files_win(void **state)
     assert_string_equal(value_at(&g, "a"), "file"); /* at once, without the store */
     WAIT_FOR(base, state_of(&g) == GW_SYNC_FRESH);
     struct told t = put_config(&g, "a", "store");
-    assert_int_equal(t.answer.result, GW_STORE_CONFLICT);
+    assert_int_equal(t.answer.result, GW_STORE_READ_ONLY);
     assert_non_null(strstr(t.text, "registry.files"));
-    assert_int_equal(remove_config(&g, "a", GW_WHEN_ANY, 0).answer.result, GW_STORE_CONFLICT);
+    assert_int_equal(remove_config(&g, "a", GW_WHEN_ANY, 0).answer.result, GW_STORE_READ_ONLY);
     assert_int_equal(put_config(&g, "s", "store").answer.result, GW_STORE_OK);
 
     /* the store gets an object of that name from elsewhere: hidden, until the file lets go */
