@@ -298,6 +298,16 @@ on_go(void *arg)
     go(arg);
 }
 
+/* Not from within one mail for all: each may have to be asked about, and the loop lets requests in
+ * between.  One whose head is not out yet goes on when it is. */
+static void
+go_soon(struct gw_watcher *w)
+{
+    if (w->stream->open) {
+        gw_stream_later(w->stream);
+    }
+}
+
 /* -- deadlines --------------------------------------------------------------------------------- */
 
 static void
@@ -310,6 +320,9 @@ on_timer(struct gw_timer *t)
 
     if (!w->stream->open) { /* a step before the answer's head takes its time */
         gw_wheel_set(gw_world_wheel(w->req->world), t, now + GW_WHEEL_TICK_MS);
+        return;
+    }
+    if (end_if_it_must(w)) { /* its turn has not come yet, and no bookmark may go before it */
         return;
     }
     if (now >= w->ahead_ms) {
@@ -437,37 +450,29 @@ hear(struct gw_watcher *w, struct gw_news *news)
         queue(w, news);
     }
     w->latest = news->revision;
-    if (w->stream->open) {
-        go(w);
-    }
+    go_soon(w);
 }
 
 void
 gw_watchers_review(struct gw_world *world)
 {
-    struct gw_watcher *next;
-
-    for (struct gw_watcher *w = watchers_of(world)->all; w != NULL; w = next) {
-        next = w->next;
+    for (struct gw_watcher *w = watchers_of(world)->all; w != NULL; w = w->next) {
         w->in_doubt = true;
-        if (w->stream->open) {
-            go(w);
-        }
+        go_soon(w);
     }
 }
 
 void
 gw_watchers_tell(struct gw_world *world, struct gw_news *news)
 {
-    struct gw_watcher *next = watchers_of(world)->all;
+    struct gw_watcher *first = watchers_of(world)->all;
 
-    if (next == NULL) {
+    if (first == NULL) {
         return;
     }
     struct gw_arena *arena = gw_arena_new();
     const struct gw_watch_turn *turn = gw_watch_turn_read(news, arena);
-    for (struct gw_watcher *w = next; w != NULL; w = next) {
-        next = w->next;
+    for (struct gw_watcher *w = first; w != NULL; w = w->next) {
         w->in_doubt |= turn != NULL && turn->of_roles;
         w->broken |= news->how == GW_NEWS_BROKEN || sees_others(w, turn);
         hear(w, news);
