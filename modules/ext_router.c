@@ -151,17 +151,25 @@ allow_path(struct gw_req *req, const struct gw_ext_spec *spec, struct gw_str res
 }
 
 static void
-find_resource(struct gw_req *req, const struct gw_ext_spec *spec, struct gw_str rest)
+find_resource(const struct gw_req *req, const struct gw_ext_spec *spec, struct gw_str rest,
+              struct gw_request_info *info)
 {
     struct gw_str watch = GW_STR_NONE;
 
-    if (!gw_ext_permissions_match(&spec->permissions, decoded_rest(req, rest, 0), &req->info)) {
+    if (!gw_ext_permissions_match(&spec->permissions, decoded_rest(req, rest, 0), info)) {
         return; /* as request_info has it: a non-resource request */
     }
     bool watches = req->target.has_query &&
                    gw_query_get(req->arena, req->target.query, GW_STR("watch"), &watch) &&
                    !gw_str_eq(watch, GW_STR("false")) && !gw_str_eq(watch, GW_STR("0"));
-    req->info.verb = gw_ext_permissions_verb(req->head->method, req->info.name.n > 0, watches);
+    info->verb = gw_ext_permissions_verb(req->head->method, info->name.n > 0, watches);
+}
+
+void
+gw_ext_router_info(const struct gw_req *req, const struct gw_ext_door *door,
+                   struct gw_request_info *info)
+{
+    find_resource(req, door->route->spec, door->rest, info);
 }
 
 enum gw_verdict
@@ -193,7 +201,7 @@ enter(struct gw_req *req, const struct gw_ext_route *r, struct gw_str rest)
         return add_slash(req, r, rest);
     }
     req->access = (enum gw_access)spec->access;
-    find_resource(req, spec, rest);
+    find_resource(req, spec, rest, &req->info);
     set_destination(req, r, rest);
     return GW_NEXT;
 }

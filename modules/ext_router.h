@@ -20,6 +20,11 @@ struct gw_ext_door *gw_ext_router_door(const struct gw_req *req);
 /* What the find step does for all others. */
 enum gw_verdict gw_ext_router_enter(struct gw_req *req, const struct gw_ext_door *door);
 
+/* What would be asked for inside; *info is what request_info has it, and changes when it is a
+ * resource of the extension's. */
+void gw_ext_router_info(const struct gw_req *req, const struct gw_ext_door *door,
+                        struct gw_request_info *info);
+
 /* The answer for a name that is not there; returns GW_FAIL. */
 enum gw_verdict gw_ext_router_refuse(struct gw_req *req);
 

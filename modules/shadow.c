@@ -6,6 +6,7 @@
  * that is kept (decisions.c) where the two differ.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "config/named.h"
@@ -14,6 +15,7 @@
 #include "modules/rbac.h"
 #include "modules/rbac_decide.h"
 #include "modules/rbac_say.h"
+#include "modules/visibility.h"
 #include "registry/files.h"
 
 /* A worker puts them all into each new version of what is registered, in one go: some 5 us each. */
@@ -185,40 +187,94 @@ candidate_of(struct gw_world *w, struct shadow *s, const struct conf *c)
 /* ---- a request is over ------------------------------------------------------------------------
  */
 
-static struct gw_rbac_grant
-decide(const struct gw_req *req, const struct gw_rbac_index *x)
+/* What some roles make of a request. */
+struct outcome {
+    bool allowed;
+    bool hidden; /* the extension is not there for the caller (visibility.h) */
+    bool open;   /* inside, no role is asked */
+    struct gw_rbac_grant grant;
+    struct gw_request_info info; /* what is asked for */
+};
+
+static bool
+is_open(const struct gw_req *req, const struct gw_ext_door *door)
 {
-    return gw_rbac_decide(x, req->arena, &req->subject, &req->info, req->decision.extension);
+    int access = door->route->spec->access;
+
+    return access == GW_ACCESS_PUBLIC ||
+           (access == GW_ACCESS_AUTHENTICATED && !req->subject.anonymous);
 }
 
-static void
-record(struct gw_req *req, const struct gw_rbac_index *x, const struct gw_rbac_grant *g)
+static struct outcome
+decide(const struct gw_req *req, const struct gw_rbac_index *x)
 {
-    struct gw_decision *d = &req->decision;
+    struct outcome o = {.info = req->info};
+    const struct gw_ext_door *door = gw_ext_router_door(req);
+    struct gw_str extension = req->decision.extension;
 
-    d->candidate = g->allowed ? GW_ALLOWED : GW_DENIED;
-    d->candidate_reason = g->allowed ? gw_rbac_say_reason(req->arena, g, &req->subject)
-                                     : gw_rbac_nearest(x, req->arena, &req->subject, &req->info);
+    if (door != NULL) {
+        o.hidden = !gw_visibility_would_enter(req, x, &o.info);
+        o.open = !o.hidden && is_open(req, door);
+        o.allowed = o.open;
+        if (o.hidden || o.open) {
+            return o;
+        }
+        extension = door->route->name;
+    }
+    o.grant = gw_rbac_decide(x, req->arena, &req->subject, &o.info, extension);
+    o.allowed = o.grant.allowed;
+    return o;
+}
+
+static struct gw_str
+say(const struct gw_req *req, const struct gw_rbac_index *x, const struct outcome *o)
+{
+    if (o->hidden) {
+        return GW_STR("the extension would not be there for the caller");
+    }
+    if (o->open) {
+        return GW_STR("the extension would be there for the caller, and asks for no role");
+    }
+    return o->allowed ? gw_rbac_say_reason(req->arena, &o->grant, &req->subject)
+                      : gw_rbac_nearest(x, req->arena, &req->subject, &o->info);
+}
+
+/* Had roles a say in it?  Where an extension is not for everybody, in who it is for, too. */
+static bool
+is_by_roles(const struct gw_req *req)
+{
+    static const char *const behind_door[] = {"visibility", "authenticated", "public"};
+    const struct gw_decision *d = &req->decision;
+
+    if (d->policy == NULL || d->allowed == GW_UNDECIDED || req->credential_err != GW_ERR_OK) {
+        return false;
+    }
+    bool yes = strcmp(d->policy, "rbac") == 0;
+    for (size_t i = 0; i < sizeof(behind_door) / sizeof(behind_door[0]); i++) {
+        yes = yes || (gw_ext_router_door(req) != NULL && strcmp(d->policy, behind_door[i]) == 0);
+    }
+    return yes;
 }
 
 static enum gw_verdict
 compare(struct gw_req *req, const void *conf)
 {
-    const struct gw_decision *d = &req->decision;
+    struct gw_decision *d = &req->decision;
 
-    if (d->policy == NULL || strcmp(d->policy, "rbac") != 0 || d->allowed == GW_UNDECIDED) {
-        return GW_NEXT; /* roles had no say in it */
+    if (!is_by_roles(req)) {
+        return GW_NEXT;
     }
     struct shadow *s = shadow_of(req->world);
     const struct gw_rbac_index *x = candidate_of(req->world, s, conf);
-    struct gw_rbac_grant g = decide(req, x);
+    struct outcome o = decide(req, x);
     bool was = d->allowed == GW_ALLOWED;
-    if (g.allowed == was || decide(req, gw_world_index(req->world, &gw_rbac_view)).allowed != was) {
+    if (o.allowed == was || decide(req, gw_world_index(req->world, &gw_rbac_view)).allowed != was) {
         gw_counter_add(&s->same, 1); /* or what is registered has changed while it ran */
         return GW_NEXT;
     }
     gw_counter_add(was ? &s->denied : &s->allowed, 1);
-    record(req, x, &g);
+    d->candidate = o.allowed ? GW_ALLOWED : GW_DENIED;
+    d->candidate_reason = say(req, x, &o);
     return GW_NEXT;
 }
 

@@ -196,20 +196,15 @@ names_place(const struct gw_rbac_index *x, const struct gw_request_info *info,
 }
 
 /* It is for the place that is asked about, and so is the caller: whether it is for the workspace of
- * others is none of the caller's business. */
-static enum gw_verdict
-check_place(struct gw_req *req, struct gw_viewer *v, const struct gw_ext_door *door)
+ * others is none of the caller's business.  False: *workspace is the place. */
+static bool
+is_for_place(struct gw_viewer *v, const struct gw_ext_door *door,
+             const struct gw_request_info *info, struct gw_str *workspace)
 {
-    const struct gw_ext_audience *a = &door->route->spec->audience;
-    struct gw_str workspace;
-
-    if (!names_place(v->index, &req->info, &workspace) ||
-        (gw_ext_audience_has(a, v->world, door->name, workspace) &&
-         gw_rbac_member_of(&v->member, workspace)) ||
-        may_know(v, door->name)) {
-        return GW_NEXT;
-    }
-    return hide(req, v, door, workspace);
+    return !names_place(v->index, info, workspace) ||
+           (gw_ext_audience_has(&door->route->spec->audience, v->world, door->name, *workspace) &&
+            gw_rbac_member_of(&v->member, *workspace)) ||
+           may_know(v, door->name);
 }
 
 enum gw_verdict
@@ -226,6 +221,29 @@ gw_visibility_enter(struct gw_req *req, const struct gw_rbac_index *x, bool sees
         return hide(req, &v, door, GW_STR(""));
     }
     enum gw_verdict verdict = gw_ext_router_enter(req, door);
+    struct gw_str workspace;
     /* who is no member sees all of it */
-    return verdict == GW_NEXT && member && !sees_all ? check_place(req, &v, door) : verdict;
+    return verdict != GW_NEXT || !member || sees_all ||
+                   is_for_place(&v, door, &req->info, &workspace)
+               ? verdict
+               : hide(req, &v, door, workspace);
+}
+
+bool
+gw_visibility_would_enter(const struct gw_req *req, const struct gw_rbac_index *x,
+                          struct gw_request_info *info)
+{
+    const struct gw_ext_door *door = gw_ext_router_door(req);
+    struct gw_str workspace;
+    struct gw_viewer v;
+
+    if (door->route == NULL) {
+        return false;
+    }
+    look(&v, req->world, x, req->arena, &req->subject);
+    *info = req->info;
+    gw_ext_router_info(req, door, info);
+    return is_member(&v, &door->route->spec->audience, door->name)
+               ? is_for_place(&v, door, info, &workspace)
+               : may_know(&v, door->name);
 }

@@ -41,4 +41,9 @@ bool gw_viewer_sees_one_for(struct gw_viewer *v, const struct gw_ext_audience *a
 enum gw_verdict gw_visibility_enter(struct gw_req *req, const struct gw_rbac_index *x,
                                     bool sees_all);
 
+/* By these roles, would a request that came to a door go inside?  Then *info is what it asks for.
+ * Nothing comes of it. */
+bool gw_visibility_would_enter(const struct gw_req *req, const struct gw_rbac_index *x,
+                               struct gw_request_info *info);
+
 #endif

@@ -72,6 +72,38 @@ subtest 'another candidate' => sub {
     comes_to([$n->{same} + 1, @$n{qw(newly_denied newly_allowed)}], 'what it gives back is the same again');
 };
 
+subtest 'extensions that are not for everybody' => sub {
+    my $up = upstream { [200, {}, 'it'] };
+    my @rows = (permissions => [{path => '/workspaces/{workspace}/things/{name}', group => 'x.io', resource => 'things'}]);
+    my $see = tempdir();
+    chmod 0755, $see;
+    spew("$see/c.yaml", join "\n---\n", map { $json->encode($_) } {%{binding(WorkspaceRole => 'ann', 'thing', 'ann', 'ws1')}, subjects => []}, binding(WorkspaceRole => 'ben', 'thing', 'ben', 'ws1'));
+    my $before = $gw;
+    $gw = gateway(core => $core->url, config => {shadow => {files => $see}, decisions => {sample => 0}}, objects => [
+        extension('club', $up->url, access => 'authenticated', workspaces => ['ws1'], @rows), extension('strict', $up->url, access => 'authorized', workspaces => ['ws1'], @rows), extension('all', $up->url, access => 'authenticated'),
+        role(WorkspaceRole => 'thing', [{verbs => ['get'], apiGroups => ['x.io'], resources => ['things']}], 'ws1'), binding(WorkspaceRole => 'ann', 'thing', 'ann', 'ws1')]);
+    my $get = sub { my ($user, $path, $id) = @_; return $gw->request(GET => "/extensions/$path", $gw->as($user), 'X-Request-Id' => $id)->{status} };
+    is $get->(ann => 'club/x', 'sees-1'), 200, 'a member';
+    comes_to([0, 1, 0], 'would be none: the extension would not be there');
+    is $get->(ann => 'strict/workspaces/ws1/things/a', 'sees-2'), 200, '... and where a role is asked';
+    comes_to([0, 2, 0], 'neither');
+    is $get->(ben => 'club/x', 'sees-3'), 404, 'somebody else';
+    comes_to([0, 2, 1], 'would be one');
+    is $get->(ben => 'strict/workspaces/ws1/things/a', 'sees-4'), 404, '... there, too';
+    comes_to([0, 2, 2], '... by the role, on what the extension says is a resource');
+    is $get->(ben => 'strict/other', 'sees-5'), 404, 'what the role does not give';
+    is $get->(ben => 'strict/workspaces/ws2/things/a', 'sees-6'), 404, '... what is of another place';
+    is $get->(cid => 'club/x', 'sees-7'), 404, '... who is bound nowhere';
+    is $get->(cid => 'none/x', 'sees-8'), 404, '... a name that is not there';
+    is $get->(cid => 'all/x', 'sees-9'), 200, '... and where no role is asked at all';
+    comes_to([4, 2, 2], 'is the same');
+    my %why = map { $_->{id} => $_->{candidateReason} } @{otherwise()};
+    is $why{'sees-1'}, 'the extension would not be there for the caller', 'it is said why';
+    is $why{'sees-3'}, 'the extension would be there for the caller, and asks for no role', '... each time';
+    like $why{'sees-4'}, qr/"ben" of WorkspaceRole "thing"/, '... and by which role';
+    $gw = $before;
+};
+
 subtest 'switched off' => sub {
     my $n = counts();
     $gw->configure({shadow => {files => []}, decisions => {sample => 0}});
