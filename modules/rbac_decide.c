@@ -1,4 +1,5 @@
 #include "modules/rbac_decide.h"
+#include "modules/rbac_register.h"
 
 /* One way through a subject's bindings. */
 struct walk {
@@ -203,10 +204,21 @@ grant_of(const struct walk *w, bool allowed)
         .allowed = allowed, .binding = w->binding, .template = w->template, .rule = w->rule};
 }
 
+/* The same question by another name of what is asked. */
+static bool
+walk_as(struct walk *w, const struct gw_request_info *what)
+{
+    w->ended = false; /* that was the other question's end */
+    w->what = *what;
+    gw_rbac_sieve_of_request(&w->sieve, what);
+    return walk(w);
+}
+
 struct gw_rbac_grant
 gw_rbac_decide(const struct gw_rbac_index *x, struct gw_arena *a, const struct gw_subject *subject,
                const struct gw_request_info *info, struct gw_str extension)
 {
+    struct gw_request_info other;
     struct walk w;
 
     walk_init(&w, x, a, subject, info);
@@ -216,8 +228,7 @@ gw_rbac_decide(const struct gw_rbac_index *x, struct gw_arena *a, const struct g
     bool allowed = walk(&w);
     if (!allowed && extension.n > 0) {
         w.use = true;
-        w.ended = false; /* that was the other question's end */
-        w.what = (struct gw_request_info){
+        other = (struct gw_request_info){
             .verb = GW_STR("use"),
             .api_group = GW_STR("ksgate.io"),
             .api_version = GW_STR("v1"),
@@ -226,8 +237,9 @@ gw_rbac_decide(const struct gw_rbac_index *x, struct gw_arena *a, const struct g
             .path = info->path,
             .is_resource = true,
         };
-        gw_rbac_sieve_of_request(&w.sieve, &w.what);
-        allowed = walk(&w);
+        allowed = walk_as(&w, &other);
+    } else if (!allowed && gw_rbac_register_verb(info, &other)) {
+        allowed = walk_as(&w, &other);
     }
     return grant_of(&w, allowed);
 }
@@ -258,9 +270,10 @@ struct gw_str
 gw_rbac_nearest(const struct gw_rbac_index *x, struct gw_arena *a, const struct gw_subject *subject,
                 const struct gw_request_info *info)
 {
+    struct gw_request_info registration;
     struct walk w;
 
-    walk_init(&w, x, a, subject, info);
+    walk_init(&w, x, a, subject, gw_rbac_register_verb(info, &registration) ? &registration : info);
     w.asks = role_reaches;
     if (walk(&w)) {
         return say_reached(a, &w);

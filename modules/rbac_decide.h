@@ -17,7 +17,8 @@ struct gw_rbac_grant {
 };
 
 /* extension: the name of the one that the request goes to, which the verb `use` on its
- * extensionservices.ksgate.io opens as a whole; or none. */
+ * extensionservices.ksgate.io opens as a whole; or none.  The right to register backends counts by
+ * either of its names (rbac_register.h). */
 struct gw_rbac_grant gw_rbac_decide(const struct gw_rbac_index *x, struct gw_arena *a,
                                     const struct gw_subject *subject,
                                     const struct gw_request_info *info, struct gw_str extension);

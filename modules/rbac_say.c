@@ -1,4 +1,5 @@
 #include "modules/rbac_say.h"
+#include "modules/rbac_register.h"
 
 /* How Go's %q writes the byte, and < > & as Kubernetes' answers have them; or NULL. */
 static const char *
@@ -82,8 +83,12 @@ struct gw_str
 gw_rbac_say_forbidden(struct gw_arena *a, const struct gw_subject *subject,
                       const struct gw_request_info *info)
 {
+    struct gw_request_info registration;
     struct gw_buf out = {0};
 
+    if (gw_rbac_register_verb(info, &registration)) {
+        info = &registration; /* what has to be given, not what may do as well */
+    }
     if (info->is_resource && info->resource.n > 0) {
         add_escaped(&out, info->resource, false);
         if (info->api_group.n > 0) {

@@ -9,7 +9,8 @@
 struct gw_str gw_rbac_say_reason(struct gw_arena *a, const struct gw_rbac_grant *grant,
                                  const struct gw_subject *subject);
 
-/* Kubernetes' message for a 403: `pods "x" is forbidden: User "u" cannot get ...`. */
+/* Kubernetes' message for a 403: `pods "x" is forbidden: User "u" cannot get ...`.  Of who may not
+ * register backends it says that `register` is missing. */
 struct gw_str gw_rbac_say_forbidden(struct gw_arena *a, const struct gw_subject *subject,
                                     const struct gw_request_info *info);
 

@@ -109,7 +109,8 @@ gw_admin_is_operator(const struct gw_admin_call *call)
     return may(call->req, &info);
 }
 
-/* The right to .../extensionservices/{extension}/endpoints/{id}; extension "": of all of them. */
+/* The right to .../extensionservices/{extension}/endpoints/{id}, which the verb `register` of the
+ * extension gives as well; extension "": of all of them. */
 static struct gw_request_info
 registration(const struct gw_admin_call *call, struct gw_str extension)
 {

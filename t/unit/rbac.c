@@ -29,6 +29,8 @@
     "Namespace",     \
         "{'metadata': {'name': '" name "', 'labels': {'kubesphere.io/workspace': '" ws "'}}}"
 
+#define REGISTER(extension) "/-/apis/ksgate.io/v1/extensionservices/" extension "/endpoints/x"
+
 struct thing {
     const char *kind, *json;
 };
@@ -42,6 +44,11 @@ static const struct thing small_world[] = {
     {ROLE("ClusterRole", "", "pages",
           "{'verbs': ['GET'], 'nonResourceURLs': ['/extensions/e/*']}")},
     {ROLE("ClusterRole", "", "opener", RULE("'use'", "'ksgate.io'", "'extensionservices'"))},
+    {ROLE("ClusterRole", "", "register-e",
+          "{'verbs': ['register'], 'apiGroups': ['ksgate.io'], "
+          "'resources': ['extensionservices'], 'resourceNames': ['e']}")},
+    {ROLE("ClusterRole", "", "update-endpoints",
+          RULE("'update'", "'ksgate.io'", "'extensionservices/endpoints'"))},
     {ROLE("WorkspaceRole", "", "ws1-pods", RULE("'get', 'list'", "''", "'pods'"))},
     {ROLE("WorkspaceRole", "", "ws1-user",
           "{'verbs': ['use'], 'apiGroups': ['ksgate.io'], "
@@ -64,6 +71,8 @@ static const struct thing small_world[] = {
     {BINDING("WorkspaceRoleBinding", "ws1", "use-e", USER("ursula"), "WorkspaceRole", "ws1-user")},
     {BINDING("ClusterRoleBinding", "", "use-all", USER("oscar"), "ClusterRole", "opener")},
     {BINDING("ClusterRoleBinding", "", "use-odd", USER("odd"), "ClusterRole", "opener")},
+    {BINDING("ClusterRoleBinding", "", "reg-e", USER("rob"), "ClusterRole", "register-e")},
+    {BINDING("ClusterRoleBinding", "", "upd", USER("uma"), "ClusterRole", "update-endpoints")},
     {BINDING("ClusterRoleBinding", "", "pages", USER("paul"), "ClusterRole", "pages")},
     {BINDING("ClusterRoleBinding", "", "lost", USER("lou"), "Role", "viewer")},
     {BINDING("RoleBinding", "proj", "nb", USER("nora"), "Role", "viewer")},
@@ -229,6 +238,24 @@ static const struct {
      "RBAC: allowed by ClusterRoleBinding \"use-odd\""},
     {"odd", NULL, "POST /kapis/g/v1/namespaces/proj/things", NULL, "no: a binding whose roleRef"},
     {"root", NULL, "POST /extensions/e/x", "e", "RBAC: allowed by GlobalRoleBinding \"b-root\""},
+    /* to register backends of an extension: `register` of it, or by the path's own verbs */
+    {"rob", NULL, "PUT " REGISTER("e"), NULL,
+     "RBAC: allowed by ClusterRoleBinding \"reg-e\" of ClusterRole \"register-e\" to User "
+     "\"rob\""},
+    {"rob", NULL, "DELETE " REGISTER("e"), NULL, "RBAC: allowed by ClusterRoleBinding \"reg-e\""},
+    {"rob", NULL, "PUT " REGISTER("f"), NULL, "no: no rule of the caller's roles covers this"},
+    {"rob", NULL, "GET " REGISTER("e"), NULL, "no: no rule of the caller's roles covers this"},
+    {"rob", NULL, "PATCH " REGISTER("e"), NULL, "no: no rule of the caller's roles covers this"},
+    {"rob", NULL, "PUT /-/apis/ksgate.io/v1/extensionservices/e", NULL,
+     "no: register is allowed by ClusterRole \"register-e\" (ClusterRoleBinding \"reg-e\"); "
+     "asked was update"},
+    {"rob", NULL, "PUT /apis/other.io/v1/extensionservices/e/endpoints/x", NULL, "no: "},
+    {"uma", NULL, "PUT " REGISTER("f"), NULL, "RBAC: allowed by ClusterRoleBinding \"upd\""},
+    {"uma", NULL, "DELETE " REGISTER("f"), NULL, "no: no rule of the caller's roles covers this"},
+    {"oscar", NULL, "PUT " REGISTER("e"), NULL,
+     "no: use is allowed by ClusterRole \"opener\" (ClusterRoleBinding \"use-all\"); asked was "
+     "register"},
+    {"wanda", NULL, "PUT " REGISTER("e"), NULL, "no: "},
     /* a namespace's role opens no extension */
     {"nick", NULL, "POST /kapis/g/v1/namespaces/proj/things", "e", "no: "},
 };
@@ -510,6 +537,16 @@ test_forbidden_in_kubernetes_words(void **state)
     assert_string_equal(gw_rbac_say_forbidden(a, &s, &sub).p,
                         "deployments.apps \"web\" is forbidden: User \"tom\" cannot get resource "
                         "\"deployments/scale\" in API group \"apps\" in the namespace \"proj\"");
+    sub = (struct gw_request_info){.verb = GW_STR("delete"),
+                                   .api_group = GW_STR("ksgate.io"),
+                                   .resource = GW_STR("extensionservices"),
+                                   .subresource = GW_STR("endpoints"),
+                                   .name = GW_STR("shop"),
+                                   .is_resource = true};
+    assert_string_equal(gw_rbac_say_forbidden(a, &s, &sub).p,
+                        "extensionservices.ksgate.io \"shop\" is forbidden: User \"tom\" cannot "
+                        "register resource \"extensionservices\" in API group \"ksgate.io\" at the "
+                        "cluster scope");
     gw_arena_free(a);
 }
 
