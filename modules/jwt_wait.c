@@ -259,8 +259,7 @@ ask_all(struct gw_jwt_waiter *w, uint64_t now_ms)
 
 enum gw_jwt_hope
 gw_jwt_wait(struct gw_req *req, const struct gw_jwt_finding *found, uint64_t now_ms,
-            long long most_ms, enum gw_verdict (*step)(struct gw_req *req, const void *conf),
-            const void *conf)
+            long long most_ms, gw_jwt_step_fn *step, const void *conf)
 {
     struct gw_jwt_waiter *w = here.looking;
     uint64_t mono_ms = gw_world_now_ms(req->world);

@@ -15,6 +15,9 @@ enum gw_jwt_hope {
     GW_JWT_UNSURE, /* it does not answer, or was asked before and may not be asked yet */
 };
 
+/* The step that is run again. */
+typedef enum gw_verdict gw_jwt_step_fn(struct gw_req *req, const void *conf);
+
 /* Why a token is not good as far as we know. */
 struct gw_jwt_finding {
     const struct gw_jwt_lack *lacking; /* the request's arena's; at least one */
@@ -26,8 +29,7 @@ struct gw_jwt_finding {
  * there is an answer, or none within most_ms, step(req, conf) is run again, and unless it waits on
  * its verdict goes on.  now_ms: wall; by then the token was there. */
 enum gw_jwt_hope gw_jwt_wait(struct gw_req *req, const struct gw_jwt_finding *found,
-                             uint64_t now_ms, long long most_ms,
-                             enum gw_verdict (*step)(struct gw_req *req, const void *conf),
+                             uint64_t now_ms, long long most_ms, gw_jwt_step_fn *step,
                              const void *conf);
 
 /* Of a request that looks again while all keys are what they were: what was found before.  NULL:

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "http/url.h"
-#include "modules/jwt.h"
+#include "modules/jwt_check.h"
 #include "modules/login_cookies.h"
 #include "modules/login_flow.h"
 #include "modules/login_id.h"
@@ -63,12 +63,13 @@ static enum gw_verdict
 judge(struct gw_req *req, const void *arg)
 {
     const struct back *b = arg;
-    enum gw_err err = gw_jwt_try(req, b->s->jwt, b->session.token, judge, b, b->user);
+    enum gw_err err = gw_jwt_check_try(req, b->s->jwt, b->session.token, judge, b, b->user);
 
     if (req->pending.cancel != NULL) {
         return GW_WAIT;
     }
-    if (err == GW_ERR_OK && gw_jwt_session_is_revoked(req->world, *b->user, b->session.begun_ms)) {
+    if (err == GW_ERR_OK &&
+        gw_jwt_check_session_is_revoked(req->world, *b->user, b->session.begun_ms)) {
         err = GW_ERR_TOKEN_REVOKED; /* of a time that is still to come */
     }
     if (err == GW_ERR_OK) {

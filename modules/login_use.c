@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "modules/jwt.h"
+#include "modules/jwt_check.h"
 #include "modules/login_ask.h"
 #include "modules/login_cookies.h"
 #include "modules/login_ended.h"
@@ -269,7 +269,7 @@ freshen(struct gw_login_use *u, const struct gw_login_settings *s, bool may_ask,
     for (unsigned i = 0; i < CHAIN_MAX && is_due(&u->session, s, now_ms); i++) {
         bool expired = now_ms >= u->session.expires_ms;
 
-        if (gw_jwt_token_is_revoked(u->req, u->session.token)) {
+        if (gw_jwt_check_token_is_revoked(u->req, u->session.token)) {
             return REVOKED;
         }
         gw_login_flight_key(s->tag, u->session.refresh, key);
@@ -299,7 +299,7 @@ standing(const struct gw_login_use *u, const struct gw_login_settings *s)
     if (gw_login_ended_has(GW_LOGIN_SESSIONS, n->id)) {
         return LEFT;
     }
-    if (gw_jwt_session_is_revoked(u->req->world, n->user, n->begun_ms)) {
+    if (gw_jwt_check_session_is_revoked(u->req->world, n->user, n->begun_ms)) {
         return REVOKED;
     }
     return gw_clock_wall_ms() >= n->begun_ms + (uint64_t)s->session_max_ms ? ENDED : FRESH;
