@@ -145,7 +145,7 @@ const struct gw_setting gw_ext_backend_rows[] = {
     {.name = "weight", .set = gw_set_int, .at = offsetof(struct gw_ext_backend, weight),
      .initial = "1", .min = 0, .max = 1000, .help = "Its share of the requests; 0: none."},
     {.name = "leaseSeconds", .set = gw_set_int, .at = offsetof(struct gw_ext_backend, lease_seconds),
-     .initial = "15", .min = 1, .max = 86400, .help = "How long it lives without a renewal."},
+     .initial = "15", .min = GW_LEASE_SECONDS_MIN, .max = 86400, .help = "How long it lives without a renewal."},
     {.name = "draining", .set = gw_set_bool, .at = offsetof(struct gw_ext_backend, draining),
      .initial = "false", .help = "Gets no new requests; those it has may end."},
     {0},

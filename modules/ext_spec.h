@@ -15,6 +15,10 @@
 #include "gateway/world.h"
 #include "modules/ext_audience.h"
 
+/* Of the lease of a backend that registers itself: it is renewed at a third of it, and one that is
+ * late by a second is not gone. */
+#define GW_LEASE_SECONDS_MIN 2
+
 /* One of spec.endpoints, or spec.service. */
 struct gw_ext_static {
     const char *url, *version;

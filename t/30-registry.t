@@ -207,19 +207,22 @@ sub endpoints {
             "a registration with $field: $wrong{$field} is refused";
     }
 
-    # Lease of a second: renewed it lives longer than that, then it ends by itself.
+    my $r1 = $gw->admin(PUT => $place, {%me, leaseSeconds => 1});
+    like $r1->{json}{message}, qr/leaseSeconds: 1 is below the minimum of 2/, 'a lease of a second is too short';
+
+    # Lease of two seconds: renewed it lives longer than that, then it ends by itself.
     my $start = time;
-    $gw->admin(PUT => "$place?wait=live", {%me, leaseSeconds => 1});
+    $gw->admin(PUT => "$place?wait=live", {%me, leaseSeconds => 2});
     eventually {
         status($gw, 'self') == 200 or die 'a renewed lease has ended';
-        $gw->admin(PUT => $place, {%me, leaseSeconds => 1})->{status} == 200 or die 'it was forgotten';
-        time - $start > 1.5;
-    } 'the lease of a second';
+        $gw->admin(PUT => $place, {%me, leaseSeconds => 2})->{status} == 200 or die 'it was forgotten';
+        time - $start > 2.5;
+    } 'the lease of two seconds';
     pass 'a lease that is renewed does not end';
     $start = time;
     eventually { status($gw, 'self') == 503 } 'the end of the lease';
     my $lived = time - $start;
-    ok $lived > 0.5 && $lived < 4 * Gateway::Process::slow(), sprintf 'one that is not, does (after %.1f s)', $lived;
+    ok $lived > 1 && $lived < 5 * Gateway::Process::slow(), sprintf 'one that is not, does (after %.1f s)', $lived;
     is $gw->admin(GET => '/-/apis/ksgate.io/v1/endpoints')->{json}{items}[0], undef, 'and the object is gone';
     $gw->ksgate_here('delete', 'es', 'self');
 }
@@ -233,11 +236,11 @@ sub register_command {
     my $p = Gateway::Process->new(
         name => 'ksgate register',
         log => $gw->dir . '/register.log',
-        command => [Gateway::program(), 'register', '-c', $gw->file, 'tool', $up->url, '--lease', '1s'],
+        command => [Gateway::program(), 'register', '-c', $gw->file, 'tool', $up->url, '--lease', '2s'],
     );
     $p->wait_until('registers', sub { status($gw, 'tool') == 200 });
     my $start = time;
-    eventually { status($gw, 'tool') == 200 or die 'it was not renewed'; time - $start > 1.5 } 'the lease of a second';
+    eventually { status($gw, 'tool') == 200 or die 'it was not renewed'; time - $start > 2.5 } 'the lease of two seconds';
     pass 'it keeps the backend registered';
     is $p->stop, 0, 'a SIGTERM ends it well';
     is status($gw, 'tool'), 503, 'and takes the backend out at once';

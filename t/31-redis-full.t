@@ -18,7 +18,7 @@ sub register {
 sub leases { return {@{$redis->command(ZRANGE => '{ksgate}:leases', 0, -1, 'WITHSCORES')}} }
 
 is register(long => 60)->{status}, 201, 'an endpoint';
-is register(short => 1)->{status}, 201, '... and one with a short lease';
+is register(short => 2)->{status}, 201, '... and one with a short lease';
 my ($key) = grep { /long$/ } keys %{leases()};
 my $before = leases()->{$key};
 $redis->command(CONFIG => 'SET', 'maxmemory', 1);

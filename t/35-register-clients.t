@@ -91,7 +91,7 @@ subtest 'no HTTP' => sub {
     });
     $rubbish->{expected_end} = 1;
     my $token = spew("$dir/rubbish.token", "two\nlines\n");
-    my $client = Gateway::Process->new(name => 'python', log => "$dir/rubbish-client.log", env => {LEASE => 1},
+    my $client = Gateway::Process->new(name => 'python', log => "$dir/rubbish-client.log", env => {LEASE => 2},
         command => [$client{Python}->(), 'http://127.0.0.1:' . $listener->sockport, 'x', 'pod-1', $up->url, $token]);
     eventually { $client->log =~ /trying again until it works/ } 'the trouble with the token';
     is $rubbish->log, '', 'a token that is no header is not sent';

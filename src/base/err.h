@@ -41,6 +41,7 @@
     X(SESSION_ENDED,        401, "Unauthorized",        "the session is over: log in again")                \
     X(BAD_SCHEME,           401, "Unauthorized",        "this authentication scheme is not accepted here")  \
     X(FORBIDDEN,            403, "Forbidden",           "the caller lacks the permission")                  \
+    X(NOT_OWNER,            403, "Forbidden",           "the endpoint belongs to somebody else")            \
     X(CROSS_SITE,           403, "Forbidden",           "a session cookie is not enough for this request, as nothing shows that it comes from a page of this site") \
     X(LOGIN_DENIED,         403, "Forbidden",           "the identity provider has not let you in")         \
     X(NO_ROUTE,             404, "NotFound",            "no route matches")                                 \

@@ -174,7 +174,7 @@ mend_object(struct gw_db *db, const struct gw_place_of_store *place,
     if (f->repair == GW_AUDIT_REMOVE) {
         gw_db_remove(db, f->key, GW_WHEN_REVISION, f->entry->revision, &answer);
     } else {
-        gw_db_renew(db, f->key, (long long)f->number, &answer);
+        gw_db_renew(db, f->key, 0, (long long)f->number, &answer);
     }
     if (answer.result == GW_STORE_OK || answer.result == GW_STORE_NOT_FOUND) {
         return true; /* gone by itself is as good */

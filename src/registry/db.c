@@ -256,7 +256,8 @@ gw_db_remove(struct gw_db *db, const char *key, enum gw_store_when when, uint64_
 }
 
 void
-gw_db_renew(struct gw_db *db, const char *key, long long lease_ms, struct gw_store_answer *answer)
+gw_db_renew(struct gw_db *db, const char *key, uint64_t revision, long long lease_ms,
+            struct gw_store_answer *answer)
 {
     struct row row = {0};
 
@@ -266,11 +267,13 @@ gw_db_renew(struct gw_db *db, const char *key, long long lease_ms, struct gw_sto
         return;
     }
     bool ok = get_row(db, key, &row);
-    if (ok && row.found) {
+    if (ok && !row.found) {
+        refuse(answer, GW_STORE_NOT_FOUND, 0);
+    } else if (ok && revision != 0 && revision != row.revision) {
+        refuse(answer, GW_STORE_CONFLICT, row.revision);
+    } else if (ok) {
         answer->revision = row.revision;
         ok = set_lease(db, key, lease_ms, &answer->lease_until_ms);
-    } else if (ok) {
-        refuse(answer, GW_STORE_NOT_FOUND, 0);
     }
     if (!gw_db_end(db, ok)) {
         unavailable(db, answer);

@@ -31,7 +31,7 @@ void gw_db_put_all(struct gw_db *db, const struct gw_store_put *puts, size_t n,
                    struct gw_store_answer *answer);
 void gw_db_remove(struct gw_db *db, const char *key, enum gw_store_when when, uint64_t revision,
                   struct gw_store_answer *answer);
-void gw_db_renew(struct gw_db *db, const char *key, long long lease_ms,
+void gw_db_renew(struct gw_db *db, const char *key, uint64_t revision, long long lease_ms,
                  struct gw_store_answer *answer);
 
 /* Deletes, each with a revision, what has a lease that ended before now_ms. */

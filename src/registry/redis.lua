@@ -13,7 +13,7 @@
 --       of them texts, no two of the same FIELD.  Of a refusal, the third of the answer is which
 --       one (1: the first); else the revision is the latest of them.
 --   delete FIELD WHEN REVISION             WHEN may also be text: only if REVISION is all that stands there
---   renew FIELD LEASE_MS                   no new revision
+--   renew FIELD LEASE_MS [REVISION]        no new revision; only if REVISION is the stored one
 --       Each answers {RESULT, revision, lease end (ms of Redis' clock, 0: none), epoch}.
 --       RESULT is ok, conflict, exists or not_found.
 --   expire LIMIT                           deletes what has a lease that ended
@@ -257,10 +257,11 @@ function ops.delete(field, when, revision)
   return answer('ok', delete(field))
 end
 
-function ops.renew(field, lease_ms)
+function ops.renew(field, lease_ms, revision)
   check_lease(lease_ms)
   local _, metadata = stored(field)
-  if not metadata then return answer('not_found') end
+  local no = refusal(metadata, revision and 'revision' or 'present', revision)
+  if no then return answer(no, metadata and metadata.resourceVersion) end
   read('ZRANGE', LEASES, 0, 0)
   return answer('ok', metadata.resourceVersion, lease(field, lease_ms))
 end

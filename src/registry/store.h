@@ -83,9 +83,10 @@ struct gw_store_driver {
                     void *arg);
     void (*remove)(void *store, const char *key, enum gw_store_when when, uint64_t revision,
                    gw_store_done_fn *done, void *arg);
-    /* Renews the lease of a stored object without a new revision. */
-    void (*renew)(void *store, const char *key, long long lease_ms, gw_store_done_fn *done,
-                  void *arg);
+    /* Renews the lease of a stored object, if it has that revision (0: whichever), without a new
+     * one. */
+    void (*renew)(void *store, const char *key, uint64_t revision, long long lease_ms,
+                  gw_store_done_fn *done, void *arg);
     /* NULL: there is nothing to tell. */
     void (*status)(void *store, struct gw_store_status *out);
     void (*close)(void *store); /* pending calls are answered UNAVAILABLE first */

@@ -259,13 +259,16 @@ remove_object(void *store, const char *key, enum gw_store_when when, uint64_t re
 }
 
 static void
-renew(void *store, const char *key, long long lease_ms, gw_store_done_fn *done, void *arg)
+renew(void *store, const char *key, uint64_t revision, long long lease_ms, gw_store_done_fn *done,
+      void *arg)
 {
     struct store *s = store;
     char lease[24];
+    char text[24];
 
     (void)snprintf(lease, sizeof(lease), "%lld", lease_ms);
-    const char *const argv[] = {"renew", key, lease, NULL};
+    (void)snprintf(text, sizeof(text), "%" PRIu64, revision);
+    const char *const argv[] = {"renew", key, lease, revision == 0 ? NULL : text, NULL};
     gw_redis_writes_send(&s->writes, s->prefix, argv, false, done, arg);
 }
 

@@ -381,13 +381,14 @@ remove_object(void *store, const char *key, enum gw_store_when when, uint64_t re
 }
 
 static void
-renew(void *store, const char *key, long long lease_ms, gw_store_done_fn *done, void *arg)
+renew(void *store, const char *key, uint64_t revision, long long lease_ms, gw_store_done_fn *done,
+      void *arg)
 {
     struct store *s = store;
     struct gw_store_answer answer;
 
     if (is_ready(s, done, arg)) {
-        gw_db_renew(s->db, key, lease_ms, &answer);
+        gw_db_renew(s->db, key, revision, lease_ms, &answer);
         settle(s, &answer, done, arg);
     }
 }

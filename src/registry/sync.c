@@ -536,10 +536,10 @@ gw_sync_remove(struct gw_sync *s, const char *key, enum gw_store_when when, uint
 }
 
 void
-gw_sync_renew(struct gw_sync *s, const char *key, long long lease_ms, gw_store_done_fn *done,
-              void *arg)
+gw_sync_renew(struct gw_sync *s, const char *key, uint64_t revision, long long lease_ms,
+              gw_store_done_fn *done, void *arg)
 {
     if (!is_read_only(s, key, 0, done, arg)) {
-        s->driver->renew(s->store, key, lease_ms, done, arg);
+        s->driver->renew(s->store, key, revision, lease_ms, done, arg);
     }
 }

@@ -82,7 +82,7 @@ void gw_sync_put_all(struct gw_sync *s, const struct gw_store_put *puts, size_t 
                      gw_store_done_fn *done, void *arg);
 void gw_sync_remove(struct gw_sync *s, const char *key, enum gw_store_when when, uint64_t revision,
                     gw_store_done_fn *done, void *arg);
-void gw_sync_renew(struct gw_sync *s, const char *key, long long lease_ms, gw_store_done_fn *done,
-                   void *arg);
+void gw_sync_renew(struct gw_sync *s, const char *key, uint64_t revision, long long lease_ms,
+                   gw_store_done_fn *done, void *arg);
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "registry/files.h"
 #include "registry/lease.h"
+#include "server/admin_owner.h"
 #include "server/admin_write.h"
 #include "server/endpoint_status.h"
 
@@ -86,12 +87,25 @@ when_live(void *arg)
     gw_errand_return(arg);
 }
 
+static bool
+is_of_file(const struct gw_errand *e, const char *key)
+{
+    struct gw_object *now = gw_sync_get(gw_control_sync(e->control), key);
+    bool yes = now != NULL && now->revision == 0;
+
+    gw_object_unref(now);
+    return yes;
+}
+
 static void
 on_written(void *arg, const struct gw_store_answer *answer)
 {
     struct gw_errand *e = arg;
 
     gw_errand_note(e, answer);
+    if (answer->result == GW_STORE_CONFLICT && is_of_file(e, e->objects[answer->refused]->key)) {
+        e->tries = GW_ERRAND_TRIES; /* it will not be another one the next time */
+    }
     for (size_t i = 0; answer->result == GW_STORE_OK && i < e->n_objects; i++) {
         struct gw_object *now = gw_sync_get(gw_control_sync(e->control), e->objects[i]->key);
 
@@ -128,36 +142,99 @@ foresee_all(struct gw_errand *e)
     gw_errand_return(e);
 }
 
+/* An Endpoint stays its owner's; a new one is whose the list says, which may be a backup, or ours.
+ * Both hold if what stands there now does at the write.  False: see e->text. */
+static bool
+keep_owner(struct gw_errand *e, size_t i, struct gw_store_put *put)
+{
+    struct gw_diag diag = {0};
+    struct gw_object *now = gw_sync_get(gw_control_sync(e->control), e->objects[i]->key);
+    json_t *json = gw_object_json(now != NULL ? now : e->objects[i]);
+    const char *owner = gw_owner_of(json);
+    struct gw_object *stamped =
+        gw_owner_stamp(e->objects[i], now == NULL && *owner == '\0' ? e->owner : owner, &diag);
+
+    if (stamped != NULL) {
+        e->objects[i] = stamped;
+    } else {
+        e->text = gw_mem_strdup(gw_diag_first(&diag));
+    }
+    if (put->when == GW_WHEN_ANY && now == NULL) {
+        put->when = GW_WHEN_ABSENT;
+    } else if (put->when == GW_WHEN_ANY && now->revision > 0) { /* else it is a file's, and stays */
+        put->when = GW_WHEN_REVISION;
+        put->revision = now->revision;
+    }
+    json_decref(json);
+    gw_object_unref(now);
+    gw_diag_fini(&diag);
+    return stamped != NULL;
+}
+
+/* False: e->refused is the one that is to blame. */
+static bool
+make_puts(struct gw_errand *e, struct gw_store_put *puts, struct gw_objects *objects)
+{
+    for (e->refused = 0; e->refused < e->n_objects; e->refused++) {
+        size_t i = e->refused;
+        const struct gw_object *o = e->objects[i];
+
+        puts[i] = (struct gw_store_put){
+            .when = when_of(o), .revision = o->revision, .lease_ms = gw_lease_ms(o)};
+        if (gw_owner_counts(o->kind) && !keep_owner(e, i, &puts[i])) {
+            return false;
+        }
+        puts[i].object = e->objects[i];
+        gw_objects_add(objects, gw_object_ref(e->objects[i]));
+    }
+    return true;
+}
+
 static void
 put_all(struct gw_errand *e)
 {
-    size_t n = e->n_objects;
+    struct gw_objects objects = {0}; /* e may be home, and gone, before we are done */
+    struct gw_store_put *puts;
 
     if (e->dry_run) {
         foresee_all(e);
         return;
     }
-    struct gw_objects objects = {0}; /* e may be home, and gone, before we are done */
-    struct gw_store_put *puts = gw_mem_alloc(n * sizeof(*puts));
-    for (size_t i = 0; i < n; i++) {
-        const struct gw_object *o = e->objects[i];
-
-        gw_objects_add(&objects, gw_object_ref(e->objects[i]));
-        puts[i] = (struct gw_store_put){
-            .object = o, .when = when_of(o), .revision = o->revision, .lease_ms = gw_lease_ms(o)};
+    puts = gw_mem_alloc(e->n_objects * sizeof(*puts));
+    if (make_puts(e, puts, &objects)) {
+        gw_sync_put_all(gw_control_sync(e->control), puts, e->n_objects, on_written, e);
+    } else {
+        e->result = GW_STORE_UNAVAILABLE;
+        gw_errand_return(e);
     }
-    gw_sync_put_all(gw_control_sync(e->control), puts, n, on_written, e);
     gw_objects_fini(&objects);
     free(puts);
 }
 
 /* ---- worker --------------------------------------------------------------------------------- */
 
+/* Somebody has registered, or left, since we looked whose it is. */
+static bool
+is_late(const struct gw_errand *e)
+{
+    const struct gw_object *o = e->objects[e->refused];
+
+    return (e->result == GW_STORE_CONFLICT || e->result == GW_STORE_EXISTS ||
+            e->result == GW_STORE_NOT_FOUND) &&
+           gw_owner_counts(o->kind) && o->revision == 0 && e->tries < GW_ERRAND_TRIES;
+}
+
 static enum gw_verdict
 answer_list(struct gw_errand *e, struct gw_admin_call *call)
 {
     json_t *items;
 
+    if (e->result != GW_STORE_OK && !e->dry_run && is_late(e)) {
+        e->tries++;
+        free(e->text);
+        e->text = NULL;
+        return gw_errand_send_again(e);
+    }
     if (e->result != GW_STORE_OK) {
         const struct gw_object *o = e->objects[e->refused];
 
@@ -192,6 +269,7 @@ from_body(struct gw_admin_call *call, struct gw_str body)
         return v;
     }
     struct gw_errand *e = gw_errand_new(call, put_all, answer_list);
+    e->owner = gw_mem_strdup(gw_owner_caller(call));
     e->dry_run = dry.n > 0;
     e->when_live = gw_str_eq(gw_admin_query(call, "wait"), GW_STR("live"));
     v = read_items(call, e, items);

@@ -7,12 +7,20 @@
  * What is registered is the Endpoint "{name}.{id}".  The id has no dot, so that two extensions,
  * of which one is "a" and the other "a.b", never meet in one name.  The same content again only
  * renews the lease, which makes no new revision and no work for the other gateways.
+ *
+ * Whose it is (admin_owner.h) is found out where the registry is, so that a renewal is one way
+ * there and back, and holds at the write: that is done to what was looked at, or anew.
  */
+#include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "config/schema.h"
+#include "modules/ext_spec.h"
 #include "registry/lease.h"
+#include "server/admin_owner.h"
 #include "server/admin_write.h"
 
 /* apis/ksgate.io/v1/extensionservices/{name}/endpoints/{id} */
@@ -35,7 +43,7 @@ static const struct gw_setting rows[] = {
     {.name = "weight", .set = gw_set_int, .at = offsetof(struct registration, weight),
      .min = 0, .max = 1000, .initial = "1", .help = "Its share of the requests."},
     {.name = "leaseSeconds", .set = gw_set_int, .at = offsetof(struct registration, lease_seconds),
-     .min = 1, .max = GW_LEASE_SECONDS_MAX, .initial = "15", .flags = GW_NOT_SNAKE,
+     .min = GW_LEASE_SECONDS_MIN, .max = GW_LEASE_SECONDS_MAX, .initial = "15", .flags = GW_NOT_SNAKE,
      .help = "It is forgotten when it is not renewed for that long."},
     {.name = "draining", .set = gw_set_bool, .at = offsetof(struct registration, draining),
      .help = "Gets no new requests any more."},
@@ -83,31 +91,54 @@ extension_key(struct gw_str extension)
                          extension);
 }
 
+/* What stands there has it, too? */
 static bool
-same_content(const struct gw_object *a, const struct gw_object *b)
+same_content(const json_t *there, const struct gw_object *o)
 {
-    json_t *x = gw_object_json(a);
-    json_t *y = gw_object_json(b);
-    bool same = json_equal(json_object_get(x, "spec"), json_object_get(y, "spec"));
+    json_t *json = gw_object_json(o);
+    bool same = json_equal(json_object_get(there, "spec"), json_object_get(json, "spec"));
 
-    json_decref(x);
-    json_decref(y);
+    json_decref(json);
     return same;
 }
 
 /* An Endpoint may have been written by hand, and then says itself whose it is. */
 static bool
-is_of(const struct gw_object *endpoint, const char *key_of_extension)
+is_of(const json_t *endpoint, const char *key_of_extension)
 {
-    json_t *json = gw_object_json(endpoint);
-    const json_t *spec = json_object_get(json, "spec");
+    const json_t *spec = json_object_get(endpoint, "spec");
     const char *name = json_string_value(json_object_get(spec, "extension"));
     char *key = extension_key(gw_str_of(name));
     bool same = strcmp(key, key_of_extension) == 0;
 
     free(key);
-    json_decref(json);
     return same;
+}
+
+/* ---- control thread ------------------------------------------------------------------------- */
+
+static void
+go_home(struct gw_errand *e, enum gw_store_result result)
+{
+    e->when = GW_WHEN_ANY; /* it is final: nobody was faster */
+    e->result = result;
+    gw_errand_return(e);
+}
+
+/* Whose it is going to be.  But for operators, what is sent says it already. */
+static void
+make_of(struct gw_errand *e, const char *owner)
+{
+    struct gw_diag diag = {0};
+
+    if (!e->overrides) {
+        return;
+    }
+    struct gw_object *o = gw_owner_stamp(e->object, owner, &diag);
+
+    assert(o != NULL); /* it has a handful of short members */
+    e->object = o;
+    gw_diag_fini(&diag);
 }
 
 /* The lease was over when the renewal came: then it is a registration after all. */
@@ -117,19 +148,54 @@ on_renewed(void *arg, const struct gw_store_answer *answer)
     struct gw_errand *e = arg;
 
     if (answer->result == GW_STORE_NOT_FOUND) {
+        e->when = GW_WHEN_ABSENT;
+        make_of(e, e->owner);
         gw_admin_put(e);
         return;
     }
     gw_admin_written(e, answer);
 }
 
-/* Control: an Endpoint of an extension that is not there would be an orphan. */
+/* Over what stands there, and is the caller's or nobody's so far, or whose owner stays. */
+static void
+register_over(struct gw_errand *e, const struct gw_object *now, const json_t *there)
+{
+    const char *owner = gw_owner_of(there);
+
+    make_of(e, *owner == '\0' ? e->owner : owner);
+    if (now->revision > 0) { /* else it is a file's, and stays */
+        e->when = GW_WHEN_REVISION;
+        e->revision = now->revision;
+    }
+    if (*owner != '\0' && same_content(there, e->object) && !e->dry_run) {
+        gw_sync_renew(gw_control_sync(e->control), e->key, now->revision, gw_lease_ms(e->object),
+                      on_renewed, e);
+    } else {
+        gw_admin_put(e);
+    }
+}
+
+/* Is what stands there another's?  Then the errand knows whose. */
+static bool
+is_others(struct gw_errand *e, const json_t *there)
+{
+    const char *owner = gw_owner_of(there);
+
+    if (*owner == '\0' || e->overrides || strcmp(owner, e->owner) == 0) {
+        return false;
+    }
+    e->other = gw_mem_strdup(owner);
+    return true;
+}
+
+/* An Endpoint of an extension that is not there would be an orphan. */
 static void
 register_there(struct gw_errand *e)
 {
     struct gw_sync *sync = gw_control_sync(e->control);
     struct gw_object *extension;
     struct gw_object *now;
+    json_t *there;
 
     if (!gw_errand_registry_known(e)) {
         gw_errand_return(e);
@@ -137,21 +203,74 @@ register_there(struct gw_errand *e)
     }
     extension = gw_sync_get(sync, e->parent);
     if (extension == NULL) {
-        e->result = GW_STORE_NOT_FOUND;
-        gw_errand_return(e);
+        go_home(e, GW_STORE_NOT_FOUND);
         return;
     }
     gw_object_unref(extension);
     now = gw_sync_get(sync, e->key);
-    if (now != NULL && !is_of(now, e->parent)) {
-        e->result = GW_STORE_EXISTS;
-        gw_errand_return(e);
-    } else if (now != NULL && same_content(now, e->object) && !e->dry_run) {
-        gw_sync_renew(sync, e->key, gw_lease_ms(e->object), on_renewed, e);
-    } else {
+    if (now == NULL) {
+        e->when = GW_WHEN_ABSENT;
+        make_of(e, e->owner);
         gw_admin_put(e);
+        return;
     }
+    there = gw_object_json(now);
+    if (!is_of(there, e->parent) || is_others(e, there)) {
+        go_home(e, GW_STORE_EXISTS);
+    } else {
+        register_over(e, now, there);
+    }
+    json_decref(there);
     gw_object_unref(now);
+}
+
+static void
+leave_there(struct gw_errand *e)
+{
+    struct gw_object *now = gw_sync_get(gw_control_sync(e->control), e->key);
+    json_t *there;
+
+    e->when = GW_WHEN_REVISION; /* 0: the registry knows nothing of it, either, or we are behind */
+    e->revision = now == NULL ? 0 : now->revision;
+    if (now == NULL) {
+        gw_admin_remove(e);
+        return;
+    }
+    there = gw_object_json(now);
+    if (!is_of(there, e->parent)) {
+        go_home(e, GW_STORE_NOT_FOUND);
+    } else if (is_others(e, there)) {
+        go_home(e, GW_STORE_EXISTS);
+    } else {
+        e->when = now->revision > 0 ? GW_WHEN_REVISION : GW_WHEN_PRESENT;
+        gw_admin_remove(e);
+    }
+    json_decref(there);
+    gw_object_unref(now);
+}
+
+/* ---- worker --------------------------------------------------------------------------------- */
+
+/* There and back once more: somebody else was faster, or the owner does not count.  False: what it
+ * came back with is the answer. */
+static bool
+has_to_go_again(struct gw_errand *e, struct gw_admin_call *call)
+{
+    bool late =
+        e->when != GW_WHEN_ANY && (e->result == GW_STORE_CONFLICT || e->result == GW_STORE_EXISTS ||
+                                   (e->result == GW_STORE_NOT_FOUND && e->object != NULL));
+
+    if (e->other != NULL && gw_owner_may_override(call)) {
+        e->overrides = true;
+    } else if (!late || e->tries >= GW_ERRAND_TRIES) {
+        return false;
+    }
+    e->tries += late;
+    free(e->other);
+    free(e->text);
+    e->other = NULL;
+    e->text = NULL;
+    return true;
 }
 
 static enum gw_verdict
@@ -160,7 +279,13 @@ answer_registered(struct gw_errand *e, struct gw_admin_call *call)
     struct gw_buf expires = {0};
     json_t *answer;
 
-    if (e->result == GW_STORE_NOT_FOUND) {
+    if (has_to_go_again(e, call)) {
+        return gw_errand_send_again(e);
+    }
+    if (e->other != NULL) {
+        return gw_owner_refuse(call, e->other);
+    }
+    if (e->result == GW_STORE_NOT_FOUND && e->when == GW_WHEN_ANY) {
         call->kind = gw_kind_find(GW_STR("ksgate.io"), GW_STR("ExtensionService"));
         call->name = call->part[PART_EXTENSION];
         return gw_admin_refuse(call, GW_ERR_NO_OBJECT,
@@ -211,7 +336,8 @@ register_body(struct gw_admin_call *call, struct gw_str body)
     if (v != GW_NEXT) {
         return v;
     }
-    json = json_pack("{s:o}", "spec", spec_of(extension, &r));
+    json = json_pack("{s:{}, s:o}", "metadata", "spec", spec_of(extension, &r));
+    gw_owner_set(json, gw_owner_caller(call)); /* as it nearly always is */
     v = gw_admin_object(call, json, &object);
     json_decref(json);
     if (v != GW_NEXT) {
@@ -220,7 +346,7 @@ register_body(struct gw_admin_call *call, struct gw_str body)
     e = gw_admin_put_errand(call, object);
     e->there = register_there;
     e->back = answer_registered;
-    e->when = GW_WHEN_ANY;
+    e->owner = gw_mem_strdup(gw_owner_caller(call));
     e->parent = extension_key(extension);
     return gw_errand_send(e);
 }
@@ -233,19 +359,13 @@ gw_admin_register(struct gw_admin_call *call)
     return v != GW_NEXT ? v : gw_admin_body(call, register_body);
 }
 
-/* Control. */
-static void
-leave_there(struct gw_errand *e)
+static enum gw_verdict
+answer_left(struct gw_errand *e, struct gw_admin_call *call)
 {
-    struct gw_object *now = gw_sync_get(gw_control_sync(e->control), e->key);
-
-    if (now != NULL && !is_of(now, e->parent)) {
-        e->result = GW_STORE_NOT_FOUND;
-        gw_errand_return(e);
-    } else {
-        gw_admin_remove(e);
+    if (has_to_go_again(e, call)) {
+        return gw_errand_send_again(e);
     }
-    gw_object_unref(now);
+    return e->other != NULL ? gw_owner_refuse(call, e->other) : gw_admin_answer_remove(e, call);
 }
 
 enum gw_verdict
@@ -257,10 +377,10 @@ gw_admin_leave(struct gw_admin_call *call)
     if (v != GW_NEXT) {
         return v;
     }
-    e = gw_errand_new(call, leave_there, gw_admin_answer_remove);
+    e = gw_errand_new(call, leave_there, answer_left);
+    e->owner = gw_mem_strdup(gw_owner_caller(call));
     e->key = gw_object_key(call->kind, GW_STR_NONE, call->name);
     e->parent = extension_key(call->part[PART_EXTENSION]);
-    e->when = GW_WHEN_PRESENT;
     e->when_live = gw_str_eq(gw_admin_query(call, "wait"), GW_STR("live"));
     return gw_errand_send(e);
 }

@@ -46,6 +46,8 @@ gw_errand_free(struct gw_errand *e)
     free(e->key);
     free(e->ns);
     free(e->parent);
+    free(e->owner);
+    free(e->other);
     free(e->text);
     gw_news_unref(e->news);
     free(e);

@@ -26,6 +26,9 @@ struct gw_errand {
     const struct gw_kind *kind;
     struct gw_object *object; /* a reference; also out: as it is stored now */
     json_t *patch;            /* a reference */
+    /* admin_endpoints.c's: who registers, and (out) who has done so before; owned */
+    char *owner, *other;
+    bool overrides; /* what is of others */
     /* gw_admin_send_seen()'s, meanwhile */
     struct gw_object *next_object; /* a reference */
     void (*next_there)(struct gw_errand *e);

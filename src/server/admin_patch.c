@@ -4,6 +4,7 @@
  * Control reads, the worker merges and checks, control writes with compare-and-set.  A patch
  * that names no resourceVersion is tried again when somebody else was faster.
  */
+#include "server/admin_owner.h"
 #include "server/admin_sight.h"
 #include "server/admin_write.h"
 
@@ -90,6 +91,9 @@ merge_and_write(struct gw_errand *e, struct gw_admin_call *call)
     json_decref(json);
     if (v == GW_NEXT) {
         v = gw_admin_may_write(call, patched);
+    }
+    if (v == GW_NEXT && gw_owner_counts(call->kind)) {
+        v = gw_owner_decide(call, e->object, &patched);
     }
     if (v != GW_NEXT) {
         gw_object_unref(patched);

@@ -5,6 +5,7 @@
 
 #include "modules/rbac.h"
 #include "modules/rbac_say.h"
+#include "server/admin_owner.h"
 
 #define REF_LABEL "kubesphere.io/extension-ref"
 
@@ -93,9 +94,11 @@ is_let_in_by_roles(const struct gw_req *req)
     return !req->subject.trusted && (policy == NULL || strcmp(policy, "allow_all") != 0);
 }
 
-static bool
-may(const struct gw_req *req, const struct gw_request_info *info)
+bool
+gw_admin_may(const struct gw_admin_call *call, const struct gw_request_info *info)
 {
+    const struct gw_req *req = call->req;
+
     return !is_let_in_by_roles(req) || gw_rbac_decide(gw_world_index(req->world, &gw_rbac_view),
                                                       req->arena, &req->subject, info, GW_STR_NONE)
                                            .allowed;
@@ -106,7 +109,7 @@ gw_admin_is_operator(const struct gw_admin_call *call)
 {
     const struct gw_request_info info = {.verb = GW_STR("GET"), .path = GW_STR("/-/metrics")};
 
-    return may(call->req, &info);
+    return gw_admin_may(call, &info);
 }
 
 /* The right to .../extensionservices/{extension}/endpoints/{id}, which the verb `register` of the
@@ -128,12 +131,12 @@ registration(const struct gw_admin_call *call, struct gw_str extension)
     };
 }
 
-static bool
-may_register(const struct gw_admin_call *call, struct gw_str extension)
+bool
+gw_admin_may_register(const struct gw_admin_call *call, struct gw_str extension)
 {
     const struct gw_request_info info = registration(call, extension);
 
-    return may(call->req, &info);
+    return gw_admin_may(call, &info);
 }
 
 static enum gw_verdict
@@ -166,10 +169,10 @@ may_write_endpoint(struct gw_admin_call *call, const struct gw_object *o)
         call->req->arena, o == NULL ? by_name : gw_str_of(text_at(json, "spec", "extension")));
 
     json_decref(json);
-    if (may_register(call, GW_STR(""))) {
+    if (gw_admin_may_register(call, GW_STR(""))) {
         return GW_NEXT;
     }
-    if (wanted.n == 0 || !may_register(call, wanted)) {
+    if (wanted.n == 0 || !gw_admin_may_register(call, wanted)) {
         return refuse_registration(call, wanted);
     }
     if (!gw_str_eq(by_name, wanted)) {
@@ -225,7 +228,7 @@ gw_admin_may_touch(struct gw_admin_call *call, const struct gw_object *now)
         return gw_admin_sees(&v, now);
     }
     json_t *json = gw_object_json(now);
-    bool yes = may_register(call, gw_str_of(text_at(json, "spec", "extension")));
+    bool yes = gw_admin_may_register(call, gw_str_of(text_at(json, "spec", "extension")));
     json_decref(json);
     return yes;
 }
@@ -284,12 +287,19 @@ go_on(struct gw_errand *e, struct gw_admin_call *call)
 {
     struct gw_object *now = e->object;
     bool removal = e->next_object == NULL;
+    enum gw_verdict v = GW_NEXT;
 
     e->object = NULL;
     if (e->result == GW_STORE_OK && now != NULL && !gw_admin_may_touch(call, now)) {
         e->result = removal ? GW_STORE_NOT_FOUND : GW_STORE_EXISTS;
     } else if (e->result == GW_STORE_OK && now == NULL && removal) {
         e->result = GW_STORE_NOT_FOUND;
+    } else if (e->result == GW_STORE_OK && gw_owner_counts(call->kind)) {
+        v = gw_owner_decide(call, now, &e->next_object);
+    }
+    if (v != GW_NEXT) {
+        gw_object_unref(now);
+        return v;
     }
     bool bound = bind_to(e, now);
     bool there = now != NULL;
@@ -328,11 +338,11 @@ may_touch_all(const struct gw_admin_call *call)
 {
     struct gw_viewer v;
 
+    if (gw_owner_counts(call->kind)) {
+        return false; /* whoever writes it, it stays its owner's */
+    }
     if (!is_let_in_by_roles(call->req) || is_ours(call->kind, "ExtensionService")) {
         return true;
-    }
-    if (is_ours(call->kind, "Endpoint")) {
-        return may_register(call, GW_STR(""));
     }
     gw_viewer_init(&v, call->req);
     return v.all;

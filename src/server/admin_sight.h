@@ -22,6 +22,12 @@ bool gw_admin_is_of_extensions(const struct gw_kind *kind);
 /* May they know where things are here, and how many: whoever may read the metrics. */
 bool gw_admin_is_operator(const struct gw_admin_call *call);
 
+/* Beside what RBAC has let in: may they do that, too?  Where no roles are asked, they may. */
+bool gw_admin_may(const struct gw_admin_call *call, const struct gw_request_info *info);
+
+/* The right to do to backends of the extension what the call does; "": of all extensions. */
+bool gw_admin_may_register(const struct gw_admin_call *call, struct gw_str extension);
+
 /* Before the object is written, or (NULL) the one of the path deleted: who registers a backend of
  * an extension needs the right to that, and who subscribes to one has to see it.  GW_NEXT, or the
  * refusal. */
@@ -30,8 +36,9 @@ enum gw_verdict gw_admin_may_write(struct gw_admin_call *call, const struct gw_o
 /* May the caller change or delete what stands there now?  Else, to them, nothing does. */
 bool gw_admin_may_touch(struct gw_admin_call *call, const struct gw_object *now);
 
-/* Sends the errand, a write or a removal, once gw_admin_may_touch() what stands under e->key; it
- * is done to that alone, and looked at anew when somebody else was faster. */
+/* Sends the errand, a write or a removal, once gw_admin_may_touch() what stands under e->key and,
+ * of an Endpoint, its owner is known (admin_owner.h); it is done to that alone, and looked at anew
+ * when somebody else was faster. */
 enum gw_verdict gw_admin_send_seen(struct gw_errand *e);
 
 /* Takes the lines out of metrics that are about extensions which the caller may not know of. */

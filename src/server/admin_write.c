@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "registry/lease.h"
+#include "server/admin_owner.h"
 #include "server/admin_sight.h"
 #include "server/endpoint_status.h"
 
@@ -230,6 +231,11 @@ create(struct gw_admin_call *call, struct gw_str body)
         gw_object_unref(object);
         return gw_admin_refuse(call, GW_ERR_BAD_REQUEST,
                                "metadata.resourceVersion must not be set on a new object");
+    }
+    v = gw_owner_counts(call->kind) ? gw_owner_decide(call, NULL, &object) : GW_NEXT;
+    if (v != GW_NEXT) {
+        gw_object_unref(object);
+        return v;
     }
     e = gw_admin_put_errand(call, object);
     e->when = GW_WHEN_ABSENT;

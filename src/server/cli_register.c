@@ -10,13 +10,16 @@
 #include "base/mem.h"
 #include "config/schema.h"
 #include "http/url.h"
+#include "modules/ext_spec.h"
+#include "registry/lease.h"
 #include "server/cli_objects.h"
 
-#define LEASE_MS_MAX   3600000 /* what a gateway takes */
-#define FIRST_RETRY_MS 250     /* doubles up to a third of the lease */
-#define RETRY_MS_MAX   10000   /* the longest pause, however long the lease */
-#define CALL_MS_MAX    5000    /* of one request */
-#define LEAVE_MS       2000    /* for the farewell: who stops us may not wait long */
+#define LEASE_MS_MIN   (GW_LEASE_SECONDS_MIN * 1000LL) /* what a gateway takes */
+#define LEASE_MS_MAX   (GW_LEASE_SECONDS_MAX * 1000LL)
+#define FIRST_RETRY_MS 250   /* doubles up to a third of the lease */
+#define RETRY_MS_MAX   10000 /* the longest pause, however long the lease */
+#define CALL_MS_MAX    5000  /* of one request */
+#define LEAVE_MS       2000  /* for the farewell: who stops us may not wait long */
 
 struct options {
     const char *lease, *weight, *version, *id;
@@ -26,7 +29,7 @@ struct options {
 /* clang-format off */
 static const struct gw_option options[] = {
     {0, "lease", "DURATION", GW_OPTION_TEXT, offsetof(struct options, lease),
-     "How long the gateway believes in the backend without a renewal: 1s to 1h (default 15s)."},
+     "How long the gateway believes in the backend without a renewal: 2s to 1h (default 15s)."},
     {0, "weight", "NUMBER", GW_OPTION_TEXT, offsetof(struct options, weight),
      "Its share of the requests (default 1)."},
     {0, "version", "VERSION", GW_OPTION_TEXT, offsetof(struct options, version),
@@ -232,9 +235,10 @@ read_options(struct registration *r, const struct options *o, const char *url)
     uint64_t weight = 1;
 
     r->lease_ms = 15000;
-    if (o->lease != NULL && (!gw_parse_duration(gw_str_of(o->lease), &r->lease_ms) ||
-                             r->lease_ms < 1000 || r->lease_ms > LEASE_MS_MAX)) {
-        return gw_cli_misuse(r->cli, "--lease %s: it takes 1s to 1h", o->lease);
+    if (o->lease != NULL &&
+        (!gw_parse_duration(gw_str_of(o->lease), &r->lease_ms) || r->lease_ms % 1000 != 0 ||
+         r->lease_ms < LEASE_MS_MIN || r->lease_ms > LEASE_MS_MAX)) {
+        return gw_cli_misuse(r->cli, "--lease %s: it takes 2s to 1h, in whole seconds", o->lease);
     }
     if (o->weight != NULL && !gw_str_u64(gw_str_of(o->weight), &weight)) {
         return gw_cli_misuse(r->cli, "--weight %s: it takes a number", o->weight);

@@ -288,11 +288,11 @@ remove_with(struct watcher *w, const char *key, enum gw_store_when when, uint64_
 }
 
 static inline struct told
-renew_with(struct watcher *w, const char *key, long long lease_ms)
+renew_with(struct watcher *w, const char *key, uint64_t revision, long long lease_ms)
 {
     struct told told = {.by = w};
 
-    w->driver->renew(w->store, key, lease_ms, on_told, &told);
+    w->driver->renew(w->store, key, revision, lease_ms, on_told, &told);
     WAIT_FOR(w->base, told.done);
     return told;
 }

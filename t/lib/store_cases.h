@@ -47,6 +47,8 @@ static const struct write_case write_cases[] = {
     {"delete what is not there",     REMOVE, "b", "",  GW_WHEN_ANY,      NONE,  GW_STORE_NOT_FOUND, false},
     {"delete an old revision",       REMOVE, "a", "",  GW_WHEN_REVISION, WRONG, GW_STORE_CONFLICT,  false},
     {"renew without a change",       RENEW,  "a", "",  GW_WHEN_ANY,      NONE,  GW_STORE_OK,        false},
+    {"renew another revision",       RENEW,  "a", "",  GW_WHEN_REVISION, WRONG, GW_STORE_CONFLICT,  false},
+    {"renew the stored revision",    RENEW,  "a", "",  GW_WHEN_REVISION, LAST,  GW_STORE_OK,        false},
     {"delete the stored revision",   REMOVE, "a", "",  GW_WHEN_REVISION, LAST,  GW_STORE_OK,        true},
     {"delete twice",                 REMOVE, "a", "",  GW_WHEN_ANY,      NONE,  GW_STORE_NOT_FOUND, false},
     {"create again",                 PUT,    "a", "4", GW_WHEN_ABSENT,   NONE,  GW_STORE_OK,        true},
@@ -61,7 +63,7 @@ do_case(struct watcher *w, const struct write_case *c, const char *key, uint64_t
         return remove_with(w, key, c->when, revision);
     }
     if (c->op == RENEW) {
-        return renew_with(w, key, 60000);
+        return renew_with(w, key, revision, 60000);
     }
     struct gw_object *o = config_map(c->name, c->value);
     struct told told = put_with(w, o, c->when, revision, 0);
@@ -269,7 +271,7 @@ case_lease(void **state)
     assert_int_equal(t.answer.result, GW_STORE_OK);
     assert_in_range(t.answer.lease_until_ms, before + 300 - 5, gw_clock_wall_ms() + 300 + 5);
     uint64_t revision = t.answer.revision;
-    t = renew_with(&w, key, 60000);
+    t = renew_with(&w, key, 0, 60000);
     assert_int_equal(t.answer.result, GW_STORE_OK);
     assert_in_range(t.answer.lease_until_ms, before + 60000 - 5, gw_clock_wall_ms() + 60005);
     assert_int_equal(t.answer.revision, revision);
