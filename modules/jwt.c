@@ -164,7 +164,7 @@ judge(struct gw_req *req, const struct gw_jwt_settings *s, gw_jwt_step_fn *step)
 static enum gw_verdict
 authenticate(struct gw_req *req, const void *conf)
 {
-    if (req->subject.trusted || (req->dry && req->subject.name.n > 0)) {
+    if (req->subject.trusted || (req->dry && req->subject.name.p != NULL)) {
         if (req->decision.authentication == NULL) {
             req->decision.authentication = req->subject.trusted ? "admin-socket" : "given";
         }

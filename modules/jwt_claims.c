@@ -193,12 +193,15 @@ read_extra(struct gw_subject *s, struct gw_arena *a, const struct gw_jwt_json *e
     return true;
 }
 
-/* kubesphere.md 5.3: a service account and a user who is about to register have no groups. */
+/* kubesphere.md 5.3: a service account, which is known by `sub`, and a user who is about to
+ * register have no groups. */
 static bool
-has_no_groups(struct gw_str name)
+has_no_groups(struct gw_str name, const struct gw_jwt_json *sub)
 {
-    return gw_str_has_prefix(name, GW_STR("kubesphere:serviceaccount:")) ||
-           gw_str_eq(name, GW_STR("system:pre-registration"));
+    struct gw_str account = GW_STR("kubesphere:serviceaccount:");
+
+    return gw_str_has_prefix(name, account) || gw_str_eq(name, GW_STR("system:pre-registration")) ||
+           (sub != NULL && sub->type == GW_JWT_JSON_TEXT && gw_str_has_prefix(sub->text, account));
 }
 
 static enum gw_err
@@ -215,7 +218,7 @@ read_subject(struct gw_jwt_claims *out, struct gw_arena *a, const struct gw_jwt_
         return GW_ERR_TOKEN_CLAIM;
     }
     out->subject.name = name->text;
-    if (!has_no_groups(out->subject.name) &&
+    if (!has_no_groups(out->subject.name, gw_jwt_json_get(claims, "sub")) &&
         !read_groups(&out->subject, a, wants_groups ? gw_jwt_json_get(claims, groups) : NULL)) {
         *why = "the claim with the groups is not a list of names";
         return GW_ERR_TOKEN_CLAIM;

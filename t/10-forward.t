@@ -149,9 +149,9 @@ is $up->last->{headers}{te}, 'trailers', 'but TE: trailers is passed on';
 
 my @forged = (
     'X-Forwarded-For' => '6.6.6.6', 'X-Forwarded-Proto' => 'https', 'X-Forwarded-Host' => 'evil.example',
-    'X-Forwarded-Port' => 443, 'X-Forwarded-Prefix' => '/evil', 'X-Real-IP' => '6.6.6.6', 'Forwarded' => 'for=6.6.6.6',
+    'X-Forwarded-Port' => 443, 'X-Forwarded-Prefix' => '/evil', 'X-Real-IP' => '6.6.6.6', 'X-Client-IP' => '6.6.6.6', 'Forwarded' => 'for=6.6.6.6',
 );
-my %variants = map { $_ => 'evil' } qw(X_Forwarded_For X.Forwarded.For x_forwarded-proto X_Forwarded_Host X_Real_IP X_Request_Id X_KubeSphere_Authorization x.kubesphere.authorization);
+my %variants = map { $_ => 'evil' } qw(X_Forwarded_For X.Forwarded.For x_forwarded-proto X_Forwarded_Host X_Real_IP X_Client_IP X.Client.IP X_Request_Id X_KubeSphere_Rawquery X_KubeSphere_Authorization x.kubesphere.authorization);
 
 sub is_told_the_truth {
     my ($seen, $what) = @_;
@@ -213,6 +213,8 @@ is_told_the_truth($up->last, 'named in Connection');
     $g->request(GET => '/', 'X-Forwarded-For' => ['6.6.6.6', '1.2.3.4']);
     is $up->last->{headers}{'x-real-ip'}, '1.2.3.4', 'a chain in two lines is one chain';
     is $up->last->{headers}{'x-forwarded-for'}, '6.6.6.6, 1.2.3.4, 127.0.0.1', 'and goes on whole';
+    $g->request(GET => '/', 'X-Client-IP' => '1.2.3.4');
+    is $up->last->{headers}{'x-client-ip'}, '1.2.3.4', 'the console, which is one, says for whom it asks';
     $g->request(GET => '/', 'X-Forwarded-For' => 'nonsense');
     is $up->last->{headers}{'x-real-ip'}, '127.0.0.1', 'what is not an address is not believed';
     $g->request(GET => '/', map { $_ => 'evil' } @identity, keys %variants);

@@ -138,6 +138,37 @@ is $json->decode($r->{out})->{subject}{name}, 'wendy', 'a token is verified by t
 $r = $gw->ksgate_here('explain', '/api/v1/pods', '--token', $gw->token('wendy', exp => 1), '-o', 'json');
 is $json->decode($r->{out})->{status}, 401, 'and refused when it has expired';
 
+# ---- Who asks, and from where ---------------------------------------------------------------------
+
+{
+    my $open = spew(tempdir() . '/open.yaml', join "---\n", map { $json->encode($_) . "\n" }
+        {apiVersion => 'iam.kubesphere.io/v1beta1', kind => 'GlobalRole', metadata => {name => 'all'}, rules => [{verbs => ['*'], apiGroups => ['*'], resources => ['*']}]},
+        map { {apiVersion => 'iam.kubesphere.io/v1beta1', kind => 'GlobalRoleBinding', metadata => {name => lc $_->[1] =~ s/\W//gr}, roleRef => {kind => 'GlobalRole', name => 'all'}, subjects => [{kind => $_->[0], name => $_->[1]}]} }
+            [Group => 'x'], [Group => 'system:unauthenticated']);
+    my @attrs = (attrs => {Verb => 'list', Resource => 'nodes', ResourceRequest => JSON::PP::true, ResourceScope => 'Cluster'});
+    my @url = (method => 'GET', url => '/api/v1/nodes');
+    my @case = (
+        [{@url}, 'allow', 'nobody is named: anonymous'], [{@attrs}, 'allow', '... also with attributes'], [{@url, user => undef}, 'allow', '... or null'],
+        [{@url, user => {name => '', groups => []}}, 'deny', 'who has no name is not anonymous'], [{@attrs, user => {name => '', groups => []}}, 'deny', '... also with attributes'],
+        [{@url, user => {name => '', groups => ['x']}}, 'allow', '... and has the groups that are given'], [{@url, user => {groups => ['y']}}, 'deny', '... and no others'],
+    );
+    my $r = ksgate({in => join '', map { $json->encode($_->[0]) . "\n" } @case}, 'explain', '--objects', $open, '--batch');
+    my @out = map { $json->decode($_) } split /\n/, $r->{out};
+    is $out[$_]{decision}, $case[$_][1], $case[$_][2] for 0 .. $#case;
+    like $out[3]{message}, qr/User "" cannot/, '... as is said';
+
+    my @from = ([{'X-Real-IP' => '::1'}, '9.9.9.9:1', '127.0.0.1'], [{'X-Client-IP' => '::1', 'X-Real-IP' => '1.2.3.4'}, '9.9.9.9:1', '127.0.0.1'], [{}, '[::1]:80', '127.0.0.1'], [{}, '::1', '127.0.0.1'],
+        [{}, '9.9.9.9:1', '9.9.9.9'], [{}, '9.9.9.9', '9.9.9.9'], [{}, '[2001:db8::2]:80', '2001:db8::2'], [{}, '2001:db8::2', '2001:db8::2'], [{'X-Forwarded-For' => '1.1.1.1, 2.2.2.2'}, '9.9.9.9:1', '1.1.1.1, 2.2.2.2']);
+    $r = ksgate({in => join '', map { $json->encode({@url, headers => $_->[0], remoteAddr => $_->[1]}) . "\n" } @from}, 'explain', '--objects', $open, '--batch');
+    my @ip = map { $json->decode($_)->{requestInfo}{sourceIP} } split /\n/, $r->{out};
+    is $ip[$_], $from[$_][2], "from $from[$_][1] and " . $json->encode($from[$_][0]) for 0 .. $#from;
+
+    for ([{attrs => {verb => 'get'}}, qr/attrs\.verb: expected it written as \\?"Verb\\?"/], [{attrs => {Verb => 5}}, qr/attrs\.Verb: expected a text/],
+        [{attrs => {Verb => 'get', ResourceRequest => 'true'}}, qr/attrs\.ResourceRequest: expected true or false/]) {
+        like ksgate({in => $json->encode($_->[0]) . "\n"}, 'explain', '--objects', $open, '--batch')->{out}, $_->[1], 'attributes that are none are refused';
+    }
+}
+
 # ---- Lines that are no case ---------------------------------------------------------------------
 
 my @lines = ('nonsense', '[]', '{"id": 5, "method": "GET"}', '{"id": "g", "method": "GET", "url": "/x", "user": {"groups": 1}}',

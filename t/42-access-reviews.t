@@ -19,6 +19,11 @@ $gw->apply([
         {apiGroups => ['authorization.k8s.io', 'iam.kubesphere.io'], resources => ['subjectaccessreviews'], verbs => ['create']},
     ]),
     binding(GlobalRole => 'eve-reviewer', 'reviewer', 'eve'),
+    extension('rows', $ext->url, access => 'authorized', permissions => [{path => '/namespaces/{namespace}/things/{name}', group => 'x.io', resource => 'things'}]),
+    role(GlobalRole => 'paths', [{nonResourceURLs => ['/proxy/shop/*', '/extensions/rows/*'], verbs => ['GET']}]),
+    binding(GlobalRole => 'eve-paths', 'paths', 'eve'),
+    role(ClusterRole => 'user-of-closed', [{apiGroups => ['ksgate.io'], resources => ['extensionservices'], resourceNames => ['closed'], verbs => ['use']}]),
+    binding(ClusterRole => 'carol-closed', 'user-of-closed', 'carol'),
 ]);
 
 my $json = JSON::PP->new->canonical;
@@ -58,7 +63,29 @@ my @cases = (
     [admin => {verb => 'list', group => 'iam.kubesphere.io', resource => 'users'}, GET => '/kapis/iam.kubesphere.io/v1beta1/users'],
     [bob => {verb => 'GET', path => '/version'}, GET => '/version'],
     [bob => {verb => 'get', path => '/-/metrics'}, GET => '/-/metrics'],
+    # rules know methods, Kubernetes' reviews write them small
+    [eve => {verb => 'get', path => '/proxy/shop/x'}, GET => '/proxy/shop/x'],
+    [eve => {verb => 'GET', path => '/proxy/shop/x y'}, GET => '/proxy/shop/x%20y'],
+    [eve => {verb => 'delete', path => '/proxy/shop/x'}, DELETE => '/proxy/shop/x'],
+    # what is below an extension is what the extension says it is
+    [eve => {verb => 'get', path => '/extensions/rows/x'}, GET => '/extensions/rows/x'],
+    [eve => {verb => 'get', path => '/extensions/rows/namespaces/other-app/things/a'}, GET => '/extensions/rows/namespaces/other-app/things/a'],
+    [alice => {verb => 'get', path => '/extensions/rows/namespaces/demo-app/things/a'}, GET => '/extensions/rows/namespaces/demo-app/things/a'],
+    [carol => {verb => 'get', path => '/extensions/rows/x'}, GET => '/extensions/rows/x'],
+    [carol => {verb => 'get', path => '/extensions/closed/x'}, GET => '/extensions/closed/x'],
 );
+
+# What no request can ask for, nobody may: a rule for /dist would let in what a backend takes for elsewhere.
+subtest 'paths that no request may have' => sub {
+    for my $path ('/dist/../kapis/iam.kubesphere.io/v1beta1/users', 'dist/../kapis', '/proxy/shop/../other/x', '/proxy/shop/%2e%2e/other', '/proxy/shop/a//b', '/proxy/shop/./b',
+        '/proxy/shop/a\\..\\b', "/proxy/shop/a\nb", '/dist/%2Fx', '/extensions/rows/../closed/x') {
+        my $own = ask(eve => "$k8s/selfsubjectaccessreviews", review(undef, {verb => 'GET', path => $path}));
+        is $own->{json}{status}{allowed}, JSON::PP::false, "$path: not oneself" or diag $own->{body};
+        is ask(eve => $ks, review(admin => {verb => 'GET', path => $path}))->{json}{status}{allowed}, JSON::PP::false, '... nor any other';
+        my $e = $json->decode($gw->ksgate_here({in => $json->encode({attrs => {Verb => 'GET', Path => $path}, user => {name => 'eve', groups => []}}) . "\n"}, 'explain', '--batch')->{out});
+        is $e->{decision}, 'deny', '... and explain says the same';
+    }
+};
 
 subtest 'the answer is what a request gets' => sub {
     my (@reviews, @may);

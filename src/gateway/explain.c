@@ -1,6 +1,7 @@
 #include "gateway/explain.h"
 
 #include "base/clock.h"
+#include "gateway/intake.h"
 #include "gateway/relax.h"
 
 #define ANONYMOUS GW_STR("system:anonymous")
@@ -42,11 +43,11 @@ make_head(struct gw_req *req, const struct gw_question *q)
     req->head = head;
 }
 
-/* Nobody is named: the steps find out who asks, as they do for a live request. */
+/* Else the steps find out who asks, as they do for a live request. */
 static bool
 is_named(const struct gw_question *q)
 {
-    return q->authorization.n == 0 && (q->user.n > 0 || q->n_groups > 0);
+    return q->authorization.n == 0 && (q->user.p != NULL || q->n_groups > 0);
 }
 
 static void
@@ -55,7 +56,7 @@ name_subject(struct gw_req *req, const struct gw_question *q)
     static const struct gw_str nobody[] = {{"system:unauthenticated", 22}};
 
     if (is_named(q)) {
-        req->subject = (struct gw_subject){.name = q->user,
+        req->subject = (struct gw_subject){.name = q->user.p != NULL ? q->user : GW_STR(""),
                                            .groups = q->groups,
                                            .n_groups = q->n_groups,
                                            .anonymous = gw_str_eq(q->user, ANONYMOUS)};
@@ -172,6 +173,28 @@ run_only(struct gw_req *req, const struct gw_plan *plan, const char *module, con
     }
 }
 
+/* A decoded path as a request has it. */
+static struct gw_str
+encode(struct gw_arena *a, struct gw_str path)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    char *text = gw_arena_raw(a, 3 * path.n + 1);
+    size_t n = 0;
+
+    for (size_t i = 0; i < path.n; i++) {
+        unsigned char c = (unsigned char)path.p[i];
+
+        if (c > 0x20 && c < 0x7f && c != '%' && c != '?' && c != '#') {
+            text[n++] = (char)c;
+        } else {
+            text[n++] = '%';
+            text[n++] = digits[c >> 4];
+            text[n++] = digits[c & 15];
+        }
+    }
+    return (struct gw_str){text, n};
+}
+
 /* ---- questions with attributes ------------------------------------------------------------ */
 
 static struct gw_str
@@ -203,6 +226,38 @@ read_attrs(struct gw_request_info *info, const json_t *attrs)
     };
 }
 
+/* What no request can ask for has no permission either (kubesphere.md 5.5): "/dist/../kapis" is
+ * below /dist to a rule, and elsewhere to a backend.  One slash in front is optional there. */
+static bool
+check_path(struct gw_req *req)
+{
+    struct gw_str path = req->info.path;
+    const char *why = NULL;
+
+    if (req->info.is_resource || path.n == 0) {
+        return true;
+    }
+    if (path.p[0] != '/') {
+        path = gw_str_of(gw_arena_printf(req->arena, "/%.*s", GW_STR_ARG(path)));
+    }
+    req->err = gw_path_check(encode(req->arena, path), &why);
+    if (req->err == GW_ERR_OK) {
+        return true;
+    }
+    req->detail = why;
+    req->decision.allowed = GW_DENIED;
+    req->decision.policy = "path";
+    req->decision.reason = gw_str_of(why == NULL ? gw_err_text(req->err) : why);
+    return false;
+}
+
+/* Of an extension: what its paths are, and who may know of it, is its own to say. */
+static bool
+is_of_extension(const struct gw_request_info *info)
+{
+    return !info->is_resource && gw_str_has_prefix(info->path, GW_STR("/extensions/"));
+}
+
 /* ---- questions with a method and a URL ---------------------------------------------------- */
 
 /* As live requests are checked before any step; CONNECT and TRACE are asked about like any other
@@ -212,14 +267,14 @@ check_target(struct gw_req *req, const struct gw_conf *c)
 {
     const char *why = NULL;
 
-    req->err = gw_target_split(GW_STR("GET"), req->head->target, &req->target);
+    req->err = gw_intake_target(req, GW_STR("GET"));
     if (req->err == GW_ERR_OK && !gw_str_eq(req->target.path, GW_STR("*"))) {
         req->err = gw_path_check(req->target.path, &why);
         if (req->err != GW_ERR_OK) {
             req->err = gw_relax_path(req, c, &why);
         }
     }
-    req->detail = why;
+    req->detail = why != NULL ? why : req->detail;
     if (req->target.authority.n > 0) {
         req->host = req->target.authority;
     }
@@ -276,17 +331,36 @@ walk_url(struct gw_req *req, const struct gw_conf *c)
     refuse_method(req);
 }
 
+static void
+become_request(struct gw_req *req)
+{
+    struct gw_head *head = gw_arena_alloc(req->arena, sizeof(*head));
+
+    *head = *req->head;
+    head->method = req->info.verb;
+    head->target = encode(req->arena, req->info.path);
+    req->head = head;
+    req->info = (struct gw_request_info){0};
+}
+
 struct gw_req *
 gw_explain_run(struct gw_conf *c, struct gw_world *w, const struct gw_question *q)
 {
     struct gw_req *req = make_request(c, w, q);
 
-    if (q->attrs != NULL) {
-        req->decision.route = GW_N_ROUTES; /* of none: roles decide, and no route's own level */
-        read_attrs(&req->info, q->attrs);
-        run_only(req, req->plan, "rbac", "access");
-    } else {
+    if (q->attrs == NULL) {
         walk_url(req, c);
+        return req;
+    }
+    read_attrs(&req->info, q->attrs);
+    if (is_of_extension(&req->info)) {
+        become_request(req);
+        walk_url(req, c);
+        return req;
+    }
+    req->decision.route = GW_N_ROUTES; /* of none: roles decide, and no route's own level */
+    if (check_path(req)) {
+        run_only(req, req->plan, "rbac", "access");
     }
     return req;
 }

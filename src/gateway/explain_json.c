@@ -50,6 +50,28 @@ header_of(const struct gw_req *req, struct gw_str name)
     return h == NULL ? GW_STR_NONE : h->value;
 }
 
+static struct gw_str
+as_v4(struct gw_str ip)
+{
+    return gw_str_eq(ip, GW_STR("::1")) ? GW_STR("127.0.0.1") : ip;
+}
+
+/* "9.9.9.9:1", "[::1]:1", or an address alone. */
+static struct gw_str
+without_port(struct gw_str peer)
+{
+    size_t first = gw_str_find(peer, ':');
+    size_t last = peer.n;
+
+    while (last > 0 && peer.p[last - 1] != ':') {
+        last--;
+    }
+    if (peer.n > 0 && peer.p[0] == '[') {
+        return (struct gw_str){peer.p + 1, gw_str_find(peer, ']') - 1};
+    }
+    return last > 0 && first == last - 1 ? (struct gw_str){peer.p, first} : peer;
+}
+
 /* As KubeSphere takes it from a proxy that it trusts (kubesphere.md, section 3). */
 static struct gw_str
 source_ip(const struct gw_req *req, struct gw_str peer)
@@ -61,20 +83,10 @@ source_ip(const struct gw_req *req, struct gw_str peer)
         struct gw_str v = header_of(req, names[i]);
 
         if (v.n > 0) {
-            return v;
+            return as_v4(v);
         }
     }
-    size_t colon = peer.n;
-    while (colon > 0 && peer.p[colon - 1] != ':') {
-        colon--;
-    }
-    if (colon > 0) {
-        peer.n = colon - 1;
-    }
-    if (peer.n >= 2 && peer.p[0] == '[' && peer.p[peer.n - 1] == ']') {
-        peer = (struct gw_str){peer.p + 1, peer.n - 2};
-    }
-    return gw_str_eq(peer, GW_STR("::1")) ? GW_STR("127.0.0.1") : peer;
+    return as_v4(without_port(peer));
 }
 
 /* ---- the members of the answer ------------------------------------------------------------ */

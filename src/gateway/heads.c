@@ -29,6 +29,7 @@ is_ours(unsigned id)
     case GW_H_X_FORWARDED_PORT:
     case GW_H_X_FORWARDED_PREFIX:
     case GW_H_X_FORWARDED_PROTO:
+    case GW_H_X_KUBESPHERE_RAWQUERY: /* is the query by now (intake.h) */
     case GW_H_X_REAL_IP:
         return true;
     default:
@@ -76,8 +77,15 @@ folds_to_ours(struct gw_str name)
 {
     enum gw_header_id id = gw_header_id_folded(name);
 
-    return id != GW_H_OTHER &&
-           (is_ours(id) || gw_header_is_hop(id) || id == GW_H_X_KUBESPHERE_AUTHORIZATION);
+    return id != GW_H_OTHER && (is_ours(id) || gw_header_is_hop(id) ||
+                                id == GW_H_X_KUBESPHERE_AUTHORIZATION || id == GW_H_X_CLIENT_IP);
+}
+
+/* KubeSphere's console says there for whom it asks, and ks-core believes that before all others. */
+static bool
+is_claim(const struct filter *f, unsigned id)
+{
+    return id == GW_H_X_CLIENT_IP && !f->req->peer_trusted;
 }
 
 static bool
@@ -85,7 +93,7 @@ keep_request(const struct gw_header *h, void *arg)
 {
     const struct filter *f = arg;
 
-    if (h->id != GW_H_OTHER && (is_ours(h->id) || gw_header_is_hop(h->id))) {
+    if (h->id != GW_H_OTHER && (is_ours(h->id) || gw_header_is_hop(h->id) || is_claim(f, h->id))) {
         return false;
     }
     if (h->id == GW_H_OTHER && (gw_header_is_identity(h->name) || folds_to_ours(h->name))) {

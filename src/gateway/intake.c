@@ -183,12 +183,48 @@ note_client(struct gw_req *req, const struct gw_session *s)
     }
 }
 
+/* What is decided about is what the backend gets: one text, in one place. */
+static enum gw_err
+add_query(struct gw_req *req, struct gw_str method, struct gw_str query)
+{
+    const struct gw_conf *c = req->snapshot;
+    struct gw_head *head = gw_arena_alloc(req->arena, sizeof(*head));
+    const char *mark = req->target.has_query ? "" : "?";
+
+    *head = *req->head;
+    head->target = gw_str_of(gw_arena_printf(req->arena, "%.*s%s%.*s", GW_STR_ARG(head->target),
+                                             mark, GW_STR_ARG(query)));
+    if ((long long)head->target.n > c->settings.limits.target) {
+        return GW_ERR_TARGET_TOO_LONG;
+    }
+    req->head = head;
+    return gw_target_split(method, head->target, &req->target);
+}
+
+enum gw_err
+gw_intake_target(struct gw_req *req, struct gw_str method)
+{
+    const struct gw_headers *h = &req->head->headers;
+    enum gw_err err = gw_target_split(method, req->head->target, &req->target);
+    struct gw_str query = GW_STR_NONE;
+
+    if (err != GW_ERR_OK || req->target.query.n > 0 ||
+        !gw_headers_has(h, GW_H_X_KUBESPHERE_RAWQUERY)) {
+        return err;
+    }
+    if (!gw_headers_only(h, GW_H_X_KUBESPHERE_RAWQUERY, &query)) {
+        req->detail = "X-KubeSphere-Rawquery is there twice";
+        return GW_ERR_BAD_TARGET;
+    }
+    return query.n == 0 ? GW_ERR_OK : add_query(req, method, query);
+}
+
 /* What the parser can't see as wrong, since it knows no paths. */
 static enum gw_err
 check_target(struct gw_req *req)
 {
     const char *why = NULL;
-    enum gw_err err = gw_target_split(req->head->method, req->head->target, &req->target);
+    enum gw_err err = gw_intake_target(req, req->head->method);
 
     if (err == GW_ERR_OK && gw_str_eq(req->target.path, GW_STR("*"))) {
         return GW_ERR_OK; /* OPTIONS *: about the server as a whole */

@@ -19,6 +19,11 @@ struct gw_settings;
  * error is the request's. */
 struct gw_req *gw_intake(struct gw_session *s, bool parsed);
 
+/* Splits the target into req->target.  One without a query has that of X-KubeSphere-Rawquery, where
+ * ks-core of a host repeats it for its members (kubesphere.md, sections 3 and 8): it becomes part
+ * of req->head's target, and the header goes no further.  An error as gw_target_split()'s. */
+enum gw_err gw_intake_target(struct gw_req *req, struct gw_str method);
+
 /* The client by X-Forwarded-For, when the peer is a proxy of ours: text; IPv4 always as IPv4.
  * req->peer_ip when the header says nothing that can be believed. */
 struct gw_str gw_intake_forwarded(struct gw_req *req, const struct gw_settings *set);

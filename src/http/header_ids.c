@@ -40,6 +40,7 @@ static const unsigned char by_slot[SLOTS] = {
     [SLOT(7, 'r', 'e')] = GW_H_UPGRADE,
     [SLOT(10, 'g', 't')] = GW_H_USER_AGENT,
     [SLOT(3, 'v', 'a')] = GW_H_VIA,
+    [SLOT(11, 't', 'p')] = GW_H_X_CLIENT_IP,
     [SLOT(15, '-', 'r')] = GW_H_X_FORWARDED_FOR,
     [SLOT(16, 'h', 't')] = GW_H_X_FORWARDED_HOST,
     [SLOT(16, 'p', 't')] = GW_H_X_FORWARDED_PORT,

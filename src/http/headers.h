@@ -40,6 +40,7 @@
     X(UPGRADE, "upgrade")                                                  \
     X(USER_AGENT, "user-agent")                                            \
     X(VIA, "via")                                                          \
+    X(X_CLIENT_IP, "x-client-ip")                                          \
     X(X_FORWARDED_FOR, "x-forwarded-for")                                  \
     X(X_FORWARDED_HOST, "x-forwarded-host")                                \
     X(X_FORWARDED_PORT, "x-forwarded-port")                                \

@@ -8,6 +8,7 @@
  * Each is a case of `explain` with attributes, so the answer is the decision that a live request
  * would get (kubesphere.md, 5.7; Kubernetes API, authorization.k8s.io/v1).
  */
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -97,6 +98,18 @@ read_resource(struct review *r, const json_t *of)
     return info;
 }
 
+/* Kubernetes' reviews say "get" of a path; of the request, rules see "GET" (kubesphere.md 4). */
+static struct gw_str
+method_of(const struct review *r, struct gw_str verb)
+{
+    char *method = gw_arena_raw(r->call->req->arena, verb.n + 1);
+
+    for (size_t i = 0; i < verb.n; i++) {
+        method[i] = (char)toupper((unsigned char)verb.p[i]);
+    }
+    return (struct gw_str){method, verb.n};
+}
+
 static struct gw_request_info
 read_attributes(struct review *r)
 {
@@ -110,7 +123,7 @@ read_attributes(struct review *r)
     if (json_is_object(resource)) {
         info = read_resource(r, resource);
     } else {
-        info = (struct gw_request_info){.verb = text_of(r, path, "verb"),
+        info = (struct gw_request_info){.verb = method_of(r, text_of(r, path, "verb")),
                                         .path = text_of(r, path, "path")};
     }
     if (info.verb.n == 0) {
@@ -222,6 +235,7 @@ decide(struct review *r)
     }
     json_t *attrs = attrs_of(&info);
     q.attrs = attrs;
+    q.asker = req;
     struct gw_req *asked = gw_explain_run(req->snapshot, req->world, &q);
     json_t *status = status_json(asked->decision.allowed == GW_ALLOWED, reason_of(r, asked));
     gw_arena_free(asked->arena);

@@ -1,6 +1,8 @@
 #include "server/question.h"
 
 #include <stdio.h>
+#include <string.h>
+#include <strings.h>
 
 #include "config/json.h"
 
@@ -86,6 +88,39 @@ read_target(struct reader *r, struct gw_question *q)
     }
 }
 
+/* Attributes that are misspelt would be those of another question. */
+static void
+check_attrs(struct reader *r, const json_t *attrs)
+{
+    static const char *const flags[] = {"ResourceRequest", "KubernetesRequest"};
+    static const char *const texts[] = {
+        "Verb",     "Cluster",     "Workspace", "Namespace", "APIGroup",      "APIVersion",
+        "Resource", "Subresource", "Name",      "Path",      "ResourceScope",
+    };
+    const json_t *v;
+    const char *name;
+    char path[64];
+
+    json_object_foreach(gw_json_loose(attrs), name, v)
+    {
+        (void)snprintf(path, sizeof(path), "attrs.%.50s", name);
+        for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+            if (strcmp(name, texts[i]) == 0 && !json_is_string(v) && !json_is_null(v)) {
+                complain(r, path, "a text");
+            } else if (strcmp(name, texts[i]) != 0 && strcasecmp(name, texts[i]) == 0) {
+                complain(r, path, gw_arena_printf(r->arena, "it written as \"%s\"", texts[i]));
+            }
+        }
+        for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+            if (strcmp(name, flags[i]) == 0 && !json_is_boolean(v) && !json_is_null(v)) {
+                complain(r, path, "true or false");
+            } else if (strcmp(name, flags[i]) != 0 && strcasecmp(name, flags[i]) == 0) {
+                complain(r, path, gw_arena_printf(r->arena, "it written as \"%s\"", flags[i]));
+            }
+        }
+    }
+}
+
 static bool
 read_case(struct reader *r, struct gw_question *q)
 {
@@ -98,6 +133,7 @@ read_case(struct reader *r, struct gw_question *q)
     }
     if (json_is_object(attrs)) {
         q->attrs = attrs;
+        check_attrs(r, attrs);
     } else if (attrs != NULL && !json_is_null(attrs)) {
         complain(r, "attrs", "an object");
     } else {
@@ -107,6 +143,9 @@ read_case(struct reader *r, struct gw_question *q)
         complain(r, "user", "an object with name and groups");
     }
     q->user = text_of(r, user, "name", "user.name");
+    if (json_is_object(user) && q->user.p == NULL) {
+        q->user = GW_STR(""); /* somebody is meant, who has no name */
+    }
     q->remote_addr = text_of(r, r->json, "remoteAddr", "remoteAddr");
     read_groups(r, json_object_get(user, "groups"), q);
     read_headers(r, json_object_get(r->json, "headers"), q);

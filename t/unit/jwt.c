@@ -241,6 +241,11 @@ test_identity(void **state)
     assert_int_equal(gw_jwt_verify(verifiers, arena, t, NOW_MS, &c, &why), GW_ERR_OK);
     assert_int_equal(c.subject.n_groups, 0);
     assert_true(c.expires_ms == UINT64_MAX);
+    t = hs256(HS256, "{\"iss\":\"http://iss\",\"username\":\"tom\",\"sub\":"
+                     "\"kubesphere:serviceaccount:ns:robot\",\"token_type\":\"static_token\"}");
+    assert_int_equal(gw_jwt_verify(verifiers, arena, t, NOW_MS, &c, &why), GW_ERR_OK);
+    assert_true(gw_str_eq(c.subject.name, GW_STR("tom")));
+    assert_int_equal(c.subject.n_groups, 0);
 
     t = hs256("{\"alg\":\"HS256\",\"kid\":\"k1\"}",
               "{\"iss\":\"http://idp\",\"email\":\"u@x\",\"exp\":1700000100,\"aud\":\"a\","

@@ -533,6 +533,14 @@ test_forbidden_in_kubernetes_words(void **state)
     assert_string_equal(
         gw_rbac_say_forbidden(a, &s, &path).p,
         "forbidden: User \"to\\\"m&lt;b&gt;\" cannot GET path \"/a&amp;b\\n\\x7f\"");
+    /* what is in front of "forbidden" is a name and no markup there (apimachinery, NewForbidden());
+     * letters that turn the text around, or are not seen, are written out as Go does */
+    sub.name = GW_STR("<a&\"b\u202e\u00e9");
+    assert_string_equal(gw_rbac_say_forbidden(a, &s, &sub).p,
+                        "deployments.apps \"<a&\\\"b\\u202e\u00e9\" is forbidden: User "
+                        "\"to\\\"m&lt;b&gt;\" cannot get resource "
+                        "\"deployments/scale\" in API group \"apps\" in the namespace \"proj\"");
+    sub.name = GW_STR("web");
     s.name = GW_STR("tom");
     assert_string_equal(gw_rbac_say_forbidden(a, &s, &sub).p,
                         "deployments.apps \"web\" is forbidden: User \"tom\" cannot get resource "
