@@ -110,7 +110,11 @@ subtest 'apply and get' => sub {
     is_deeply $gw->admin(GET => '/-/api/v1/namespaces/default/configmaps/words')->{json}{data},
         {tier => 'back', back => 'here'}, 'what is no longer in the file goes';
     is_deeply $gw->admin(GET => path_of('devops'))->{json}{metadata}{labels}, {tier => 'back'}, 'as the file has it';
-    like kubectl('bob', 'get', 'es')->{out}, qr/^NAME +AGE\ndevops +\d+s$/m, 'a list, by the short name';
+    like kubectl('bob', 'get', 'es')->{out}, qr/^NAME +ENABLED +ACCESS +FOR +STATIC +USED +AGE\ndevops +yes +authorized +all +1 +yes +\d+s$/m, 'a list, by the short name, in columns';
+    like kubectl('alice', 'get', 'globalrolebindings', 'alice')->{out}, qr/^NAME +ROLE +SUBJECTS +USED +AGE\nalice +GlobalRole\/all +alice +yes +\d+s$/m, 'one object';
+    like kubectl('alice', 'get', 'roles', '-A')->{out}, qr/^NAMESPACE +NAME +RULES +USED +AGE\ndefault +helper +1 +yes +\d+s$/m, 'with namespaces';
+    like kubectl('bob', 'get', 'es', '--show-labels')->{out}, qr/^devops .* tier=back$/m, 'with labels, which are in the metadata';
+    like kubectl('alice', 'get', 'globalroles', '--sort-by', '.metadata.creationTimestamp')->{out}, qr/^NAME +RULES .*^all .*^reader /ms, 'sorted, by what is in the object';
     like kubectl('bob', 'get', 'es', '-l', 'tier in (back,middle)', '-o', 'name')->{out}, qr{^extensionservice\.ksgate\.io/devops$}m, 'by label';
     like kubectl('bob', 'get', 'es', '-l', 'tier=front')->{err}, qr/No resources found/, 'or not';
     like kubectl('alice', 'get', 'cm', '-A')->{out}, qr/^default +words/m, 'of all namespaces';
@@ -147,6 +151,7 @@ subtest 'get -w' => sub {
     my $w = Gateway::Process->new(name => 'kubectl', log => $log, expected_end => 1, @env,
         command => [as('bob'), 'get', 'es', '-w', '--output-watch-events']);
     $w->wait_until('lists', sub { $w->log =~ /ADDED +devops/ });
+    like $w->log, qr/^EVENT +NAME +ENABLED .*AGE\nADDED +devops +yes /m, '... in columns';
     eventually { $gw->admin(GET => '/-/metrics')->{body} =~ /^ksgate_watches 1$/m } 'it watches';
     kubectl('alice', 'label', 'es', 'devops', 'tier=top', '--overwrite');
     $w->wait_until('hears of a change', sub { $w->log =~ /MODIFIED +devops/ });
@@ -155,6 +160,7 @@ subtest 'get -w' => sub {
     like $r->{out}, qr/"devops" deleted.*"words" deleted.*"helper" deleted/s, 'deleted' or diag $r->{err};
     $w->wait_until('hears of the end', sub { $w->log =~ /DELETED +devops/ });
     is_deeply [$w->log =~ /^(ADDED|MODIFIED|DELETED)/mg], [qw(ADDED MODIFIED MODIFIED DELETED)], 'each once, in order';
+    is scalar(() = $w->log =~ /^EVENT/mg), 1, 'all in the same columns';
     $gw->admin(DELETE => '/-/apis/iam.kubesphere.io/v1beta1/globalrolebindings/bob');
     eventually { !$w->running } 'who may no longer watch ends';
     like $w->log, qr/permission|forbidden/i, 'and knows why';

@@ -4,6 +4,7 @@
 #include "server/admin_errand.h"
 #include "server/admin_select.h"
 #include "server/admin_sight.h"
+#include "server/admin_table.h"
 #include "server/endpoint_status.h"
 
 /* group, version, [namespaces, ns,] plural, [name]: what stands behind "apis/" or "api/". */
@@ -102,15 +103,26 @@ answer_object(struct gw_errand *e, struct gw_admin_call *call)
     if (e->result != GW_STORE_OK) {
         return gw_errand_refuse(e, call);
     }
-    return gw_admin_json(call->req, 200, gw_endpoint_status_object(e->object));
+    json_t *object = gw_endpoint_status_object(e->object);
+    struct gw_admin_table table;
+    if (gw_admin_table_read(&table, call) == GW_NEXT && table.version != NULL) {
+        const json_t *metadata = json_object_get(object, "metadata");
+        json_t *revision =
+            json_pack("{s:O?}", "resourceVersion", json_object_get(metadata, "resourceVersion"));
+
+        object = gw_admin_table_json(&table, call->kind, revision, json_pack("[o]", object));
+    }
+    return gw_admin_json(call->req, 200, object);
 }
 
 enum gw_verdict
 gw_admin_get_object(struct gw_admin_call *call)
 {
+    struct gw_admin_table table;
     struct gw_errand *e;
     enum gw_verdict v = gw_admin_locate(call);
 
+    v = v == GW_NEXT ? gw_admin_table_read(&table, call) : v;
     if (v != GW_NEXT) {
         return v;
     }
@@ -138,6 +150,7 @@ static enum gw_verdict
 answer_list(struct gw_errand *e, struct gw_admin_call *call)
 {
     struct gw_selection s = {0};
+    struct gw_admin_table table;
     struct gw_viewer viewer;
     enum gw_verdict v;
     json_t *items;
@@ -146,6 +159,7 @@ answer_list(struct gw_errand *e, struct gw_admin_call *call)
         return gw_errand_refuse(e, call);
     }
     v = gw_selection_read(&s, call);
+    v = v == GW_NEXT ? gw_admin_table_read(&table, call) : v;
     if (v != GW_NEXT) {
         return v;
     }
@@ -156,13 +170,18 @@ answer_list(struct gw_errand *e, struct gw_admin_call *call)
             (void)json_array_append_new(items, gw_endpoint_status_object(e->objects[i]));
         }
     }
-    return gw_admin_json(call->req, 200, gw_selection_list(&s, call->kind, e->revision, items));
+    json_t *list = table.version == NULL
+                       ? gw_selection_list(&s, call->kind, e->revision, items)
+                       : gw_admin_table_json(&table, call->kind,
+                                             gw_selection_metadata(&s, e->revision), items);
+    return gw_admin_json(call->req, 200, list);
 }
 
 enum gw_verdict
 gw_admin_list(struct gw_admin_call *call)
 {
     struct gw_selection s = {0};
+    struct gw_admin_table table;
     struct gw_errand *e;
     enum gw_verdict v = gw_admin_locate(call);
 
@@ -172,6 +191,7 @@ gw_admin_list(struct gw_admin_call *call)
     if (v == GW_NEXT) {
         v = gw_selection_read(&s, call); /* a wrong one is refused before the errand */
     }
+    v = v == GW_NEXT ? gw_admin_table_read(&table, call) : v;
     if (v != GW_NEXT) {
         return v;
     }

@@ -218,24 +218,30 @@ gw_selection_takes(struct gw_selection *s, const struct gw_object *o)
 }
 
 json_t *
-gw_selection_list(const struct gw_selection *s, const struct gw_kind *kind, uint64_t revision,
-                  json_t *items)
+gw_selection_metadata(const struct gw_selection *s, uint64_t revision)
 {
-    char version[128];
-    char list[128];
     char number[24];
-    json_t *metadata;
 
-    (void)snprintf(version, sizeof(version), "%s%s%s", kind->group,
-                   kind->group[0] == '\0' ? "" : "/", kind->version);
-    (void)snprintf(list, sizeof(list), "%sList", kind->kind);
     (void)snprintf(number, sizeof(number), "%llu", (unsigned long long)revision);
-    metadata = json_pack("{s:s}", "resourceVersion", number);
+    json_t *metadata = json_pack("{s:s}", "resourceVersion", number);
     if (s->left > 0) {
         (void)json_object_set_new(metadata, "continue", json_string(s->last));
         (void)json_object_set_new(metadata, "remainingItemCount",
                                   json_integer((json_int_t)s->left));
     }
+    return metadata;
+}
+
+json_t *
+gw_selection_list(const struct gw_selection *s, const struct gw_kind *kind, uint64_t revision,
+                  json_t *items)
+{
+    char version[128];
+    char list[128];
+
+    (void)snprintf(version, sizeof(version), "%s%s%s", kind->group,
+                   kind->group[0] == '\0' ? "" : "/", kind->version);
+    (void)snprintf(list, sizeof(list), "%sList", kind->kind);
     return json_pack("{s:s, s:s, s:o, s:o}", "apiVersion", version, "kind", list, "metadata",
-                     metadata, "items", items);
+                     gw_selection_metadata(s, revision), "items", items);
 }

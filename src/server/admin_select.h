@@ -40,6 +40,9 @@ bool gw_selection_matches(const struct gw_selection *s, const struct gw_object *
 /* Is the object part of the answer?  Asked in the order of keys. */
 bool gw_selection_takes(struct gw_selection *s, const struct gw_object *o);
 
+/* metadata of the list, and of its next page. */
+json_t *gw_selection_metadata(const struct gw_selection *s, uint64_t revision);
+
 /* The List object around the items; takes that reference. */
 json_t *gw_selection_list(const struct gw_selection *s, const struct gw_kind *kind,
                           uint64_t revision, json_t *items);

@@ -54,6 +54,7 @@ read_wish(struct gw_admin_call *call, struct watch *w)
     if (v == GW_NEXT) {
         v = gw_selection_read(&w->wish.selection, call);
     }
+    v = v == GW_NEXT ? gw_admin_table_read(&w->wish.table, call) : v;
     if (v != GW_NEXT) {
         return v;
     }

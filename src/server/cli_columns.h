@@ -8,7 +8,4 @@
 void gw_cli_columns(struct gw_buf *out, const struct gw_kind *kind, const json_t *items,
                     bool namespaces);
 
-/* "12s", "5m", "3h", "8d": since then, as people say it. */
-void gw_cli_age(struct gw_buf *out, const char *rfc3339, uint64_t now_ms);
-
 #endif

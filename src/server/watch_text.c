@@ -36,16 +36,31 @@ add_json(struct gw_buf *out, const char *type, const json_t *object)
     gw_buf_puts(out, "}\n");
 }
 
+/* Takes the reference. */
+static void
+add_object(struct gw_buf *out, const char *type, const struct gw_kind *kind, json_t *object,
+           uint64_t revision, const struct gw_admin_table *table)
+{
+    set_revision(object, revision);
+    if (table->version != NULL) {
+        json_t *metadata = json_object();
+
+        (void)json_object_set(
+            metadata, "resourceVersion",
+            json_object_get(json_object_get(object, "metadata"), "resourceVersion"));
+        object = gw_admin_table_json(table, kind, metadata, json_pack("[o]", object));
+    }
+    add_json(out, type, object);
+    json_decref(object);
+}
+
 void
 gw_watch_text_event(struct gw_buf *out, const char *type, const struct gw_object *o,
-                    uint64_t revision)
+                    uint64_t revision, const struct gw_admin_table *table)
 {
-    if (o->revision == 0) {
-        json_t *json = gw_endpoint_status_object(o);
-
-        set_revision(json, revision);
-        add_json(out, type, json);
-        json_decref(json);
+    if (o->revision == 0 || table->version != NULL) {
+        add_object(out, type, o->kind, gw_endpoint_status_object(o),
+                   o->revision == 0 ? revision : o->revision, table);
         return;
     }
     begin(out, type);
@@ -54,19 +69,34 @@ gw_watch_text_event(struct gw_buf *out, const char *type, const struct gw_object
 }
 
 void
-gw_watch_text_deleted(struct gw_buf *out, const struct gw_object *before, uint64_t revision)
+gw_watch_text_deleted(struct gw_buf *out, const struct gw_object *before, uint64_t revision,
+                      const struct gw_admin_table *table)
 {
-    json_t *json = gw_object_json(before);
+    add_object(out, "DELETED", before->kind, gw_object_json(before), revision, table);
+}
 
-    set_revision(json, revision);
-    add_json(out, "DELETED", json);
-    json_decref(json);
+/* A Table without rows would do, but clients look for the annotation in one. */
+static void
+add_bookmark_row(struct gw_buf *out, const struct gw_kind *kind, uint64_t revision,
+                 bool initial_end, const struct gw_admin_table *table)
+{
+    json_t *object = json_pack("{s:{s:s, s:n}}", "metadata", "name", "", "creationTimestamp");
+
+    if (initial_end) {
+        (void)json_object_set_new(json_object_get(object, "metadata"), "annotations",
+                                  json_pack("{s:s}", "k8s.io/initial-events-end", "true"));
+    }
+    add_object(out, "BOOKMARK", kind, object, revision, table);
 }
 
 void
 gw_watch_text_bookmark(struct gw_buf *out, const struct gw_kind *kind, uint64_t revision,
-                       bool initial_end)
+                       bool initial_end, const struct gw_admin_table *table)
 {
+    if (table->version != NULL) {
+        add_bookmark_row(out, kind, revision, initial_end, table);
+        return;
+    }
     begin(out, "BOOKMARK");
     gw_buf_printf(out,
                   "{\"kind\":\"%s\",\"apiVersion\":\"%s%s%s\",\"metadata\":{"

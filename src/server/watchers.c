@@ -215,9 +215,10 @@ tell_item(struct gw_watcher *w, struct gw_viewer *v, const struct gw_news_item *
     bool is = is_told(w, v, i->object);
     if (is) {
         gw_watch_text_event(out, was ? "MODIFIED" : "ADDED", i->object,
-                            i->revision != 0 ? i->revision : w->first->news->revision);
+                            i->revision != 0 ? i->revision : w->first->news->revision,
+                            &wish->table);
     } else if (was) {
-        gw_watch_text_deleted(out, i->before, i->revision);
+        gw_watch_text_deleted(out, i->before, i->revision, &wish->table);
     }
     atomic_fetch_add_explicit(&gw_world_stats(w->req->world)->watch_events, is || was,
                               memory_order_relaxed);
@@ -228,7 +229,7 @@ tell_bookmark(struct gw_watcher *w, struct gw_buf *out)
 {
     uint64_t revision = w->latest > w->wish.after ? w->latest : w->wish.after;
 
-    gw_watch_text_bookmark(out, w->wish.kind, revision, w->wish.initial_end);
+    gw_watch_text_bookmark(out, w->wish.kind, revision, w->wish.initial_end, &w->wish.table);
     w->wish.initial_end = false;
 }
 

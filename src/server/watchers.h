@@ -10,6 +10,7 @@
 
 #include "registry/history.h"
 #include "server/admin_select.h"
+#include "server/admin_table.h"
 
 struct gw_watcher;
 
@@ -23,6 +24,7 @@ struct gw_watch_wish {
     struct gw_str ns;     /* "": all */
     const struct gw_kind *kind;
     struct gw_selection selection;
+    struct gw_admin_table table; /* the events are rows of it, when it is asked for */
 };
 
 /* Worker.  From now on control sends it news (gw_watchers_are_there()); until it is begun, or its

@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-#include "server/cli_columns.h"
 #include "server/cli_objects.h"
+#include "server/columns.h"
 
 static int
 run(const struct gw_cli *c)
@@ -80,12 +80,12 @@ test_ages(void **state)
     static const struct {
         const char *from, *age;
     } ages[] = {
-        {"1970-01-02T00:00:00Z", "0s"},
-        {"1970-01-01T23:58:10.500Z", "110s"},
-        {"1970-01-01T23:30:00Z", "30m"},
-        {"1970-01-01T12:00:00Z", "12h"},
-        {"1969-12-30T00:00:00Z", "3d"},
-        {"1970-01-03T00:00:00Z", "0s"},
+        {"1970-01-05T00:00:00Z", "0s"},
+        {"1970-01-04T23:58:10.500Z", "110s"},
+        {"1970-01-04T23:30:00Z", "30m"},
+        {"1970-01-04T12:00:00Z", "12h"},
+        {"1970-01-02T00:00:00Z", "3d"},
+        {"1970-01-06T00:00:00Z", "0s"},
         {"yesterday", "-"},
         {NULL, "-"},
     };
@@ -94,7 +94,7 @@ test_ages(void **state)
     for (size_t i = 0; i < sizeof(ages) / sizeof(ages[0]); i++) {
         struct gw_buf out = {0};
 
-        gw_cli_age(&out, ages[i].from, 86400000);
+        gw_columns_age(&out, ages[i].from, 345600000);
         assert_string_equal(out.p, ages[i].age);
         gw_buf_fini(&out);
     }
