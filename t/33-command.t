@@ -29,6 +29,7 @@ my @wrong = (
     [['delete'], 2, qr/either KIND NAME or -f FILE/],
     [['register', 'devops', 'htp://x'], 2, qr{htp://x: it must begin with}],
     [['register', 'devops', 'http://x', '--lease', '2h'], 2, qr/it takes 2s to 1h/],
+    [['register', 'devops', 'http://x', '--wait', 'all'], 2, qr/it takes live or fleet/],
     [['register', 'devops', 'http://x', '--lease', '1s'], 2, qr/it takes 2s to 1h/],
     [['register', 'devops', 'http://x', '--lease', '2500ms'], 2, qr/in whole seconds/],
     [['registry', 'scrpt'], 2, qr/did you mean `registry script`/],

@@ -44,6 +44,14 @@ static const struct gw_setting redis_rows[] = {
      .at = offsetof(struct gw_registry_redis, timeout_ms), .min = 50, .max = 60000,
      .initial = "2s", .flags = GW_RESTART,
      .help = "How long Redis may take to connect and to answer one command."},
+    {.name = "fleet_silence", .set = gw_set_duration,
+     .at = offsetof(struct gw_registry_redis, fleet_silence_ms), .min = 2000, .max = 60000,
+     .initial = "5s", .flags = GW_RESTART,
+     .help = "Each gateway says once a second that it lives; one that has been silent for longer than this is not waited for (`?wait=fleet`)."},
+    {.name = "fleet_wait", .set = gw_set_duration,
+     .at = offsetof(struct gw_registry_redis, fleet_wait_ms), .min = 100, .max = 60000,
+     .initial = "3s", .flags = GW_RESTART,
+     .help = "How long a write with `?wait=fleet` waits for the other gateways before it is answered with those that have not followed."},
     {0},
 };
 

@@ -20,8 +20,16 @@
 --       Answers {number deleted, revision, epoch}.  The time in which nobody called it, because
 --       no gateway reached Redis, is added to all leases: nobody could renew them.
 --   changes SINCE LIMIT                    reads
---       Answers {epoch, revision, first kept revision, up to, {field, json or nil, ...}}: the
---       state of each field that changed after SINCE, as far as `up to`.
+--       Answers {epoch, revision, first kept revision, up to, {field, json or nil, ...}, awaited}: the
+--       state of each field that changed after SINCE, as far as `up to`; and for how many ms from now
+--       on somebody waits for all gateways.
+--   beat ID REVISION EPOCH FORGET_MS       a gateway lives; REVISION: what it routes by, of that EPOCH ("": of none yet)
+--   part ID                                it leaves
+--   fleet                                  reads
+--       Each answers {now (ms), id of the last of beats, {id, revision, epoch, since, last beat, ...}}:
+--       who lives, but for those who have been silent for FORGET_MS.
+--   await MS                               somebody is going to wait for all gateways: until then each
+--       of them beats as soon as it routes by something new.  Answers {now}.
 --
 -- A Redis that is at its maxmemory refuses commands that may grow it, but for those of a script that
 -- has written before.  So what makes room, or takes none (delete, expire, renew), begins with a
@@ -30,12 +38,16 @@
 -- A key of ours that holds something of another type is left alone, and named in the error: what
 -- needs it is refused before anything is written, the rest works.
 --
+-- The fleet is no part of what is registered: it has no revisions, and nothing is lost with it.
+--
 -- Keys: epoch, revision, objects (hash), changes (stream, id REVISION-0, fields op and field),
--- leases (sorted set, score: ms), ticked (when expire last ran).
+-- leases (sorted set, score: ms), ticked (when expire last ran); gateways (sorted set, score: last
+-- beat in ms), awaited (until when, in ms), beats (stream: those of gateways that are waited for).
 
 local p = KEYS[1]
 local EPOCH, REVISION, OBJECTS = p .. 'epoch', p .. 'revision', p .. 'objects'
 local CHANGES, LEASES, TICKED = p .. 'changes', p .. 'leases', p .. 'ticked'
+local GATEWAYS, AWAITED, BEATS = p .. 'gateways', p .. 'awaited', p .. 'beats'
 local KEPT, HEAD, MOST_BYTES = 100000, '{"metadata":{', 8388608
 local MOST = 9007199254740991 -- that a number of Lua counts to
 
@@ -201,6 +213,14 @@ local function splice(json, uid, created, revision)
     .. '","resourceVersion":"' .. revision .. '",' .. string.sub(json, #HEAD + 1)
 end
 
+-- For how many ms from now on somebody waits for all gateways.  A key that is not as it should be is
+-- no reason not to tell the changes.
+local function awaited_ms()
+  local good, till = pcall(read, 'GET', AWAITED)
+  local left = (good and tonumber(till) or 0) - now_ms()
+  return left > 0 and math.floor(math.min(left, 120000)) or 0
+end
+
 local ops = {}
 
 function ops.put(field, json, when, revision, lease_ms, uid, created)
@@ -313,10 +333,74 @@ function ops.changes(since, limit)
     upto = tonumber(string.match(entry[1], '^%d+'))
     if bytes > MOST_BYTES then break end
   end
-  return {epoch or '', revision, oldest, upto, out}
+  return {epoch or '', revision, oldest, upto, out, awaited_ms()}
 end
 
-local op = ops[ARGV[1]] or error('ksgate: the operation must be put, put_all, delete, renew, expire or changes')
+-- Those who live, in the order of their last beats, as {id, revision, epoch, since, last beat, ...}.
+local function members()
+  local out = {}
+  local all = read('ZRANGE', GATEWAYS, 0, -1, 'WITHSCORES')
+  for i = 1, #all, 2 do
+    local id, revision, epoch, since = string.match(all[i], '^(%S+) (%d+) (%S*) (%d+)$')
+    if id then
+      for _, part in ipairs({id, revision, epoch, since, text(all[i + 1])}) do out[#out + 1] = part end
+    end
+  end
+  return out
+end
+
+local function last_beat()
+  local last = read('XREVRANGE', BEATS, '+', '-', 'COUNT', 1)
+  return last[1] and last[1][1] or '0-0'
+end
+
+local function fleet()
+  return {now_ms(), last_beat(), members()}
+end
+
+-- Takes out the one, and who has been silent since before `oldest`.  Since when the one was there.
+local function sweep(id, oldest)
+  local since
+  local all = read('ZRANGE', GATEWAYS, 0, -1, 'WITHSCORES')
+  redis.call('ZREM', GATEWAYS, '') -- so that a full Redis lets the beat be written
+  for i = 1, #all, 2 do
+    local who, from = string.match(all[i], '^(%S+) %d+ %S* (%d+)$')
+    if who == id then since = from end
+    if who == id or not who or tonumber(all[i + 1]) < oldest then redis.call('ZREM', GATEWAYS, all[i]) end
+  end
+  return since
+end
+
+function ops.beat(id, revision, epoch, forget_ms)
+  if not plain(id) then error('ksgate: ID may have letters, digits and "-:." only') end
+  if not string.match(tostring(revision), '^%d+$') or string.find(tostring(epoch), '%s') then error('ksgate: REVISION or EPOCH is none') end
+  local now = now_ms()
+  last_beat() -- is the key ours?
+  local waited_for = awaited_ms() > 0
+  local since = sweep(id, now - (tonumber(forget_ms) or 0))
+  redis.call('ZADD', GATEWAYS, text(now), table.concat({id, revision, epoch, since or text(now)}, ' '))
+  if waited_for then redis.call('XADD', BEATS, 'MAXLEN', '~', 100, '*', 'gateway', id, 'revision', revision) end
+  return fleet()
+end
+
+function ops.part(id)
+  sweep(id, 0)
+  return fleet()
+end
+
+ops.fleet = fleet
+
+function ops.await(ms)
+  local now = now_ms()
+  local till = now + (tonumber(ms) or 0)
+  if till > now + awaited_ms() then
+    redis.call('DEL', AWAITED)
+    redis.call('SET', AWAITED, text(till))
+  end
+  return {now}
+end
+
+local op = ops[ARGV[1]] or error('ksgate: the operation must be put, put_all, delete, renew, expire, changes, beat, part, fleet or await')
 local ok, answer_or_error = pcall(op, unpack(ARGV, 2))
 if ok then return answer_or_error end
 local why = type(answer_or_error) == 'table' and answer_or_error.reply or answer_or_error

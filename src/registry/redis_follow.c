@@ -19,6 +19,7 @@
 #define LONGEST_MS   10000
 #define SCAN_COUNT   "500" /* fields of one HSCAN */
 #define CHANGE_COUNT "256" /* changes of one batch */
+#define BEAT_COUNT   "64"  /* beats, of which the last one counts */
 
 struct gw_follow {
     struct gw_redis *redis;
@@ -30,7 +31,14 @@ struct gw_follow {
     bool following;      /* listed, and on the line since */
     bool wrong_key;      /* a key of ours holds something of another type */
     struct gw_redis_bad bad;
-    uint64_t heard_ms; /* wall clock */
+    uint64_t awaited_until_ms; /* mono: all gateways are waited for */
+    /* the beats of others, while this one waits */
+    void (*on_beat)(void *arg);
+    void *on_beat_arg;
+    uint64_t beats_until_ms; /* mono: until then they are looked at */
+    char *beats;
+    char beats_id[GW_BEAT_ID_MAX + 1]; /* the last one that is known; "": none yet */
+    uint64_t heard_ms;                 /* wall clock */
     unsigned long long ups;
     char epoch[GW_REDIS_EPOCH_MAX + 1];
     uint64_t revision;
@@ -184,6 +192,20 @@ is_gone(const redisReply *field, const redisReply *json)
     return json->type == REDIS_REPLY_NIL && strlen(field->str) == (size_t)field->len;
 }
 
+/* False: it is said. */
+static bool
+read_news(struct gw_follow *f, const redisReply *reply, struct gw_redis_news *news)
+{
+    if (!gw_redis_news_read(reply, news)) {
+        complain(f, "the script", "", reply);
+        return false;
+    }
+    if (news->awaited_ms > 0) {
+        f->awaited_until_ms = gw_clock_mono_ms() + news->awaited_ms;
+    }
+    return true;
+}
+
 /* Makes the scan right by what happened since it began. */
 static void
 on_scan_changes(void *arg, const redisReply *reply, const char *error)
@@ -194,8 +216,7 @@ on_scan_changes(void *arg, const redisReply *reply, const char *error)
     if (error != NULL) {
         return; /* on_down() does what is to be done */
     }
-    if (!gw_redis_news_read(reply, &news)) {
-        complain(f, "the script", "", reply);
+    if (!read_news(f, reply, &news)) {
         return;
     }
     const char *broken = gw_redis_news_broken(&news, f->scan_epoch, f->scan_revision);
@@ -379,8 +400,7 @@ on_changes(void *arg, const redisReply *reply, const char *error)
     if (error != NULL) {
         return;
     }
-    if (!gw_redis_news_read(reply, &news)) {
-        complain(f, "the script", "", reply);
+    if (!read_news(f, reply, &news)) {
         return;
     }
     const char *broken = f->following ? gw_redis_news_broken(&news, f->epoch, f->read)
@@ -428,17 +448,60 @@ on_wake(void *arg, const redisReply *reply, const char *error)
     }
 }
 
+/* Of what woke us: the last entry of beats. */
+static bool
+take_beat(struct gw_follow *f, const redisReply *reply)
+{
+    for (size_t i = 0; reply->type == REDIS_REPLY_ARRAY && i < reply->elements; i++) {
+        const redisReply *stream = reply->element[i];
+        const redisReply *entries = stream->elements == 2 ? stream->element[1] : NULL;
+
+        if (entries == NULL || entries->elements == 0 ||
+            stream->element[0]->type != REDIS_REPLY_STRING ||
+            strcmp(stream->element[0]->str, f->beats) != 0) {
+            continue;
+        }
+        const redisReply *last = entries->element[entries->elements - 1];
+        if (last->elements > 0 && last->element[0]->type == REDIS_REPLY_STRING) {
+            gw_follow_beat_id(f, last->element[0]->str);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* As on_wake(), when both streams were listened to. */
+static void
+on_wake_or_beat(void *arg, const redisReply *reply, const char *error)
+{
+    struct gw_follow *f = arg;
+
+    if (error == NULL && reply->type == REDIS_REPLY_ERROR) {
+        f->beats_until_ms = 0; /* whichever of the two it is: changes alone will tell */
+        wait_for_change(f);
+        return;
+    }
+    if (error == NULL && take_beat(f, reply)) {
+        f->on_beat(f->on_beat_arg);
+    }
+    on_wake(arg, reply, error);
+}
+
 static void
 wait_for_change(struct gw_follow *f)
 {
     char since[32];
     char block[16];
-    const char *argv[] = {"XREAD", "COUNT", "1", "BLOCK", block, "STREAMS", f->changes, since};
-    struct gw_redis_command c = {.argc = 8, .argv = argv, .extra_ms = BLOCK_MS};
+    bool beats = f->beats_id[0] != '\0' && gw_clock_mono_ms() < f->beats_until_ms;
+    const char *alone[] = {"XREAD", "COUNT", "1", "BLOCK", block, "STREAMS", f->changes, since};
+    const char *both[] = {"XREAD",   "COUNT",    BEAT_COUNT, "BLOCK", block,
+                          "STREAMS", f->changes, f->beats,   since,   f->beats_id};
+    struct gw_redis_command c = {
+        .argc = beats ? 10 : 8, .argv = beats ? both : alone, .extra_ms = BLOCK_MS};
 
     (void)snprintf(since, sizeof(since), "%" PRIu64 "-0", f->revision);
     (void)snprintf(block, sizeof(block), "%d", BLOCK_MS);
-    gw_redis_send(f->redis, &c, on_wake, f);
+    gw_redis_send(f->redis, &c, beats ? on_wake_or_beat : on_wake, f);
 }
 
 static void
@@ -491,6 +554,7 @@ gw_follow_open(const struct gw_redis_conf *conf, const char *prefix, struct even
     f->prefix = gw_mem_strdup(prefix);
     f->objects = key_of(prefix, "objects");
     f->changes = key_of(prefix, "changes");
+    f->beats = key_of(prefix, "beats");
     f->epoch_key = key_of(prefix, "epoch");
     f->revision_key = key_of(prefix, "revision");
     f->events = *events;
@@ -511,6 +575,7 @@ gw_follow_close(struct gw_follow *f)
     free(f->prefix);
     free(f->objects);
     free(f->changes);
+    free(f->beats);
     free(f->epoch_key);
     free(f->revision_key);
     free(f);
@@ -529,4 +594,37 @@ gw_follow_status(const struct gw_follow *f, struct gw_store_status *out, bool *w
     out->reconnects = f->ups > 0 ? f->ups - 1 : 0;
     out->quarantined = gw_map_count(f->bad.fields);
     *wrong_key = f->wrong_key;
+}
+
+const char *
+gw_follow_epoch(const struct gw_follow *f)
+{
+    return f->epoch;
+}
+
+bool
+gw_follow_is_awaited(const struct gw_follow *f)
+{
+    return gw_clock_mono_ms() < f->awaited_until_ms;
+}
+
+void
+gw_follow_on_beat(struct gw_follow *f, void (*on_beat)(void *arg), void *arg)
+{
+    f->on_beat = on_beat;
+    f->on_beat_arg = arg;
+}
+
+void
+gw_follow_beat_id(struct gw_follow *f, const char *id)
+{
+    if (strlen(id) <= GW_BEAT_ID_MAX) {
+        (void)snprintf(f->beats_id, sizeof(f->beats_id), "%s", id);
+    }
+}
+
+void
+gw_follow_beats(struct gw_follow *f, long long ms)
+{
+    f->beats_until_ms = gw_clock_mono_ms() + (uint64_t)ms;
 }

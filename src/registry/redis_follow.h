@@ -24,6 +24,20 @@ void gw_follow_close(struct gw_follow *f); /* NULL is fine */
 /* Whether the owner has been given the revision of that epoch. */
 bool gw_follow_has_seen(const struct gw_follow *f, const char *epoch, uint64_t revision);
 
+/* That of what the owner has been given last; "": nothing yet. */
+const char *gw_follow_epoch(const struct gw_follow *f);
+
+/* Does somebody wait for all gateways, as the last changes said? */
+bool gw_follow_is_awaited(const struct gw_follow *f);
+
+#define GW_BEAT_ID_MAX 47 /* letters of the id of an entry of beats */
+
+/* Beside changes, beats are listened to for so long, from behind the last one that is known;
+ * on_beat is called after each few. */
+void gw_follow_on_beat(struct gw_follow *f, void (*on_beat)(void *arg), void *arg);
+void gw_follow_beat_id(struct gw_follow *f, const char *id);
+void gw_follow_beats(struct gw_follow *f, long long ms);
+
 /* Its part of the store's state: when it heard last, the fields in quarantine, its reconnects; and
  * whether a key holds something of another type. */
 void gw_follow_status(const struct gw_follow *f, struct gw_store_status *out, bool *wrong_key);

@@ -76,13 +76,13 @@ gw_redis_field_read(const char *hash, const redisReply *field, const redisReply 
 bool
 gw_redis_news_read(const redisReply *reply, struct gw_redis_news *news)
 {
-    static const int types[] = {REDIS_REPLY_STRING, REDIS_REPLY_INTEGER, REDIS_REPLY_INTEGER,
-                                REDIS_REPLY_INTEGER, REDIS_REPLY_ARRAY};
+    static const int types[] = {REDIS_REPLY_STRING,  REDIS_REPLY_INTEGER, REDIS_REPLY_INTEGER,
+                                REDIS_REPLY_INTEGER, REDIS_REPLY_ARRAY,   REDIS_REPLY_INTEGER};
 
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 5) {
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 6) {
         return false;
     }
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < 6; i++) {
         if (reply->element[i]->type != types[i]) {
             return false;
         }
@@ -98,6 +98,7 @@ gw_redis_news_read(const redisReply *reply, struct gw_redis_news *news)
                                    .revision = (uint64_t)reply->element[1]->integer,
                                    .oldest = (uint64_t)reply->element[2]->integer,
                                    .upto = (uint64_t)reply->element[3]->integer,
+                                   .awaited_ms = (uint64_t)reply->element[5]->integer,
                                    .fields = fields};
     return fields->elements % 2 == 0;
 }

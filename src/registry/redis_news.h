@@ -14,6 +14,7 @@ struct gw_redis_news {
     const char *epoch;
     uint64_t revision, oldest, upto;
     const redisReply *fields; /* field, json or nil, ... */
+    uint64_t awaited_ms;      /* for so long from now on somebody waits for all gateways */
 };
 
 /* False: the reply is something else. */

@@ -11,6 +11,7 @@
 #include <event2/event.h>
 
 #include "net/redis.h"
+#include "registry/fleet.h"
 #include "registry/object.h"
 
 enum gw_store_result {
@@ -58,7 +59,17 @@ struct gw_store_status {
     unsigned long long reconnects; /* connections beyond the first */
     size_t quarantined;            /* stored things that can't be used, and are left alone */
     char text[200];                /* why it can't be used; "": it can */
+    /* The gateways that share it, as far as it knows them. */
+    size_t gateways;                   /* that live, this one too; 0: it does not know of others */
+    char gateway[GW_FLEET_ID_MAX + 1]; /* this one's id */
+    char fleet_trouble[200];           /* why they can't be told; "": they can */
+    size_t n_fleet;
+    struct gw_fleet_member fleet[GW_FLEET_SHOWN]; /* the first of them */
+    bool lives[GW_FLEET_SHOWN];
 };
+
+/* behind: the callee's; an error for each gateway that has not followed, none if all have. */
+typedef void gw_store_fleet_fn(void *arg, struct gw_diag *behind);
 
 /* One write.  lease_ms 0: none.  With a lease the object disappears when it is not written or
  * renewed again within it, by the registry's clock. */
@@ -87,6 +98,16 @@ struct gw_store_driver {
      * one. */
     void (*renew)(void *store, const char *key, uint64_t revision, long long lease_ms,
                   gw_store_done_fn *done, void *arg);
+    /* The gateways that share the store; all four NULL: it does not know of others.
+     * live: all workers route by this revision; 0: of what is followed from now on, by none.
+     * await: the caller is going to write, and then to wait for all gateways.
+     * when_fleet: calls done once all that live route by the revision, or when that has taken too
+     * long.  This one does.
+     * part: this one is not waited for any more. */
+    void (*live)(void *store, uint64_t revision);
+    void (*await)(void *store);
+    void (*when_fleet)(void *store, uint64_t revision, gw_store_fleet_fn *done, void *arg);
+    void (*part)(void *store);
     /* NULL: there is nothing to tell. */
     void (*status)(void *store, struct gw_store_status *out);
     void (*close)(void *store); /* pending calls are answered UNAVAILABLE first */
@@ -104,9 +125,11 @@ struct gw_registry_redis {
     const char *master;
     struct gw_redis_sentinel_conf sentinel;
     const char *const *cluster;
-    long long replicas;   /* that must have a write before it counts as made */
-    const char *prefix;   /* "{ksgate}:" */
-    long long timeout_ms; /* of one command */
+    long long replicas;         /* that must have a write before it counts as made */
+    const char *prefix;         /* "{ksgate}:" */
+    long long timeout_ms;       /* of one command */
+    long long fleet_silence_ms; /* a gateway that has been silent for longer is not waited for */
+    long long fleet_wait_ms;    /* for the others, at most */
 };
 
 /* As its connections want it; texts are borrowed. */

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "registry/redis_follow.h"
+#include "registry/redis_fleet.h"
 #include "registry/redis_script.h"
 #include "registry/redis_write.h"
 
@@ -21,6 +21,7 @@ struct store {
     struct gw_redis *writer;
     struct gw_follow *follow;
     struct gw_redis_writes writes;
+    struct gw_redis_fleet *fleet;
     char *prefix;
     struct gw_store_events events;
     void *owner;
@@ -121,6 +122,7 @@ on_writer_up(void *owner)
     s->writer_ups++;
     s->ticking[0] = '\0'; /* found out anew */
     tell(s, "");
+    gw_redis_fleet_beat(s->fleet);
 }
 
 static void
@@ -151,7 +153,7 @@ on_expired(void *arg, const redisReply *reply, const char *error)
     tell(s, s->ticking);
 }
 
-/* Each second: ends leases, and finds a server that does not answer any more. */
+/* Each second: ends leases, says that we live, and finds a server that does not answer any more. */
 static void
 on_tick(evutil_socket_t fd, short what, void *arg)
 {
@@ -163,6 +165,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
     gw_redis_writes_settle(&s->writes, gw_clock_mono_ms());
     if (gw_redis_is_up(s->writer)) {
         gw_script_call(s->writer, s->prefix, argv, on_expired, s);
+        gw_redis_fleet_beat(s->fleet);
     }
 }
 
@@ -272,6 +275,38 @@ renew(void *store, const char *key, uint64_t revision, long long lease_ms, gw_st
     gw_redis_writes_send(&s->writes, s->prefix, argv, false, done, arg);
 }
 
+static void
+live(void *store, uint64_t revision)
+{
+    struct store *s = store;
+
+    gw_redis_fleet_live(s->fleet, revision);
+}
+
+static void
+await(void *store)
+{
+    struct store *s = store;
+
+    gw_redis_fleet_await(s->fleet);
+}
+
+static void
+when_fleet(void *store, uint64_t revision, gw_store_fleet_fn *done, void *arg)
+{
+    struct store *s = store;
+
+    gw_redis_fleet_when(s->fleet, revision, done, arg);
+}
+
+static void
+part(void *store)
+{
+    struct store *s = store;
+
+    gw_redis_fleet_part(s->fleet);
+}
+
 static void *
 open_store(const void *conf, struct event_base *base, const struct gw_store_events *events,
            void *owner, struct gw_diag *diag)
@@ -299,6 +334,7 @@ open_store(const void *conf, struct event_base *base, const struct gw_store_even
     assert(s->follow != NULL); /* the URL was good a moment ago */
     s->writes.writer = s->writer;
     s->writes.follow = s->follow;
+    s->fleet = gw_redis_fleet_open(c, s->writer, s->follow, base);
     s->prefix = gw_mem_strdup(c->prefix);
     s->tick = event_new(base, -1, EV_PERSIST, on_tick, s);
     assert(s->tick != NULL);
@@ -314,6 +350,7 @@ close_store(void *store)
     event_free(s->tick);
     gw_redis_close(s->writer);
     gw_redis_writes_settle(&s->writes, UINT64_MAX);
+    gw_redis_fleet_close(s->fleet);
     gw_follow_close(s->follow);
     forget_told(s);
     free(s->prefix);
@@ -328,6 +365,7 @@ status(void *store, struct gw_store_status *out)
     bool wrong_key = false;
 
     gw_follow_status(s->follow, out, &wrong_key);
+    gw_redis_fleet_status(s->fleet, out);
     out->quarantined += wrong_key || strstr(s->ticking, "WRONGTYPE") != NULL;
     out->reconnects += s->writer_ups > 0 ? s->writer_ups - 1 : 0;
     (void)snprintf(out->text, sizeof(out->text), "%s", s->why);
@@ -340,6 +378,10 @@ const struct gw_store_driver gw_store_redis = {
     .put_all = put_all,
     .remove = remove_object,
     .renew = renew,
+    .live = live,
+    .await = await,
+    .when_fleet = when_fleet,
+    .part = part,
     .status = status,
     .close = close_store,
 };

@@ -26,12 +26,15 @@ struct gw_sync {
     gw_sync_batch_fn *batch;
     void *owner;
     struct gw_history *history;
-    struct gw_news *news; /* of the batch that is being given; NULL: none */
-    uint64_t told;        /* the revision of the last one */
-    bool given;           /* the owner got its first batch */
-    bool listed;          /* by the store, in this life */
-    size_t shadowed;      /* objects of the store that a file has, too */
-    bool counted;         /* they were since the last change */
+    struct gw_news *news;         /* of the batch that is being given; NULL: none */
+    uint64_t told;                /* the revision of the last one */
+    uint64_t batches;             /* so far */
+    uint64_t begins;              /* the first one of the registry that is followed now */
+    uint64_t live, live_revision; /* the last one that all workers have applied, and its revision */
+    bool given;                   /* the owner got its first batch */
+    bool listed;                  /* by the store, in this life */
+    size_t shadowed;              /* objects of the store that a file has, too */
+    bool counted;                 /* they were since the last change */
     struct gw_sync_status status;
 };
 
@@ -126,6 +129,7 @@ tell(struct gw_sync *s, const struct gw_changes *changes, enum gw_news_how how)
     }
     s->given = true;
     s->told = revision;
+    s->batches++;
     s->batch(s->owner, changes->items, changes->n, revision, reset);
     gw_news_unref(s->news);
     s->news = NULL;
@@ -167,6 +171,14 @@ on_gone(void *owner, struct gw_changes *changes)
 }
 
 static void
+tell_live(struct gw_sync *s)
+{
+    if (s->driver->live != NULL) {
+        s->driver->live(s->store, s->live >= s->begins ? s->live_revision : 0);
+    }
+}
+
+static void
 on_listed(void *owner, struct gw_object *const *objects, size_t n, uint64_t revision,
           const char *epoch, const char *reason)
 {
@@ -179,6 +191,9 @@ on_listed(void *owner, struct gw_object *const *objects, size_t n, uint64_t revi
     bool replaced = other && known;
 
     s->listed = true;
+    if (other) {
+        s->begins = s->batches + 1; /* what is live is of another one */
+    }
     if (!replaced && reason != NULL) {
         gw_log_info("registry: listed again, because %s: %zu objects, %zu changes", reason, n,
                     changes.n);
@@ -190,6 +205,7 @@ on_listed(void *owner, struct gw_object *const *objects, size_t n, uint64_t revi
         gw_history_break(s->history, was, revision);
     }
     give(s, &changes, broken ? GW_NEWS_BROKEN : GW_NEWS_NUMBERED);
+    tell_live(s);
 }
 
 static void
@@ -541,5 +557,41 @@ gw_sync_renew(struct gw_sync *s, const char *key, uint64_t revision, long long l
 {
     if (!is_read_only(s, key, 0, done, arg)) {
         s->driver->renew(s->store, key, revision, lease_ms, done, arg);
+    }
+}
+
+void
+gw_sync_live(struct gw_sync *s, uint64_t n, uint64_t revision)
+{
+    s->live = n;
+    s->live_revision = revision;
+    tell_live(s);
+}
+
+void
+gw_sync_await(struct gw_sync *s)
+{
+    if (s->driver->await != NULL) {
+        s->driver->await(s->store);
+    }
+}
+
+void
+gw_sync_when_fleet(struct gw_sync *s, uint64_t revision, gw_store_fleet_fn *done, void *arg)
+{
+    struct gw_diag none = {0};
+
+    if (s->driver->when_fleet != NULL) {
+        s->driver->when_fleet(s->store, revision, done, arg);
+    } else {
+        done(arg, &none);
+    }
+}
+
+void
+gw_sync_part(struct gw_sync *s)
+{
+    if (s->driver->part != NULL) {
+        s->driver->part(s->store);
     }
 }

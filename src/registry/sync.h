@@ -85,4 +85,17 @@ void gw_sync_remove(struct gw_sync *s, const char *key, enum gw_store_when when,
 void gw_sync_renew(struct gw_sync *s, const char *key, uint64_t revision, long long lease_ms,
                    gw_store_done_fn *done, void *arg);
 
+/* All workers have applied the n-th batch (from 1), which made them route by the revision. */
+void gw_sync_live(struct gw_sync *s, uint64_t n, uint64_t revision);
+
+/* Before a write whose answer waits for all gateways. */
+void gw_sync_await(struct gw_sync *s);
+
+/* Calls done once all gateways that share the store, and live, route by the revision, as this one
+ * does, or have not for too long; at once where the store knows of no others. */
+void gw_sync_when_fleet(struct gw_sync *s, uint64_t revision, gw_store_fleet_fn *done, void *arg);
+
+/* This gateway is about to end: the others need not wait for it. */
+void gw_sync_part(struct gw_sync *s);
+
 #endif

@@ -167,6 +167,25 @@ gw_admin_query(const struct gw_admin_call *call, const char *name)
     return value;
 }
 
+enum gw_verdict
+gw_admin_until(struct gw_admin_call *call)
+{
+    struct gw_str wait = gw_admin_query(call, "wait");
+
+    if (gw_str_eq(wait, GW_STR("live"))) {
+        call->until = GW_UNTIL_LIVE;
+    } else if (gw_str_eq(wait, GW_STR("fleet"))) {
+        call->until = GW_UNTIL_FLEET;
+    } else if (wait.n > 0) {
+        return gw_admin_refuse(call, GW_ERR_BAD_REQUEST,
+                               "wait=%.*s: only live (every worker of this gateway uses the "
+                               "change) and fleet (so does every other gateway that lives) are "
+                               "known",
+                               GW_STR_ARG(wait));
+    }
+    return GW_NEXT;
+}
+
 static void
 on_body(struct gw_req *req, enum gw_err err, struct gw_str body, void *arg)
 {

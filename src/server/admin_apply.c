@@ -82,30 +82,11 @@ read_items(struct gw_admin_call *call, struct gw_errand *e, const json_t *items)
 /* ---- control thread ------------------------------------------------------------------------ */
 
 static void
-when_live(void *arg)
-{
-    gw_errand_return(arg);
-}
-
-static bool
-is_of_file(const struct gw_errand *e, const char *key)
-{
-    struct gw_object *now = gw_sync_get(gw_control_sync(e->control), key);
-    bool yes = now != NULL && now->revision == 0;
-
-    gw_object_unref(now);
-    return yes;
-}
-
-static void
 on_written(void *arg, const struct gw_store_answer *answer)
 {
     struct gw_errand *e = arg;
 
     gw_errand_note(e, answer);
-    if (answer->result == GW_STORE_CONFLICT && is_of_file(e, e->objects[answer->refused]->key)) {
-        e->tries = GW_ERRAND_TRIES; /* it will not be another one the next time */
-    }
     for (size_t i = 0; answer->result == GW_STORE_OK && i < e->n_objects; i++) {
         struct gw_object *now = gw_sync_get(gw_control_sync(e->control), e->objects[i]->key);
 
@@ -114,11 +95,7 @@ on_written(void *arg, const struct gw_store_answer *answer)
             e->objects[i] = now;
         }
     }
-    if (answer->result == GW_STORE_OK && e->when_live) {
-        gw_control_when_live(e->control, e->revision, when_live, e);
-    } else {
-        gw_errand_return(e);
-    }
+    gw_errand_return_when(e);
 }
 
 static enum gw_store_when
@@ -202,6 +179,7 @@ put_all(struct gw_errand *e)
     }
     puts = gw_mem_alloc(e->n_objects * sizeof(*puts));
     if (make_puts(e, puts, &objects)) {
+        gw_errand_before(e);
         gw_sync_put_all(gw_control_sync(e->control), puts, e->n_objects, on_written, e);
     } else {
         e->result = GW_STORE_UNAVAILABLE;
@@ -271,7 +249,6 @@ from_body(struct gw_admin_call *call, struct gw_str body)
     struct gw_errand *e = gw_errand_new(call, put_all, answer_list);
     e->owner = gw_mem_strdup(gw_owner_caller(call));
     e->dry_run = dry.n > 0;
-    e->when_live = gw_str_eq(gw_admin_query(call, "wait"), GW_STR("live"));
     v = read_items(call, e, items);
     json_decref(list);
     if (v != GW_NEXT) {
@@ -284,9 +261,11 @@ from_body(struct gw_admin_call *call, struct gw_str body)
 enum gw_verdict
 gw_admin_apply(struct gw_admin_call *call)
 {
+    enum gw_verdict v = gw_admin_until(call);
+
     if (!call->req->subject.trusted) {
         return gw_admin_refuse(call, GW_ERR_FORBIDDEN,
                                "several objects in one step are taken over the admin socket only");
     }
-    return gw_admin_body(call, from_body);
+    return v != GW_NEXT ? v : gw_admin_body(call, from_body);
 }

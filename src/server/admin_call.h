@@ -15,6 +15,13 @@
 
 struct gw_admin_call;
 
+/* When a write is answered (`?wait=`). */
+enum gw_until {
+    GW_UNTIL_STORED,
+    GW_UNTIL_LIVE,  /* every worker of this gateway routes by it */
+    GW_UNTIL_FLEET, /* and every other gateway that lives */
+};
+
 /* Answers the call.  body: what gw_admin_body() has read. */
 typedef enum gw_verdict gw_admin_fn(struct gw_admin_call *call);
 typedef enum gw_verdict gw_admin_body_fn(struct gw_admin_call *call, struct gw_str body);
@@ -28,6 +35,7 @@ struct gw_admin_call {
     const struct gw_kind *kind;
     struct gw_str ns, name; /* none when the path has none */
     bool dry_run;
+    enum gw_until until; /* gw_admin_until()'s */
     struct watch *watch; /* admin_watch.c's */
     /* private to gw_admin_body() */
     gw_admin_body_fn *then;
@@ -48,6 +56,9 @@ enum gw_verdict gw_admin_body(struct gw_admin_call *call, gw_admin_body_fn *then
 /* The decoded value of a query parameter, or none. */
 struct gw_str gw_admin_query(const struct gw_admin_call *call, const char *name);
 
+/* Reads `wait` of a write's query.  GW_NEXT, or the refusal. */
+enum gw_verdict gw_admin_until(struct gw_admin_call *call);
+
 /* Answers with the JSON value; takes the reference. */
 enum gw_verdict gw_admin_json(struct gw_req *req, unsigned status, json_t *value);
 
@@ -59,6 +70,12 @@ enum gw_verdict gw_admin_refuse(struct gw_admin_call *call, enum gw_err err, con
 /* As above with 422 Invalid, and each error of the diag as a cause with its field.  Frees the
  * diag. */
 enum gw_verdict gw_admin_invalid(struct gw_admin_call *call, struct gw_diag *diag);
+
+/* As above, with each error of the diag as a cause of that reason, in the message and by itself.
+ * Frees the diag. */
+enum gw_verdict gw_admin_refuse_causes(struct gw_admin_call *call, enum gw_err err,
+                                       const char *message, const char *reason,
+                                       struct gw_diag *diag);
 
 /* "extensionservices.ksgate.io", in the arena. */
 const char *gw_admin_resource(const struct gw_admin_call *call);

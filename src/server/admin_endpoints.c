@@ -65,7 +65,7 @@ locate(struct gw_admin_call *call)
                                "\"%.*s\" can't be the id of an endpoint: it must have no dot",
                                GW_STR_ARG(id));
     }
-    return GW_NEXT;
+    return gw_admin_until(call);
 }
 
 static json_t *
@@ -168,6 +168,7 @@ register_over(struct gw_errand *e, const struct gw_object *now, const json_t *th
         e->revision = now->revision;
     }
     if (*owner != '\0' && same_content(there, e->object) && !e->dry_run) {
+        gw_errand_before(e);
         gw_sync_renew(gw_control_sync(e->control), e->key, now->revision, gw_lease_ms(e->object),
                       on_renewed, e);
     } else {
@@ -381,6 +382,5 @@ gw_admin_leave(struct gw_admin_call *call)
     e->owner = gw_mem_strdup(gw_owner_caller(call));
     e->key = gw_object_key(call->kind, GW_STR_NONE, call->name);
     e->parent = extension_key(call->part[PART_EXTENSION]);
-    e->when_live = gw_str_eq(gw_admin_query(call, "wait"), GW_STR("live"));
     return gw_errand_send(e);
 }

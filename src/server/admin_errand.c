@@ -21,6 +21,7 @@ gw_errand_new(struct gw_admin_call *call, void (*there)(struct gw_errand *e),
 
     e->call = call;
     e->world = gw_world_id(call->req->world);
+    e->until = call->until;
     e->there = there;
     e->back = back;
     return e;
@@ -49,6 +50,7 @@ gw_errand_free(struct gw_errand *e)
     free(e->owner);
     free(e->other);
     free(e->text);
+    gw_diag_fini(&e->behind);
     gw_news_unref(e->news);
     free(e);
 }
@@ -71,6 +73,19 @@ on_control(struct gw_mail *mail, void *receiver)
     e->there(e);
 }
 
+/* It is done, which the answer says first: to do it again would do no harm, and no good. */
+static enum gw_verdict
+answer_behind(struct gw_errand *e, struct gw_admin_call *call)
+{
+    const char *message = gw_arena_printf(
+        call->req->arena,
+        "%s \"%.*s\" was written (resourceVersion %llu), and this gateway routes by it; not yet, "
+        "as far as is known:",
+        gw_admin_resource(call), GW_STR_ARG(call->name), (unsigned long long)e->revision);
+
+    return gw_admin_refuse_causes(call, GW_ERR_FLEET_BEHIND, message, "GatewayBehind", &e->behind);
+}
+
 static void
 on_worker(struct gw_mail *mail, void *receiver)
 {
@@ -84,7 +99,7 @@ on_worker(struct gw_mail *mail, void *receiver)
         return;
     }
     req = e->call->req;
-    v = e->back(e, e->call);
+    v = e->behind.n > 0 ? answer_behind(e, e->call) : e->back(e, e->call);
     if (v != GW_WAIT) {
         gw_errand_free(e);
         gw_req_resume(req, v);
@@ -141,6 +156,47 @@ gw_errand_return(struct gw_errand *e)
 {
     e->mail.run = on_worker;
     gw_control_send_worker(e->world, &e->mail);
+}
+
+void
+gw_errand_before(struct gw_errand *e)
+{
+    if (e->until == GW_UNTIL_FLEET) {
+        gw_sync_await(gw_control_sync(e->control));
+    }
+}
+
+static void
+on_fleet(void *errand, struct gw_diag *behind)
+{
+    struct gw_errand *e = errand;
+
+    e->behind = *behind;
+    gw_errand_return(e);
+}
+
+static void
+on_live(void *errand)
+{
+    struct gw_errand *e = errand;
+
+    struct gw_sync *sync = gw_control_sync(e->control);
+
+    if (e->until == GW_UNTIL_FLEET && sync != NULL) {
+        gw_sync_when_fleet(sync, e->revision, on_fleet, e);
+    } else { /* without a registry everything comes to an end */
+        gw_errand_return(e);
+    }
+}
+
+void
+gw_errand_return_when(struct gw_errand *e)
+{
+    if (e->until == GW_UNTIL_STORED || e->result != GW_STORE_OK) {
+        gw_errand_return(e);
+    } else {
+        gw_control_when_live(e->control, e->revision, on_live, e);
+    }
 }
 
 void

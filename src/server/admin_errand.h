@@ -37,7 +37,8 @@ struct gw_errand {
     enum gw_store_when wanted_when;
     enum gw_store_when when;
     uint64_t revision;
-    bool dry_run, when_live;
+    enum gw_until until;
+    bool dry_run;
     unsigned from;  /* admin_watch.c's */
     unsigned tries; /* so far, to write what somebody else may write, too */
     /* out */
@@ -46,6 +47,7 @@ struct gw_errand {
     size_t refused; /* of several */
     uint64_t lease_until_ms;
     char *text;                 /* owned; for people */
+    struct gw_diag behind;      /* owned; gateways that have not followed a write that is done */
     struct gw_object **objects; /* owned, a reference each */
     size_t n_objects, size_objects;
     struct gw_news *news; /* a reference, or NULL */
@@ -71,6 +73,11 @@ enum gw_verdict gw_errand_send_again(struct gw_errand *e);
 
 /* Control thread: sends it home. */
 void gw_errand_return(struct gw_errand *e);
+
+/* Control thread: before a write whose answer may be waited for; and, once it is done, sends the
+ * errand home when that is so far. */
+void gw_errand_before(struct gw_errand *e);
+void gw_errand_return_when(struct gw_errand *e);
 
 /* Control thread: keeps what the store said; for gw_sync_put() and its like. */
 void gw_errand_note(struct gw_errand *e, const struct gw_store_answer *answer);

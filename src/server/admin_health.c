@@ -2,6 +2,7 @@
 #include "server/admin_health.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "gateway/conf.h"
@@ -30,6 +31,29 @@ gw_admin_registry_state(const struct gw_sync_status *status)
     return "starting";
 }
 
+/* Those that share the store, as this one has heard of them. */
+static json_t *
+gateways_json(const struct gw_store_status *store)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < store->n_fleet; i++) {
+        const struct gw_fleet_member *m = &store->fleet[i];
+        struct gw_buf since = {0};
+        struct gw_buf heard = {0};
+
+        gw_clock_rfc3339(&since, m->since_ms);
+        gw_clock_rfc3339(&heard, m->heard_ms);
+        (void)json_array_append_new(
+            list, json_pack("{s:s, s:b, s:b, s:I, s:s, s:s}", "id", m->id, "self",
+                            strcmp(m->id, store->gateway) == 0, "live", store->lives[i], "revision",
+                            (json_int_t)m->revision, "since", since.p, "heard", heard.p));
+        gw_buf_fini(&since);
+        gw_buf_fini(&heard);
+    }
+    return list;
+}
+
 /* Why it is stale may name hosts, and how much there is tells one tenant of the others. */
 static json_t *
 registry_json(const struct gw_sync_status *status, bool is_operator)
@@ -50,6 +74,13 @@ registry_json(const struct gw_sync_status *status, bool is_operator)
             json_pack("{s:I, s:s}", "revision", (json_int_t)live.revision, "checksum", sum));
         (void)json_object_set_new(json, "revision", json_integer((json_int_t)status->revision));
         (void)json_object_set_new(json, "objects", json_integer((json_int_t)status->objects));
+        if (status->store.gateway[0] != '\0') {
+            (void)json_object_set_new(json, "gateways", gateways_json(&status->store));
+        }
+        if (status->store.fleet_trouble[0] != '\0') {
+            (void)json_object_set_new(json, "gatewaysUnknown",
+                                      json_string(status->store.fleet_trouble));
+        }
     }
     if (is_operator && status->text[0] != '\0') {
         (void)json_object_set_new(json, "reason", json_string(status->text));

@@ -62,8 +62,13 @@ store_metrics(struct gw_buf *out, const struct gw_sync_status *status)
         "# HELP ksgate_registry_quarantined What the registry's store holds that can't be used "
         "and is left alone (of a file: when it was last listed).\n"
         "# TYPE ksgate_registry_quarantined gauge\n"
-        "ksgate_registry_quarantined %zu\n",
-        status->reachable, status->store.reconnects, status->store.quarantined);
+        "ksgate_registry_quarantined %zu\n"
+        "# HELP ksgate_registry_gateways Gateways that share the registry and live, as this one "
+        "has heard in Redis, itself included (of a file: 1).\n"
+        "# TYPE ksgate_registry_gateways gauge\n"
+        "ksgate_registry_gateways %zu\n",
+        status->reachable, status->store.reconnects, status->store.quarantined,
+        status->store.gateway[0] == '\0' ? 1 : status->store.gateways);
     if (status->store.heard_ms > 0) {
         gw_buf_printf(out,
                       "# HELP ksgate_registry_heard_seconds When Redis last said that there is "

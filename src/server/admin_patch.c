@@ -123,7 +123,6 @@ patch(struct gw_admin_call *call, struct gw_str body)
     e->key = gw_object_key(call->kind, call->ns, call->name);
     e->patch = json;
     e->dry_run = call->dry_run;
-    e->when_live = gw_str_eq(gw_admin_query(call, "wait"), GW_STR("live"));
     return gw_errand_send(e);
 }
 
@@ -132,5 +131,6 @@ gw_admin_patch(struct gw_admin_call *call)
 {
     enum gw_verdict v = gw_admin_locate(call);
 
+    v = v == GW_NEXT ? gw_admin_until(call) : v;
     return v != GW_NEXT ? v : gw_admin_body(call, patch);
 }

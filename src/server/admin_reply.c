@@ -94,11 +94,11 @@ field_of(struct gw_str text)
 }
 
 static json_t *
-cause_of(const struct gw_finding *f)
+cause_of(const struct gw_finding *f, const char *reason)
 {
     struct gw_str text = gw_str_of(f->text);
     struct gw_str field = field_of(text);
-    json_t *cause = json_pack("{s:s, s:s}", "reason", "FieldValueInvalid", "message", f->text);
+    json_t *cause = json_pack("{s:s, s:s}", "reason", reason, "message", f->text);
 
     if (field.n > 0) {
         (void)json_object_set_new(cause, "message", json_string(f->text + field.n + 2));
@@ -109,7 +109,7 @@ cause_of(const struct gw_finding *f)
 
 /* Puts the causes into the Status text's details. */
 static void
-add_causes(struct gw_buf *status, const struct gw_diag *diag)
+add_causes(struct gw_buf *status, const struct gw_diag *diag, const char *reason)
 {
     json_t *json = json_loadb(status->p, status->n, 0, NULL);
     json_t *details = json_object_get(json, "details");
@@ -118,7 +118,7 @@ add_causes(struct gw_buf *status, const struct gw_diag *diag)
 
     for (size_t i = 0; i < diag->n; i++) {
         if (diag->findings[i].severity == GW_ERROR) {
-            (void)json_array_append_new(causes, cause_of(&diag->findings[i]));
+            (void)json_array_append_new(causes, cause_of(&diag->findings[i], reason));
         }
     }
     if (details == NULL) {
@@ -137,29 +137,38 @@ add_causes(struct gw_buf *status, const struct gw_diag *diag)
 }
 
 enum gw_verdict
-gw_admin_invalid(struct gw_admin_call *call, struct gw_diag *diag)
+gw_admin_refuse_causes(struct gw_admin_call *call, enum gw_err err, const char *message,
+                       const char *reason, struct gw_diag *diag)
 {
-    struct gw_buf message = {0};
+    struct gw_buf text = {0};
     struct gw_buf out = {0};
 
-    gw_buf_printf(&message,
-                  "%s \"%.*s\" is invalid: ", call->kind == NULL ? "the object" : call->kind->kind,
-                  GW_STR_ARG(call->name));
+    gw_buf_puts(&text, message);
     for (size_t i = 0, n = 0; i < diag->n; i++) {
         const struct gw_finding *f = &diag->findings[i];
 
         if (f->severity == GW_ERROR) {
-            gw_buf_puts(&message, n++ == 0 ? "" : "; ");
+            gw_buf_puts(&text, n++ == 0 ? " " : "; ");
             if (f->place.line > 0) {
-                gw_buf_printf(&message, "line %d: ", f->place.line);
+                gw_buf_printf(&text, "line %d: ", f->place.line);
             }
-            gw_buf_puts(&message, f->text);
+            gw_buf_puts(&text, f->text);
         }
     }
-    status_of(&out, call, GW_ERR_BAD_OBJECT, gw_buf_text(&message));
-    add_causes(&out, diag);
-    call->req->detail = gw_arena_strndup(call->req->arena, message.p, message.n);
-    gw_buf_fini(&message);
+    status_of(&out, call, err, gw_buf_text(&text));
+    add_causes(&out, diag, reason);
+    call->req->detail = gw_arena_strndup(call->req->arena, text.p, text.n);
+    gw_buf_fini(&text);
     gw_diag_fini(diag);
-    return answer_status(call, GW_ERR_BAD_OBJECT, &out);
+    return answer_status(call, err, &out);
+}
+
+enum gw_verdict
+gw_admin_invalid(struct gw_admin_call *call, struct gw_diag *diag)
+{
+    const char *message = gw_arena_printf(call->req->arena, "%s \"%.*s\" is invalid:",
+                                          call->kind == NULL ? "the object" : call->kind->kind,
+                                          GW_STR_ARG(call->name));
+
+    return gw_admin_refuse_causes(call, GW_ERR_BAD_OBJECT, message, "FieldValueInvalid", diag);
 }

@@ -100,12 +100,6 @@ gw_admin_foresee(struct gw_errand *e, const char *key, enum gw_store_when when, 
     }
 }
 
-static void
-when_live(void *arg)
-{
-    gw_errand_return(arg);
-}
-
 void
 gw_admin_written(void *arg, const struct gw_store_answer *answer)
 {
@@ -118,11 +112,7 @@ gw_admin_written(void *arg, const struct gw_store_answer *answer)
         gw_object_unref(e->object);
         e->object = now;
     }
-    if (answer->result == GW_STORE_OK && e->when_live) {
-        gw_control_when_live(e->control, e->revision, when_live, e);
-    } else {
-        gw_errand_return(e);
-    }
+    gw_errand_return_when(e);
 }
 
 /* A dry run answers with the object as it would be: with the uid and age that it has. */
@@ -170,6 +160,7 @@ gw_admin_put(struct gw_errand *e)
     if (e->dry_run) {
         put_dry(e, now);
     } else {
+        gw_errand_before(e);
         gw_sync_put(sync, &put, gw_admin_written, e);
     }
     gw_object_unref(object);
@@ -193,7 +184,6 @@ gw_admin_put_errand(struct gw_admin_call *call, struct gw_object *object)
     e->key = gw_mem_strdup(object->key);
     e->object = object;
     e->dry_run = call->dry_run;
-    e->when_live = gw_str_eq(gw_admin_query(call, "wait"), GW_STR("live"));
     return e;
 }
 
@@ -247,6 +237,7 @@ gw_admin_create(struct gw_admin_call *call)
 {
     enum gw_verdict v = gw_admin_locate(call);
 
+    v = v == GW_NEXT ? gw_admin_until(call) : v;
     return v != GW_NEXT ? v : gw_admin_body(call, create);
 }
 
@@ -277,6 +268,7 @@ gw_admin_replace(struct gw_admin_call *call)
 {
     enum gw_verdict v = gw_admin_locate(call);
 
+    v = v == GW_NEXT ? gw_admin_until(call) : v;
     return v != GW_NEXT ? v : gw_admin_body(call, replace);
 }
 
@@ -290,6 +282,7 @@ gw_admin_remove(struct gw_errand *e)
         gw_errand_return(e);
         return;
     }
+    gw_errand_before(e);
     gw_sync_remove(sync, e->key, e->when, e->revision, gw_admin_written, e);
 }
 
@@ -332,7 +325,6 @@ delete_object(struct gw_admin_call *call, struct gw_str body)
     e->when = revision != 0 ? GW_WHEN_REVISION : GW_WHEN_PRESENT;
     e->revision = revision;
     e->dry_run = call->dry_run;
-    e->when_live = gw_str_eq(gw_admin_query(call, "wait"), GW_STR("live"));
     return gw_admin_send_seen(e);
 }
 
@@ -341,5 +333,6 @@ gw_admin_delete(struct gw_admin_call *call)
 {
     enum gw_verdict v = gw_admin_locate(call);
 
+    v = v == GW_NEXT ? gw_admin_until(call) : v;
     return v != GW_NEXT ? v : gw_admin_body(call, delete_object);
 }

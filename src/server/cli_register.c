@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,10 +20,11 @@
 #define FIRST_RETRY_MS 250   /* doubles up to a third of the lease */
 #define RETRY_MS_MAX   10000 /* the longest pause, however long the lease */
 #define CALL_MS_MAX    5000  /* of one request */
+#define BEHIND_MS      1000  /* between two questions whether all gateways have followed */
 #define LEAVE_MS       2000  /* for the farewell: who stops us may not wait long */
 
 struct options {
-    const char *lease, *weight, *version, *id;
+    const char *lease, *weight, *version, *id, *wait;
     struct gw_client_options where;
 };
 
@@ -36,6 +38,8 @@ static const struct gw_option options[] = {
      "The version of the extension that it runs."},
     {0, "id", "ID", GW_OPTION_TEXT, offsetof(struct options, id),
      "The backend's name, unique within the extension (default: the host's name and the process id)."},
+    {0, "wait", "live|fleet", GW_OPTION_TEXT, offsetof(struct options, wait),
+     "Says that it is registered once every worker of the gateway asked routes to it (live), or every gateway does (fleet)."},
     GW_CLIENT_OPTIONS(struct options, where),
     {0},
 };
@@ -61,16 +65,55 @@ struct registration {
     const char *name;
     struct gw_buf target;
     json_t *body;
+    const char *wait; /* for the first time only; NULL: not, or no more */
     long long lease_ms, pause_ms;
     bool registered, away; /* away: the trouble was said */
-    char trouble[256];
+    bool behind;           /* that is, not at every gateway */
+    char trouble[1024];
 };
 
 enum result {
     REGISTERED,
+    BEHIND, /* registered, and not known everywhere */
     AWAY,
     REFUSED
 };
+
+static long long
+least(long long a, long long b)
+{
+    return a < b ? a : b;
+}
+
+static bool
+is_behind(const struct gw_client_answer *answer)
+{
+    json_t *status = answer->status == 504 && answer->body.n > 0
+                         ? json_loadb(answer->body.p, answer->body.n, 0, NULL)
+                         : NULL;
+    const json_t *causes = json_object_get(json_object_get(status, "details"), "causes");
+    const char *reason = json_string_value(json_object_get(json_array_get(causes, 0), "reason"));
+    bool is = reason != NULL && strcmp(reason, "GatewayBehind") == 0;
+
+    json_decref(status);
+    return is;
+}
+
+static bool
+send_put(struct registration *r, struct gw_client_answer *answer, struct gw_diag *diag)
+{
+    struct gw_buf target = {0};
+    char *text = json_dumps(r->body, JSON_COMPACT);
+
+    gw_buf_printf(&target, "%s%s%s", r->target.p,
+                  r->wait == NULL ? "" : "?wait=", r->wait == NULL ? "" : r->wait);
+    r->client.timeout_ms = least(r->lease_ms / (r->wait == NULL ? 3 : 2), CALL_MS_MAX);
+    bool answered = gw_client_call(&r->client, "PUT", target.p, GW_STR("application/json"),
+                                   gw_str_of(text), answer, diag);
+    gw_buf_fini(&target);
+    free(text);
+    return answered;
+}
 
 /* Asks the gateway; what it says against it is in r->trouble. */
 static enum result
@@ -79,42 +122,37 @@ put(struct registration *r)
     struct gw_client_answer answer;
     struct gw_diag diag = {0};
     struct gw_buf problem = {0};
-    char *text = json_dumps(r->body, JSON_COMPACT);
     enum result result = AWAY;
 
-    if (!gw_client_call(&r->client, "PUT", r->target.p, GW_STR("application/json"), gw_str_of(text),
-                        &answer, &diag)) {
+    if (!send_put(r, &answer, &diag)) {
         gw_buf_puts(&problem, gw_diag_first(&diag));
     } else if (answer.status == 200 || answer.status == 201) {
         result = REGISTERED;
     } else {
         gw_client_problem(&answer, &problem);
-        result =
-            answer.status < 500 && answer.status != 408 && answer.status != 429 ? REFUSED : AWAY;
+        result = is_behind(&answer)                                                    ? BEHIND
+                 : answer.status < 500 && answer.status != 408 && answer.status != 429 ? REFUSED
+                                                                                       : AWAY;
     }
     (void)snprintf(r->trouble, sizeof(r->trouble), "%.*s", GW_STR_ARG(gw_buf_text(&problem)));
     gw_buf_fini(&answer.body);
     gw_buf_fini(&problem);
     gw_diag_fini(&diag);
-    free(text);
     return result;
-}
-
-static long long
-least(long long a, long long b)
-{
-    return a < b ? a : b;
 }
 
 static void
 note_registered(struct registration *r)
 {
     if (!r->registered || r->away) {
-        (void)printf("%s is registered%s\n", r->name, r->away && r->registered ? " again" : "");
+        (void)printf("%s is registered%s\n", r->name,
+                     r->away && r->registered && !r->behind ? " again" : "");
         (void)fflush(stdout);
     }
     r->registered = true;
     r->away = false;
+    r->behind = false;
+    r->wait = NULL;
     r->pause_ms = r->lease_ms / 3;
 }
 
@@ -132,6 +170,19 @@ note_trouble(struct registration *r)
     }
     r->pause_ms = least(r->pause_ms, most);
     r->away = true;
+}
+
+/* Said once.  It is renewed, which asks again. */
+static void
+note_behind(struct registration *r)
+{
+    if (!r->behind) {
+        (void)gw_cli_fail(r->cli, "%s; asking again until all do", r->trouble);
+    }
+    r->registered = true;
+    r->behind = true;
+    r->away = true;
+    r->pause_ms = least(r->lease_ms / 3, BEHIND_MS);
 }
 
 /* Waits for the time to pass or for a signal that ends us. */
@@ -194,6 +245,9 @@ keep_registered(struct registration *r)
         case REGISTERED:
             note_registered(r);
             break;
+        case BEHIND:
+            note_behind(r);
+            break;
         case REFUSED:
             if (!r->registered) {
                 return gw_cli_fail(r->cli, "%s", r->trouble);
@@ -233,6 +287,11 @@ read_options(struct registration *r, const struct options *o, const char *url)
     struct gw_url parsed;
     const char *why = "";
     uint64_t weight = 1;
+
+    r->wait = o->wait;
+    if (o->wait != NULL && strcmp(o->wait, "live") != 0 && strcmp(o->wait, "fleet") != 0) {
+        return gw_cli_misuse(r->cli, "--wait %s: it takes live or fleet", o->wait);
+    }
 
     r->lease_ms = 15000;
     if (o->lease != NULL &&
@@ -279,7 +338,6 @@ gw_cli_register(const struct gw_cli *c)
         gw_client_escape(&r.target, gw_str_of(r.name));
         gw_buf_puts(&r.target, "/endpoints/");
         gw_client_escape(&r.target, gw_str_of(id));
-        r.client.timeout_ms = least(r.lease_ms / 3, CALL_MS_MAX);
         code = keep_registered(&r);
         free(id);
     }

@@ -240,6 +240,7 @@ close_all(struct gw_control *c)
     gw_follow_free(c->follow);
     gw_mailbox_run(c->mailbox, c); /* late errands still find the registry open */
     gw_sync_close(c->sync);
+    c->sync = NULL; /* as those who still wait find out */
     gw_gathered_free(c->gathered);
     gw_control_dismiss_waiters(c);
     for (unsigned i = 0; i < c->n_workers; i++) {

@@ -22,7 +22,7 @@ void gw_control_send(struct gw_mail *mail);
 void gw_control_send_worker(unsigned world_id, struct gw_mail *mail);
 
 /* Control thread only, from here on. */
-struct gw_sync *gw_control_sync(struct gw_control *c);
+struct gw_sync *gw_control_sync(struct gw_control *c); /* NULL: it is closed */
 struct event_base *gw_control_base(struct gw_control *c);
 struct gw_conf *gw_control_conf(struct gw_control *c); /* the current one; borrowed */
 

@@ -94,6 +94,11 @@ on_live(struct gw_mail *mail, void *receiver)
         gw_mem_trim(); /* its listing and lists were larger than what stays */
     }
     free(m);
+    if (c->sync != NULL) {
+        const struct gw_control_step *live = gw_control_last_live(c);
+
+        gw_sync_live(c->sync, live->number, live->revision);
+    }
     wake_waiters(c);
 }
 

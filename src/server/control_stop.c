@@ -78,6 +78,7 @@ gw_control_on_term(evutil_socket_t fd, short what, void *arg)
         return;
     }
     c->stopping = true;
+    gw_sync_part(c->sync);
     gw_log_info("stopping: no new connections, running requests may take %lld ms", ms);
     send_to_all(c, run_drain);
     event_add(c->drain_event, &deadline);
