@@ -236,14 +236,16 @@ gw_db_remove(struct gw_db *db, const char *key, enum gw_store_when when, uint64_
 {
     struct row row = {0};
 
-    assert(when != GW_WHEN_ABSENT);
     *answer = (struct gw_store_answer){.result = GW_STORE_OK};
     if (!gw_db_run(db, GW_DB_BEGIN)) {
         unavailable(db, answer);
         return;
     }
     bool ok = get_row(db, key, &row);
-    enum gw_store_result result = row.found ? judge(&row, when, revision) : GW_STORE_NOT_FOUND;
+    enum gw_store_result result = when == GW_WHEN_ABSENT
+                                      ? (row.found ? GW_STORE_CONFLICT : GW_STORE_OK)
+                                  : row.found ? judge(&row, when, revision)
+                                              : GW_STORE_NOT_FOUND;
     if (ok && result == GW_STORE_OK) {
         ok = delete_row(db, key, &answer->revision);
     } else if (ok) {

@@ -137,6 +137,12 @@ gw_known_revision(const struct gw_known *k)
     return k->revision;
 }
 
+bool
+gw_known_is_other(const struct gw_known *k, const char *epoch)
+{
+    return k->epoch != NULL && strcmp(k->epoch, epoch) != 0;
+}
+
 static void
 set_text(char **field, const char *text)
 {
@@ -221,7 +227,7 @@ bool
 gw_known_list(struct gw_known *k, struct gw_object *const *objects, size_t n, uint64_t revision,
               const char *epoch, struct gw_changes *out)
 {
-    bool replaced = k->epoch != NULL && (strcmp(k->epoch, epoch) != 0 || revision < k->revision);
+    bool replaced = gw_known_is_other(k, epoch) || (k->epoch != NULL && revision < k->revision);
 
     k->revision = revision;
     for (size_t i = 0; i < n; i++) {
@@ -248,16 +254,6 @@ gw_known_change(struct gw_known *k, const struct gw_change *changes, size_t n, u
         }
     }
     k->revision = revision;
-}
-
-bool
-gw_known_drop(struct gw_known *k, const char *key, struct gw_changes *out)
-{
-    if (!gw_known_is_orphan(k, key)) {
-        return false;
-    }
-    take(k, key, k->revision, out);
-    return true;
 }
 
 void

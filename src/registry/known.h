@@ -36,6 +36,8 @@ bool gw_known_next_orphan(const struct gw_known *k, size_t *at, struct gw_object
 size_t gw_known_count(const struct gw_known *k);
 size_t gw_known_orphans(const struct gw_known *k);
 uint64_t gw_known_revision(const struct gw_known *k);
+/* Is what is known of a store of another epoch? */
+bool gw_known_is_other(const struct gw_known *k, const char *epoch);
 
 /* Each of these adds to `out` what is different now. */
 
@@ -49,8 +51,7 @@ bool gw_known_list(struct gw_known *k, struct gw_object *const *objects, size_t 
 void gw_known_change(struct gw_known *k, const struct gw_change *changes, size_t n,
                      uint64_t revision, struct gw_changes *out);
 
-/* Drops one orphan, or all for which `which` is true (NULL: all). */
-bool gw_known_drop(struct gw_known *k, const char *key, struct gw_changes *out);
+/* Drops all orphans for which `which` is true (NULL: all). */
 void gw_known_drop_all(struct gw_known *k, bool (*which)(const struct gw_object *o),
                        struct gw_changes *out);
 

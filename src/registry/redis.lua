@@ -12,7 +12,9 @@
 --   put_all PUTS                           all or none: a JSON list of lists of put's arguments, all
 --       of them texts, no two of the same FIELD.  Of a refusal, the third of the answer is which
 --       one (1: the first); else the revision is the latest of them.
---   delete FIELD WHEN REVISION             WHEN may also be text: only if REVISION is all that stands there
+--   delete FIELD WHEN REVISION             WHEN may also be text: only if REVISION is all that stands there.
+--       absent: a change is made of it although it is not there, for those who know it from before the
+--       store was wiped.
 --   renew FIELD LEASE_MS [REVISION]        no new revision; only if REVISION is the stored one
 --       Each answers {RESULT, revision, lease end (ms of Redis' clock, 0: none), epoch}.
 --       RESULT is ok, conflict, exists or not_found.
@@ -267,7 +269,9 @@ end
 function ops.delete(field, when, revision)
   sound()
   local _, metadata = stored(field)
-  if redis.call('HEXISTS', OBJECTS, field) == 0 then return answer('not_found') end
+  local there = redis.call('HEXISTS', OBJECTS, field) == 1
+  if when == 'absent' then return there and answer('conflict', metadata and metadata.resourceVersion) or answer('ok', delete(field)) end
+  if not there then return answer('not_found') end
   if when == 'text' then
     if redis.call('HGET', OBJECTS, field) ~= revision then return answer('conflict') end
     when = 'any'

@@ -48,6 +48,7 @@ struct gw_follow {
     size_t n_news, size_news;
     struct gw_map *news_at; /* key to its place in the news; NULL: none */
     uint64_t read;          /* all up to this revision was read */
+    bool from_start;        /* from the first change on, although it is listed */
 
     /* while listing */
     struct gw_map *scanned; /* key to object, a reference each; NULL: not listing */
@@ -178,11 +179,16 @@ finish_list(struct gw_follow *f)
     memcpy(f->epoch, f->scan_epoch, sizeof(f->epoch));
     bool was_said = f->pause_ms > 0 && strcmp(f->reason, f->broken) == 0;
     f->events.reachable(f->owner, true, "");
-    f->events.listed(f->owner, objects, n, f->revision, f->epoch,
-                     f->reason[0] == '\0' || was_said ? NULL : f->reason);
+    f->from_start = f->events.listed(f->owner, objects, n, f->revision, f->epoch,
+                                     f->reason[0] == '\0' || was_said ? NULL : f->reason);
     free(objects);
     gw_map_free(scanned, free_object);
-    wait_for_change(f);
+    if (f->from_start) { /* what was deleted is in no list: all changes once more */
+        f->read = 0;
+        ask_changes(f);
+    } else {
+        wait_for_change(f);
+    }
 }
 
 /* A name with a NUL byte in it is nobody's, and not that of the object before the NUL. */
@@ -384,7 +390,7 @@ keep_changes(struct gw_follow *f, const struct gw_redis_news *news)
 static void
 give_news(struct gw_follow *f)
 {
-    if (f->read > f->revision) {
+    if (f->read > f->revision || f->n_news > 0) {
         f->revision = f->read;
         f->events.changed(f->owner, f->news, f->n_news, f->revision);
     }
@@ -403,6 +409,10 @@ on_changes(void *arg, const redisReply *reply, const char *error)
     if (!read_news(f, reply, &news)) {
         return;
     }
+    if (f->from_start && news.oldest > 1) {
+        f->read = f->revision; /* the first ones are no longer kept */
+    }
+    f->from_start = false;
     const char *broken = f->following ? gw_redis_news_broken(&news, f->epoch, f->read)
                                       : "an answer could not be used";
     if (broken != NULL) {

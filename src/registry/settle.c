@@ -12,6 +12,7 @@ struct gw_settle {
     struct gw_known *known; /* borrowed */
     struct event *timer;
     bool reachable;
+    bool for_endpoints; /* what the timer is for, when it runs */
     void (*gone)(void *owner, struct gw_changes *changes);
     void *owner;
 };
@@ -29,10 +30,12 @@ is_no_endpoint(const struct gw_object *o)
 }
 
 static void
-set_timer(struct gw_settle *s, long ms)
+set_timer(struct gw_settle *s, bool for_endpoints)
 {
+    long ms = for_endpoints ? GW_SETTLE_ENDPOINTS_MS : GW_SETTLE_MS;
     struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 
+    s->for_endpoints = for_endpoints;
     (void)event_add(s->timer, &tv);
 }
 
@@ -70,16 +73,21 @@ name_orphans(const struct gw_settle *s, bool all, struct gw_buf *out)
     }
 }
 
-/* Somebody may have decided something: wait for the end of it. */
+/* Somebody may have decided something: wait for the end of it.  Of endpoints nobody decides; they
+ * have their whole time from when all that was decided upon is settled. */
 static void
 start(struct gw_settle *s, bool decided)
 {
+    bool runs = event_pending(s->timer, EV_TIMEOUT, NULL) != 0;
+
     if (gw_known_orphans(s->known) == 0) {
         (void)event_del(s->timer);
-    } else if (decided && count_decided(s) > 0) {
-        set_timer(s, GW_SETTLE_MS);
-    } else if (count_decided(s) == 0 && event_pending(s->timer, EV_TIMEOUT, NULL) == 0) {
-        set_timer(s, GW_SETTLE_ENDPOINTS_MS);
+    } else if (count_decided(s) == 0) {
+        if (!runs || !s->for_endpoints) {
+            set_timer(s, true);
+        }
+    } else if (decided) {
+        set_timer(s, false);
     }
 }
 
@@ -94,7 +102,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     if (!s->reachable) {
-        set_timer(s, GW_SETTLE_MS);
+        set_timer(s, s->for_endpoints);
         return;
     }
     name_orphans(s, decided == 0, &names);
@@ -159,7 +167,8 @@ gw_settle_listed(struct gw_settle *s, struct gw_object *const *objects, size_t n
 {
     bool decided = false;
 
-    if (replaced) {
+    if (replaced) { /* what was decided before is lost with the store that had it */
+        (void)event_del(s->timer);
         warn(s, n, reason == NULL ? "the registry is not the one of before" : reason);
     }
     for (size_t i = 0; i < n && !decided; i++) {

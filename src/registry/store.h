@@ -44,8 +44,10 @@ typedef void gw_store_done_fn(void *arg, const struct gw_store_answer *answer);
 /* What a driver tells its owner, from the event loop. */
 struct gw_store_events {
     /* The whole content at a revision; sent first, and again whenever following was lost or the
-     * epoch changed (then `reason` says why).  Objects are borrowed. */
-    void (*listed)(void *owner, struct gw_object *const *objects, size_t n, uint64_t revision,
+     * epoch changed (then `reason` says why).  Objects are borrowed.  True: it is not the store
+     * that was known before; tell what was deleted since it began, too, if that is kept.  Somebody
+     * may have deleted what was lost with the other one. */
+    bool (*listed)(void *owner, struct gw_object *const *objects, size_t n, uint64_t revision,
                    const char *epoch, const char *reason);
     /* Changes after that, in order, without gaps; borrowed. */
     void (*changed)(void *owner, const struct gw_change *changes, size_t n, uint64_t revision);
@@ -92,6 +94,8 @@ struct gw_store_driver {
      * all at once.  The answer has the latest revision of them. */
     void (*put_all)(void *store, const struct gw_store_put *puts, size_t n, gw_store_done_fn *done,
                     void *arg);
+    /* GW_WHEN_ABSENT: it is not there, but others may know it from before the store was wiped; they
+     * are told that it is gone. */
     void (*remove)(void *store, const char *key, enum gw_store_when when, uint64_t revision,
                    gw_store_done_fn *done, void *arg);
     /* Renews the lease of a stored object, if it has that revision (0: whichever), without a new

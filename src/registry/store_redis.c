@@ -85,14 +85,16 @@ tell(struct store *s, const char *text)
     }
 }
 
-static void
+static bool
 on_listed(void *owner, struct gw_object *const *objects, size_t n, uint64_t revision,
           const char *epoch, const char *reason)
 {
     struct store *s = owner;
 
-    s->events.listed(s->owner, objects, n, revision, epoch, reason);
+    bool other = s->events.listed(s->owner, objects, n, revision, epoch, reason);
+
     gw_redis_writes_settle(&s->writes, 0);
+    return other;
 }
 
 static void
@@ -255,7 +257,6 @@ remove_object(void *store, const char *key, enum gw_store_when when, uint64_t re
     struct store *s = store;
     char text[24];
 
-    assert(when != GW_WHEN_ABSENT);
     (void)snprintf(text, sizeof(text), "%" PRIu64, revision);
     const char *const argv[] = {"delete", key, when_word(when), text, NULL};
     gw_redis_writes_send(&s->writes, s->prefix, argv, true, done, arg);

@@ -114,6 +114,19 @@ refresh_deadline(struct store *s)
     set_next_poll(s);
 }
 
+/* What was deleted since the file began is in no list. */
+static void
+tell_deleted(struct store *s)
+{
+    struct gw_db_state state = {0};
+
+    if (gw_db_changes(s->db, 0, &state) && state.n > 0 && strcmp(state.epoch, s->epoch) == 0) {
+        s->revision = state.revision;
+        s->events.changed(s->owner, state.changes, state.n, state.revision);
+    }
+    gw_db_state_fini(&state);
+}
+
 /* Gives the owner everything.  False: the file can't be read; the next poll tries again. */
 static bool
 list(struct store *s, const char *reason)
@@ -132,8 +145,12 @@ list(struct store *s, const char *reason)
         s->revision = state.revision;
         memcpy(s->epoch, state.epoch, sizeof(s->epoch));
         found(s);
-        s->events.listed(s->owner, objects, state.n, state.revision, state.epoch, reason);
+        bool other =
+            s->events.listed(s->owner, objects, state.n, state.revision, state.epoch, reason);
         free(objects);
+        if (other) {
+            tell_deleted(s);
+        }
     } else {
         lost(s, gw_db_why(s->db));
     }

@@ -178,7 +178,7 @@ tell_live(struct gw_sync *s)
     }
 }
 
-static void
+static bool
 on_listed(void *owner, struct gw_object *const *objects, size_t n, uint64_t revision,
           const char *epoch, const char *reason)
 {
@@ -186,6 +186,7 @@ on_listed(void *owner, struct gw_object *const *objects, size_t n, uint64_t revi
     struct gw_changes changes = {0};
     bool known = gw_known_count(s->known) > 0;
     uint64_t was = gw_known_revision(s->known);
+    bool new_epoch = gw_known_is_other(s->known, epoch);
     bool other = gw_known_list(s->known, objects, n, revision, epoch, &changes);
     bool broken = other && (known || was > 0); /* else there was nothing to continue */
     bool replaced = other && known;
@@ -206,6 +207,7 @@ on_listed(void *owner, struct gw_object *const *objects, size_t n, uint64_t revi
     }
     give(s, &changes, broken ? GW_NEWS_BROKEN : GW_NEWS_NUMBERED);
     tell_live(s);
+    return new_epoch && gw_known_orphans(s->known) > 0;
 }
 
 static void
@@ -531,22 +533,14 @@ void
 gw_sync_remove(struct gw_sync *s, const char *key, enum gw_store_when when, uint64_t revision,
                gw_store_done_fn *done, void *arg)
 {
-    struct gw_changes changes = {0};
-
     if (is_read_only(s, key, 0, done, arg)) {
         return;
     }
+    /* An orphan is not in the new store, but other gateways have it, too: they learn by the store.
+     */
     if (gw_known_is_orphan(s->known, key) &&
         (when != GW_WHEN_REVISION || revision == gw_known_get(s->known, key)->revision)) {
-        struct gw_store_answer answer = {.result = GW_STORE_OK,
-                                         .revision = gw_known_revision(s->known)};
-
-        (void)gw_known_drop(s->known, key, &changes);
-        set_reached(s);
-        mark_dirty(s);
-        give(s, &changes, GW_NEWS_LOOSE);
-        done(arg, &answer);
-        return;
+        when = GW_WHEN_ABSENT;
     }
     s->driver->remove(s->store, key, when, revision, done, arg);
 }

@@ -52,7 +52,9 @@ static const struct write_case write_cases[] = {
     {"delete the stored revision",   REMOVE, "a", "",  GW_WHEN_REVISION, LAST,  GW_STORE_OK,        true},
     {"delete twice",                 REMOVE, "a", "",  GW_WHEN_ANY,      NONE,  GW_STORE_NOT_FOUND, false},
     {"create again",                 PUT,    "a", "4", GW_WHEN_ABSENT,   NONE,  GW_STORE_OK,        true},
+    {"delete as lost what is there", REMOVE, "a", "",  GW_WHEN_ABSENT,   NONE,  GW_STORE_CONFLICT,  false},
     {"delete whatever is there",     REMOVE, "a", "",  GW_WHEN_ANY,      NONE,  GW_STORE_OK,        true},
+    {"delete as lost: it is told",   REMOVE, "a", "",  GW_WHEN_ABSENT,   NONE,  GW_STORE_OK,        true},
 };
 /* clang-format on */
 

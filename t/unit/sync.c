@@ -8,6 +8,7 @@
 
 #include <sqlite3.h>
 
+#include "registry/settle.h"
 #include "registry/sum.h"
 #include "registry/sync.h"
 #include "t/lib/redis_server.h"
@@ -488,6 +489,184 @@ test_wiped(void **state)
     event_base_free(base);
 }
 
+/* Time passes, as it does for everybody. */
+static void
+turn_for(struct event_base *base, uint64_t ms)
+{
+    for (uint64_t end = gw_clock_mono_ms() + ms; gw_clock_mono_ms() < end;) {
+        turn(base);
+    }
+}
+
+/* Wiped again before it has settled: what was decided in the store that is lost decides nothing.
+ * And once all that people write is back, endpoints still have their own, longer time. */
+static void
+test_wiped_twice(void **state)
+{
+    struct paths *p = *state;
+    struct event_base *base = event_base_new();
+    struct redis_server server = {0};
+    struct gate g;
+    struct gw_object *e = endpoint("x.1");
+
+    (void)need_redis();
+    redis_server_start(&server, p->folder, NULL, NULL);
+    p->settings.driver = 1;
+    p->settings.redis.url = server.url;
+    gate_open(&g, base, p);
+    WAIT_FOR(base, state_of(&g) == GW_SYNC_FRESH);
+    (void)put_config(&g, "a", "1");
+    (void)put_config(&g, "b", "1");
+    (void)put_object(&g, e, GW_WHEN_ANY, 0);
+    REDIS_DO(&server, "FLUSHALL");
+    WAIT_FOR(base, state_of(&g) == GW_SYNC_STALE);
+    (void)put_config(&g, "a", "2");
+    uint64_t revision = g.revision;
+    REDIS_DO(&server, "FLUSHALL");
+    WAIT_FOR(base, g.revision < revision);
+    turn_for(base, GW_SETTLE_MS + 500);
+    assert_true(knows(&g, "a") && knows(&g, "b"));
+
+    (void)put_config(&g, "a", "2");
+    (void)put_config(&g, "b", "1");
+    turn_for(base, GW_SETTLE_MS + 500);
+    assert_non_null(gw_map_get(g.objects, GW_STR("ksgate.io/Endpoint//x.1")));
+    assert_int_equal(state_of(&g), GW_SYNC_STALE);
+    assert_int_equal(put_object(&g, e, GW_WHEN_ANY, 0).answer.result, GW_STORE_OK);
+    assert_int_equal(state_of(&g), GW_SYNC_FRESH);
+    gw_object_unref(e);
+    gate_close(&g);
+    redis_server_stop(&server, SIGKILL);
+    event_base_free(base);
+}
+
+/* Who deletes what a wiped store does not have any more deletes it for all gateways. */
+static void
+delete_for_all(struct event_base *base, struct gate *g, struct gate *other)
+{
+    (void)put_config(g, "c", "1"); /* so that it is a store again */
+    WAIT_FOR(base, knows(other, "c"));
+    struct gw_object *o = gw_sync_get(g->sync, "/ConfigMap/test/a");
+    assert_int_equal(remove_config(g, "a", GW_WHEN_REVISION, o->revision + 1).answer.result,
+                     GW_STORE_NOT_FOUND);
+    assert_int_equal(remove_config(g, "a", GW_WHEN_REVISION, o->revision).answer.result,
+                     GW_STORE_OK);
+    gw_object_unref(o);
+    assert_false(knows(g, "a"));
+    assert_int_equal(state_of(other), GW_SYNC_STALE);
+    WAIT_FOR(base, !knows(other, "a"));
+    assert_int_equal(state_of(other), GW_SYNC_STALE); /* not settled, but told */
+    assert_true(knows(g, "b") && knows(other, "b"));
+    assert_int_equal(remove_config(other, "b", GW_WHEN_PRESENT, 0).answer.result, GW_STORE_OK);
+    WAIT_FOR(base, !knows(g, "b"));
+    assert_int_equal(state_of(g), GW_SYNC_FRESH);
+    assert_int_equal(remove_config(g, "b", GW_WHEN_PRESENT, 0).answer.result, GW_STORE_NOT_FOUND);
+}
+
+static void
+test_delete_of_lost(void **state)
+{
+    struct paths *p = *state;
+    struct paths other_paths = *p;
+    struct event_base *base = event_base_new();
+    struct redis_server server = {0};
+    struct gate g;
+    struct gate other;
+
+    (void)need_redis();
+    redis_server_start(&server, p->folder, NULL, NULL);
+    p->settings.driver = 1;
+    p->settings.redis.url = server.url;
+    other_paths.settings = p->settings;
+    other_paths.settings.snapshot = NULL;
+    gate_open(&g, base, p);
+    gate_open(&other, base, &other_paths);
+    WAIT_FOR(base, state_of(&g) == GW_SYNC_FRESH && state_of(&other) == GW_SYNC_FRESH);
+    (void)put_config(&g, "a", "1");
+    (void)put_config(&g, "b", "1");
+    WAIT_FOR(base, knows(&other, "b"));
+    REDIS_DO(&server, "FLUSHALL");
+    WAIT_FOR(base, state_of(&g) == GW_SYNC_STALE && state_of(&other) == GW_SYNC_STALE);
+    delete_for_all(base, &g, &other);
+    gate_close(&other);
+    gate_close(&g);
+    redis_server_stop(&server, SIGKILL);
+    event_base_free(base);
+}
+
+/* Killed before the end of what was lost was on disk: what was deleted meanwhile does not come
+ * back, by whichever store. */
+static void
+restart_from_old_snapshot(struct event_base *base, struct gate *g, const struct paths *p)
+{
+    char old[128];
+
+    (void)snprintf(old, sizeof(old), "%s.old", p->snapshot);
+    (void)put_config(g, "c", "1");
+    assert_int_equal(remove_config(g, "a", GW_WHEN_PRESENT, 0).answer.result, GW_STORE_OK);
+    gate_close(g);
+    assert_int_equal(rename(old, p->snapshot), 0);
+    gate_open(g, base, p);
+    assert_true(knows(g, "a") && knows(g, "b"));
+    WAIT_FOR(base, knows(g, "c"));
+    WAIT_FOR(base, !knows(g, "a"));
+    assert_true(knows(g, "b")); /* lost, and nobody has said anything of it */
+    assert_int_equal(state_of(g), GW_SYNC_STALE);
+}
+
+static void
+start_with_old_snapshot(struct event_base *base, struct gate *g, const struct paths *p)
+{
+    char old[128];
+
+    (void)snprintf(old, sizeof(old), "%s.old", p->snapshot);
+    gate_open(g, base, p);
+    WAIT_FOR(base, state_of(g) == GW_SYNC_FRESH);
+    (void)put_config(g, "a", "1");
+    (void)put_config(g, "b", "1");
+    gate_close(g);
+    assert_int_equal(link(p->snapshot, old), 0);
+}
+
+static void
+test_old_snapshot_redis(void **state)
+{
+    struct paths *p = *state;
+    struct event_base *base = event_base_new();
+    struct redis_server server = {0};
+    struct gate g;
+
+    (void)need_redis();
+    redis_server_start(&server, p->folder, NULL, NULL);
+    p->settings.driver = 1;
+    p->settings.redis.url = server.url;
+    start_with_old_snapshot(base, &g, p);
+    gate_open(&g, base, p);
+    WAIT_FOR(base, state_of(&g) == GW_SYNC_FRESH);
+    REDIS_DO(&server, "FLUSHALL");
+    WAIT_FOR(base, state_of(&g) == GW_SYNC_STALE);
+    restart_from_old_snapshot(base, &g, p);
+    gate_close(&g);
+    redis_server_stop(&server, SIGKILL);
+    event_base_free(base);
+}
+
+static void
+test_old_snapshot_sqlite(void **state)
+{
+    struct paths *p = *state;
+    struct event_base *base = event_base_new();
+    struct gate g;
+
+    start_with_old_snapshot(base, &g, p);
+    assert_int_equal(unlink(p->db), 0);
+    gate_open(&g, base, p);
+    WAIT_FOR(base, state_of(&g) == GW_SYNC_STALE && g.revision == 0);
+    restart_from_old_snapshot(base, &g, p);
+    gate_close(&g);
+    event_base_free(base);
+}
+
 /* Another database in its place: what both have is compared, the rest is kept and settles. */
 static void
 test_replaced_file(void **state)
@@ -527,9 +706,18 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_life),          TEST(test_restart), TEST(test_saves_while_running),
-        TEST(test_files_win),     TEST(test_wiped),   TEST(test_redis_down_at_start),
+        TEST(test_life),
+        TEST(test_restart),
+        TEST(test_saves_while_running),
+        TEST(test_files_win),
+        TEST(test_wiped),
+        TEST(test_redis_down_at_start),
         TEST(test_replaced_file),
+        TEST(test_wiped_twice),
+        TEST(test_delete_of_lost),
+        TEST(test_old_snapshot_redis),
+        TEST(test_old_snapshot_sqlite),
+
     };
 
     (void)signal(SIGPIPE, SIG_IGN); /* as the server does */
