@@ -264,6 +264,23 @@ read_body(struct gw_snapshot *s, struct gw_str text)
     return wrong;
 }
 
+static void
+set_aside(const char *path, const char *wrong, struct gw_diag *diag)
+{
+    struct gw_place at = {.file = path};
+    struct gw_buf aside = {0};
+
+    gw_buf_printf(&aside, "%s.refused", path);
+    if (rename(path, aside.p) == 0) {
+        gw_diag_error(diag, at, "the last state is not used: %s; the file is %s now", wrong,
+                      aside.p);
+    } else {
+        gw_diag_error(diag, at, "the last state is not used: %s; it can't be renamed to %s: %s",
+                      wrong, aside.p, strerror(errno));
+    }
+    gw_buf_fini(&aside);
+}
+
 enum gw_snapshot_result
 gw_snapshot_load(struct gw_snapshot *s, const char *path, struct gw_diag *diag)
 {
@@ -280,7 +297,7 @@ gw_snapshot_load(struct gw_snapshot *s, const char *path, struct gw_diag *diag)
     const char *wrong = read_body(s, gw_buf_text(&text));
     gw_buf_fini(&text);
     if (wrong != NULL) {
-        gw_diag_error(diag, at, "the last state is not used: %s", wrong);
+        set_aside(path, wrong, diag);
         gw_snapshot_fini(s);
         return GW_SNAPSHOT_BROKEN;
     }

@@ -18,7 +18,9 @@ struct gw_snapshot {
     struct gw_objects objects;
 };
 
-/* GW_SNAPSHOT_BROKEN: the diag says why, and nothing of the file is used. */
+/* GW_SNAPSHOT_BROKEN: the diag says why, and nothing of the file is used.  If it could be read, it
+ * is "PATH.refused" now: the next state that is saved would replace what somebody may want to look
+ * at, or what is another program's. */
 enum gw_snapshot_result {
     GW_SNAPSHOT_LOADED,
     GW_SNAPSHOT_NONE,

@@ -122,6 +122,47 @@ test_broken(void **state)
     }
 }
 
+/* What is refused is kept, byte for byte, whatever it is; and the next state has its place. */
+static void
+test_set_aside(void **state)
+{
+    static const char *const texts[] = {"", "ksgate-snapshot 2 5 0000\nhello",
+                                        "root:x:0:0:root:/root:/bin/bash\n", "ksgate-snap"};
+    struct gw_snapshot s;
+    char aside[160];
+    char text[64];
+
+    (void)state;
+    (void)snprintf(aside, sizeof(aside), "%s.refused", path);
+    save(2); /* makes the folder */
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        FILE *f = fopen(path, "w");
+        assert_non_null(f);
+        assert_int_equal(fwrite(texts[i], 1, strlen(texts[i]), f), strlen(texts[i]));
+        assert_int_equal(fclose(f), 0);
+        assert_int_equal(load(&s, "it is not a snapshot of this version; the file is "),
+                         GW_SNAPSHOT_BROKEN);
+        assert_int_equal(load(&s, ""), GW_SNAPSHOT_NONE);
+        f = fopen(aside, "r");
+        assert_non_null(f);
+        size_t n = fread(text, 1, sizeof(text), f);
+        assert_int_equal(fclose(f), 0);
+        assert_int_equal(n, strlen(texts[i]));
+        assert_memory_equal(text, texts[i], n);
+        save(1);
+        assert_int_equal(load(&s, ""), GW_SNAPSHOT_LOADED);
+        gw_snapshot_fini(&s);
+    }
+    assert_int_equal(unlink(aside), 0);
+    assert_int_equal(mkdir(aside, 0700), 0); /* in the way */
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(load(&s, "can't be renamed"), GW_SNAPSHOT_BROKEN);
+    assert_int_equal(access(path, R_OK), 0);
+    assert_int_equal(rmdir(aside), 0);
+}
+
 static void
 test_old_one_stays(void **state)
 {
@@ -160,7 +201,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_none),       cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_broken),     cmocka_unit_test(test_old_one_stays),
-        cmocka_unit_test(test_unreadable),
+        cmocka_unit_test(test_unreadable), cmocka_unit_test(test_set_aside),
     };
 
     return cmocka_run_group_tests_name("snapshot", tests, make_folder, drop_folder);
