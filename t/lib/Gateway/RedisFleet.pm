@@ -82,6 +82,7 @@ sub cluster {
     my $self = bless {}, $class;
     $self->{servers} = [map {
         Gateway::Redis->new(config => ['--cluster-enabled yes', '--cluster-node-timeout 3000', '--cluster-config-file nodes.conf',
+            '--cluster-port ' . free_port(), # usually 10 000 more than the other, which may be taken by a connection
             '--cluster-replica-validity-factor 0', '--cluster-allow-replica-migration no'])
     } 1 .. $masters * (1 + $replicas)];
     my $r = Gateway::Process::run({}, 'redis-cli', '--cluster', 'create', $self->addresses, '--cluster-replicas', $replicas, '--cluster-yes');
