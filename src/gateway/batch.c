@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "gateway/claimed.h"
 #include "gateway/worlds.h"
 
 struct gw_piece *
@@ -120,21 +121,35 @@ struct gw_gathered {
         struct gw_piece *piece;
     } list[GATHERED_MAX];
     size_t n;
+    struct gw_claim_index *claims;
 };
 
 struct gw_gathered *
 gw_gathered_new(void)
 {
-    return gw_mem_alloc(sizeof(struct gw_gathered));
+    struct gw_gathered *g = gw_mem_alloc(sizeof(*g));
+
+    g->claims = gw_claim_index_new();
+    return g;
 }
 
 void
 gw_gathered_free(struct gw_gathered *g)
 {
-    for (size_t i = 0; g != NULL && i < g->n; i++) {
+    if (g == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < g->n; i++) {
         gw_piece_unref(g->list[i].piece);
     }
+    gw_claim_index_free(g->claims);
     free(g);
+}
+
+struct gw_claim_index *
+gw_gathered_claims(struct gw_gathered *g)
+{
+    return g->claims;
 }
 
 /* Where the view's piece is kept. */
@@ -279,20 +294,24 @@ gw_batch_compile(struct gw_gathered *g, const struct gw_change *changes, size_t 
                  uint64_t revision, bool reset, struct gw_diag *diag)
 {
     struct gw_batch *b = gw_mem_alloc(sizeof(*b));
-    struct gw_gathered once = {0};
+    struct gw_gathered *once = g == NULL ? gw_gathered_new() : NULL;
+    struct gw_gathered *kept = g == NULL ? once : g;
+    struct gw_claimed claimed;
     size_t size = 0;
 
     atomic_init(&b->refs, 1);
     b->revision = revision;
     b->changes = n;
     b->reset = reset;
-    for (size_t i = 0; i < n; i++) {
-        compile_change(b, &size, &changes[i], diag);
+    gw_claimed_take(&claimed, kept->claims, changes, n, revision, diag);
+    b->retired = claimed.retired;
+    b->n_retired = claimed.n_retired;
+    for (size_t i = 0; i < claimed.n; i++) {
+        compile_change(b, &size, &claimed.changes[i], diag);
     }
-    gather_all(b, &size, g == NULL ? &once : g, changes, n, diag);
-    for (size_t i = 0; i < once.n; i++) {
-        gw_piece_unref(once.list[i].piece);
-    }
+    gather_all(b, &size, kept, claimed.changes, claimed.n, diag);
+    gw_claimed_fini(&claimed);
+    gw_gathered_free(once);
     return b;
 }
 
@@ -328,6 +347,10 @@ gw_batch_unref(struct gw_batch *b)
     for (size_t i = 0; i < b->n; i++) {
         free_item(&b->items[i]);
     }
+    for (size_t i = 0; i < b->n_retired; i++) {
+        gw_object_hold_free(b->retired[i]);
+    }
+    free(b->retired);
     free(b->items);
     free(b);
 }

@@ -11,10 +11,11 @@
 #include "gateway/module.h"
 #include "net/loop.h"
 
-/* What control keeps from one batch to the next: what was gathered. */
+/* What control keeps from one batch to the next: what was gathered, and who claims what. */
 struct gw_gathered;
 struct gw_gathered *gw_gathered_new(void);
-void gw_gathered_free(struct gw_gathered *g); /* NULL is fine */
+void gw_gathered_free(struct gw_gathered *g);                     /* NULL is fine */
+struct gw_claim_index *gw_gathered_claims(struct gw_gathered *g); /* borrowed */
 
 /* What a compiled change is: for each view that cares, a piece or "gone". */
 struct gw_batch {
@@ -32,11 +33,15 @@ struct gw_batch {
          * where nobody waits: with the batch, on the control thread. */
         struct gw_piece *before;
     } * items;
+    /* What was said of objects (gw_object_hold) and holds no more: whoever looks at it has looked
+     * when all have the batch. */
+    struct gw_object_hold **retired;
+    size_t n_retired;
 };
 
 /* Objects that do not compile are logged (and added to diag when it is not NULL) and count as
- * gone.  g NULL: there was no batch before and there is none after it.  One reference for the
- * caller. */
+ * gone; so do those that are held (claimed.h).  g NULL: there was no batch before and there is none
+ * after it.  One reference for the caller. */
 struct gw_batch *gw_batch_compile(struct gw_gathered *g, const struct gw_change *changes, size_t n,
                                   uint64_t revision, bool reset, struct gw_diag *diag);
 struct gw_batch *gw_batch_ref(struct gw_batch *b);

@@ -7,6 +7,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "registry/claim_index.h"
 #include "registry/lease.h"
 #include "registry/splice.h"
 
@@ -213,6 +214,32 @@ look_at_leases(struct gw_audit *a, const struct gw_audit_store *s, struct gw_map
     gw_map_free(leased, NULL);
 }
 
+static void
+on_turned(void *arg, const struct gw_claim_turn *t)
+{
+    struct gw_buf why = {0};
+
+    gw_claims_say(&why, t->claims, t->winner, true);
+    gw_audit_add(arg, GW_AUDIT_BY_HAND, t->claims->object->key, 0, "%s is not used: %s",
+                 t->claims->object->key, why.p);
+    gw_buf_fini(&why);
+}
+
+/* All at once: each turns no more than once, and then because it is held. */
+static void
+look_at_claims(struct gw_audit *a, struct gw_map *objects)
+{
+    struct gw_claim_index *x = gw_claim_index_new();
+    size_t at = 0;
+    void *o;
+
+    while (gw_map_next(objects, &at, NULL, &o)) {
+        gw_claim_index_put(x, o, false);
+    }
+    gw_claim_index_settle(x, on_turned, a);
+    gw_claim_index_free(x);
+}
+
 static int
 by_need(const void *a, const void *b)
 {
@@ -258,6 +285,7 @@ gw_audit_run(struct gw_audit *a, const struct gw_audit_store *s)
     }
     look_at_meta(a, s, highest);
     look_at_leases(a, s, objects);
+    look_at_claims(a, objects);
     gw_map_free(objects, unref);
     if (a->n > 1) {
         qsort(a->list, a->n, sizeof(*a->list), by_need);

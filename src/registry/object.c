@@ -134,11 +134,15 @@ gw_object_unref(struct gw_object *o)
     }
     gw_pool_left(GW_POOL_registry, o);
     struct gw_object_flaw *flaw = atomic_load_explicit(&o->flaw, memory_order_acquire);
-    if (flaw != NULL) {
+    struct gw_object_hold *hold = atomic_load_explicit(&o->hold, memory_order_acquire);
+    if (flaw != NULL || hold != NULL) {
         (void)atomic_fetch_sub_explicit(&flaws, 1, memory_order_relaxed);
+    }
+    if (flaw != NULL) {
         gw_pool_left(GW_POOL_registry, flaw);
         free(flaw);
     }
+    gw_object_hold_free(hold);
     free(o);
 }
 
@@ -155,7 +159,50 @@ gw_object_note(struct gw_object *o, bool unused, const char *text)
     flaw->unused = unused;
     memcpy(flaw->text, text, n);
     atomic_store_explicit(&o->flaw, flaw, memory_order_release);
-    (void)atomic_fetch_add_explicit(&flaws, 1, memory_order_relaxed);
+    if (gw_object_hold(o) == NULL) {
+        (void)atomic_fetch_add_explicit(&flaws, 1, memory_order_relaxed);
+    }
+}
+
+void
+gw_object_hold_free(struct gw_object_hold *h)
+{
+    if (h != NULL) {
+        gw_object_unref(h->winner);
+        free(h);
+    }
+}
+
+static struct gw_object_hold *
+new_hold(struct gw_object *winner, const char *named, const char *unnamed)
+{
+    size_t n = strlen(named) + 1;
+    size_t n_unnamed = strlen(unnamed) + 1;
+    struct gw_object_hold *h = gw_mem_alloc(sizeof(*h) + n + n_unnamed);
+
+    h->winner = gw_object_ref(winner);
+    memcpy(h->named, named, n);
+    h->unnamed = memcpy(h->named + n, unnamed, n_unnamed);
+    return h;
+}
+
+struct gw_object_hold *
+gw_object_set_hold(struct gw_object *o, struct gw_object *winner, const char *named,
+                   const char *unnamed)
+{
+    struct gw_object_hold *hold = winner == NULL ? NULL : new_hold(winner, named, unnamed);
+    struct gw_object_hold *old = atomic_exchange_explicit(&o->hold, hold, memory_order_acq_rel);
+
+    if (gw_object_flaw(o) == NULL && (old == NULL) != (hold == NULL)) {
+        (void)atomic_fetch_add_explicit(&flaws, hold != NULL ? 1 : -1U, memory_order_relaxed);
+    }
+    return old;
+}
+
+const struct gw_object_hold *
+gw_object_hold(const struct gw_object *o)
+{
+    return atomic_load_explicit(&o->hold, memory_order_acquire);
 }
 
 const struct gw_object_flaw *

@@ -40,10 +40,18 @@ struct gw_object_flaw {
     char text[]; /* the findings, "; " between them */
 };
 
+/* What it claims is another's (claims.h): as long as that is so, it counts as absent. */
+struct gw_object_hold {
+    struct gw_object *winner; /* a reference */
+    const char *unnamed;      /* why, for whoever may not know of the winner */
+    char named[];             /* the same for whoever may */
+};
+
 struct gw_object {
     atomic_uint refs;
     unsigned json_bytes;
     _Atomic(struct gw_object_flaw *) flaw; /* owned; NULL: none */
+    _Atomic(struct gw_object_hold *) hold; /* owned; NULL: none */
     uint64_t revision;                     /* its resourceVersion; 0: not stored yet */
     const struct gw_kind *kind;            /* a row of gw_kinds */
     const char *ns, *name;                 /* ns "" when cluster-scoped */
@@ -61,8 +69,16 @@ void gw_object_write(const struct gw_object *o, struct gw_buf *out);
 void gw_object_note(struct gw_object *o, bool unused, const char *text);
 /* Borrowed as the object is; or NULL. */
 const struct gw_object_flaw *gw_object_flaw(const struct gw_object *o);
-/* How many objects have one. */
+/* How many objects have one, or are held. */
 unsigned gw_object_flaws(void);
+
+/* winner NULL: it is held no more.  Returns what stood there, which is the caller's to free when
+ * nobody can be looking at it any more.  Control thread. */
+struct gw_object_hold *gw_object_set_hold(struct gw_object *o, struct gw_object *winner,
+                                          const char *named, const char *unnamed);
+void gw_object_hold_free(struct gw_object_hold *h); /* NULL is fine */
+/* Borrowed until the thread looks for mail again; or NULL. */
+const struct gw_object_hold *gw_object_hold(const struct gw_object *o);
 
 /* Is it the same object with the same content? */
 bool gw_object_equal(const struct gw_object *a, const struct gw_object *b);
@@ -107,6 +123,7 @@ struct gw_change {
      */
     struct gw_object *before;
     uint64_t revision;
+    bool from_file; /* the object is one of registry.files; sync knows it */
 };
 
 #endif

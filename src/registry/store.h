@@ -21,6 +21,7 @@ enum gw_store_result {
     GW_STORE_NOT_FOUND,
     GW_STORE_READ_ONLY,   /* it is in a file (registry.files), and changes there alone */
     GW_STORE_TOO_OLD,     /* changes since that revision are no longer kept: list again */
+    GW_STORE_CLAIMED,     /* no store says so: who writes does (server/admin_claims.h) */
     GW_STORE_UNAVAILABLE, /* nothing was changed, unless `unsure`; text says why */
 };
 

@@ -119,6 +119,9 @@ tell(struct gw_sync *s, const struct gw_changes *changes, enum gw_news_how how)
     uint64_t revision = gw_known_revision(s->known);
     bool reset = !s->given;
 
+    for (size_t i = 0; i < changes->n && gw_watch_count(s->watch) > 0; i++) {
+        changes->items[i].from_file = gw_watch_get(s->watch, changes->items[i].key) != NULL;
+    }
     if (reset) {
         gw_history_start(s->history, revision);
     } else {

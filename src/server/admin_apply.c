@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "registry/files.h"
 #include "registry/lease.h"
+#include "server/admin_claims.h"
 #include "server/admin_owner.h"
 #include "server/admin_write.h"
 #include "server/endpoint_status.h"
@@ -86,6 +87,9 @@ on_written(void *arg, const struct gw_store_answer *answer)
 {
     struct gw_errand *e = arg;
 
+    for (size_t i = 0; i < e->n_objects; i++) {
+        gw_admin_claims_end(e, e->objects[i]->key);
+    }
     gw_errand_note(e, answer);
     for (size_t i = 0; answer->result == GW_STORE_OK && i < e->n_objects; i++) {
         struct gw_object *now = gw_sync_get(gw_control_sync(e->control), e->objects[i]->key);
@@ -113,10 +117,9 @@ foresee_all(struct gw_errand *e)
         e->refused = i;
         gw_admin_foresee(e, o->key, when_of(o), o->revision);
         if (e->result != GW_STORE_OK) {
-            break;
+            return;
         }
     }
-    gw_errand_return(e);
 }
 
 /* An Endpoint stays its owner's; a new one is whose the list says, which may be a backup, or ours.
@@ -173,13 +176,19 @@ put_all(struct gw_errand *e)
     struct gw_objects objects = {0}; /* e may be home, and gone, before we are done */
     struct gw_store_put *puts;
 
-    if (e->dry_run) {
-        foresee_all(e);
+    foresee_all(e); /* if not, it is for the store to say: memory may be behind it */
+    bool refused =
+        e->result == GW_STORE_OK && gw_admin_claims_refused(e, e->objects, e->n_objects);
+    if (refused || e->dry_run) {
+        gw_errand_return(e);
         return;
     }
+    free(e->text);
+    e->text = NULL;
     puts = gw_mem_alloc(e->n_objects * sizeof(*puts));
     if (make_puts(e, puts, &objects)) {
         gw_errand_before(e);
+        gw_admin_claims_begin(e, e->objects, e->n_objects);
         gw_sync_put_all(gw_control_sync(e->control), puts, e->n_objects, on_written, e);
     } else {
         e->result = GW_STORE_UNAVAILABLE;

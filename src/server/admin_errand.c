@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "server/admin_claims.h"
 
 #define PAUSE_MS 50 /* the longest after the second try; one more for each further one */
 
@@ -43,6 +44,7 @@ gw_errand_free(struct gw_errand *e)
     free(e->objects);
     gw_object_unref(e->object);
     gw_object_unref(e->next_object);
+    gw_object_unref(e->rival);
     json_decref(e->patch);
     free(e->key);
     free(e->ns);
@@ -51,6 +53,7 @@ gw_errand_free(struct gw_errand *e)
     free(e->other);
     free(e->text);
     gw_diag_fini(&e->behind);
+    free(e->unnamed);
     gw_news_unref(e->news);
     free(e);
 }
@@ -261,6 +264,8 @@ gw_errand_refuse(struct gw_errand *e, struct gw_admin_call *call)
     case GW_STORE_NOT_FOUND:
         return gw_admin_refuse(call, GW_ERR_NO_OBJECT, "%s \"%.*s\" not found", what,
                                GW_STR_ARG(call->name));
+    case GW_STORE_CLAIMED:
+        return gw_admin_claims_refusal(e, call);
     case GW_STORE_TOO_OLD:
         return gw_admin_refuse(call, GW_ERR_TOO_OLD, "%s", gw_err_text(GW_ERR_TOO_OLD));
     case GW_STORE_UNAVAILABLE:

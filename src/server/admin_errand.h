@@ -46,8 +46,11 @@ struct gw_errand {
     bool created, unsure;
     size_t refused; /* of several */
     uint64_t lease_until_ms;
-    char *text;                 /* owned; for people */
-    struct gw_diag behind;      /* owned; gateways that have not followed a write that is done */
+    char *text;            /* owned; for people */
+    struct gw_diag behind; /* owned; gateways that have not followed a write that is done */
+    /* CLAIMED: by whom, a reference; and the text for whoever may not know of it, owned. */
+    struct gw_object *rival;
+    char *unnamed;
     struct gw_object **objects; /* owned, a reference each */
     size_t n_objects, size_objects;
     struct gw_news *news; /* a reference, or NULL */

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "registry/lease.h"
+#include "server/admin_claims.h"
 #include "server/admin_owner.h"
 #include "server/admin_sight.h"
 #include "server/endpoint_status.h"
@@ -106,6 +107,7 @@ gw_admin_written(void *arg, const struct gw_store_answer *answer)
     struct gw_errand *e = arg;
     struct gw_object *now;
 
+    gw_admin_claims_end(e, e->key);
     gw_errand_note(e, answer);
     now = answer->result == GW_STORE_OK ? gw_sync_get(gw_control_sync(e->control), e->key) : NULL;
     if (now != NULL) { /* with what the store has added to it */
@@ -115,7 +117,8 @@ gw_admin_written(void *arg, const struct gw_store_answer *answer)
     gw_errand_return_when(e);
 }
 
-/* A dry run answers with the object as it would be: with the uid and age that it has. */
+/* A dry run answers with the object as it would be: with the uid and age that it has.  e->result
+ * says already what the store would. */
 static void
 put_dry(struct gw_errand *e, struct gw_object *now)
 {
@@ -126,7 +129,6 @@ put_dry(struct gw_errand *e, struct gw_object *now)
     json_t *metadata = json_object_get(json, "metadata");
     const json_t *old = json_object_get(there, "metadata");
 
-    gw_admin_foresee(e, e->key, e->when, e->revision);
     for (const char *const *k = kept; *k != NULL; k++) {
         json_t *value = json_object_get(old, *k);
 
@@ -157,10 +159,14 @@ gw_admin_put(struct gw_errand *e)
                                .lease_ms = gw_lease_ms(object)};
 
     e->created = now == NULL;
-    if (e->dry_run) {
+    gw_admin_foresee(e, e->key, e->when, e->revision); /* memory may be behind the store */
+    if (e->result == GW_STORE_OK && gw_admin_claims_refused(e, &object, 1)) {
+        gw_errand_return(e);
+    } else if (e->dry_run) {
         put_dry(e, now);
     } else {
         gw_errand_before(e);
+        gw_admin_claims_begin(e, &object, 1);
         gw_sync_put(sync, &put, gw_admin_written, e);
     }
     gw_object_unref(object);

@@ -52,8 +52,9 @@ static const struct gw_usage usage = {
             "unless --replace is given.\n\n"
             "`registry check` reads all that a store holds, beside gateways that run on it, and "
             "says what is not in order:\nentries that can't be read, leases of nothing, endpoints "
-            "without a lease, a revision that is too low, a damaged\nfile.  The exit code is 1 "
-            "when there is any.  --repair mends what can be mended.\n\n"
+            "without a lease, objects that claim what another\none has, a revision that is too "
+            "low, a damaged file.  The exit code is 1 when there is any.  --repair mends what can "
+            "be mended.\n\n"
             "`registry script` prints the Lua script by which all writes to a Redis registry are "
             "made.\nServices that write it themselves load this script; docs/reference/ describes "
             "its arguments.",

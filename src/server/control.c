@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "registry/claim_index.h"
 #include "server/checker.h"
 #include "server/control_private.h"
 #include "server/descriptors.h"
@@ -216,6 +217,7 @@ open_registry(struct gw_control *c)
     struct gw_diag diag = {0};
 
     c->gathered = gw_gathered_new();
+    c->writing = gw_claim_index_new();
     c->sync = gw_sync_open(&c->conf->settings.registry, c->base, gw_control_on_batch, c, &diag);
     gw_control_log_findings("registry", &diag);
     gw_diag_fini(&diag);
@@ -242,6 +244,7 @@ close_all(struct gw_control *c)
     gw_sync_close(c->sync);
     c->sync = NULL; /* as those who still wait find out */
     gw_gathered_free(c->gathered);
+    gw_claim_index_free(c->writing);
     gw_control_dismiss_waiters(c);
     for (unsigned i = 0; i < c->n_workers; i++) {
         gw_worker_fini(&c->workers[i]);
@@ -289,6 +292,18 @@ struct gw_sync *
 gw_control_sync(struct gw_control *c)
 {
     return c->sync;
+}
+
+struct gw_claim_index *
+gw_control_claims(struct gw_control *c)
+{
+    return gw_gathered_claims(c->gathered);
+}
+
+struct gw_claim_index *
+gw_control_writing(struct gw_control *c)
+{
+    return c->writing;
 }
 
 struct event_base *

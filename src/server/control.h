@@ -23,6 +23,9 @@ void gw_control_send_worker(unsigned world_id, struct gw_mail *mail);
 
 /* Control thread only, from here on. */
 struct gw_sync *gw_control_sync(struct gw_control *c); /* NULL: it is closed */
+/* Who claims what: of what is registered, and of what the store was asked to write. */
+struct gw_claim_index *gw_control_claims(struct gw_control *c);
+struct gw_claim_index *gw_control_writing(struct gw_control *c);
 struct event_base *gw_control_base(struct gw_control *c);
 struct gw_conf *gw_control_conf(struct gw_control *c); /* the current one; borrowed */
 

@@ -34,7 +34,8 @@ struct gw_control {
     struct gw_conf *conf;
     struct gw_sync *sync;
     struct gw_gathered *gathered;
-    struct gw_follow *follow; /* the files that conf names */
+    struct gw_claim_index *writing; /* what the store was asked to write and has not answered yet */
+    struct gw_follow *follow;       /* the files that conf names */
     struct gw_worker *workers;
     struct gw_world **worlds;
     struct gw_control_step sent;  /* the last batch */

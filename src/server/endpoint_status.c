@@ -60,7 +60,7 @@ add_bytes(const char *bytes, size_t n, void *out)
 void
 gw_endpoint_status_write(const struct gw_object *o, struct gw_buf *out)
 {
-    if (!is_endpoint(o->kind) && gw_object_flaw(o) == NULL) {
+    if (!is_endpoint(o->kind) && gw_object_flaw(o) == NULL && gw_object_hold(o) == NULL) {
         gw_object_write(o, out); /* as it is kept: no tree is made of it */
         return;
     }

@@ -1,0 +1,376 @@
+/*
+ * claim_index.c - the objects that changes concern are settled in their order, from a heap: when it
+ * is an object's turn, all that come before it are as they will be.  One whose state turns puts
+ * those behind it that it meets on the heap.
+ */
+#include "registry/claim_index.h"
+
+#include <stdlib.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "registry/claim_tree.h"
+
+struct holder {
+    struct gw_claims *claims;
+    struct gw_object *told; /* the winner that was told last: a reference; NULL: none */
+    size_t at;              /* on the heap, if it waits there */
+    bool live;              /* has what it claims; not until it was settled */
+    bool waits;
+    bool put;      /* since the last time */
+    bool was_held; /* the one whose place it took */
+    struct gw_claim_mark marks[];
+};
+
+struct gw_claim_index {
+    struct gw_map *holders; /* by the object's key, which is theirs */
+    struct gw_claim_tree tree;
+    struct holder **heap; /* the first in order is at 0 */
+    size_t n_heap, size_heap;
+};
+
+/* ---- the heap ------------------------------------------------------------------------------- */
+
+static bool
+comes_before(const struct holder *a, const struct holder *b)
+{
+    return gw_claims_order(a->claims, b->claims) < 0;
+}
+
+static void
+place(struct gw_claim_index *x, size_t at, struct holder *h)
+{
+    x->heap[at] = h;
+    h->at = at;
+}
+
+static void
+rise(struct gw_claim_index *x, struct holder *h, size_t at)
+{
+    for (; at > 0 && comes_before(h, x->heap[(at - 1) / 2]); at = (at - 1) / 2) {
+        place(x, at, x->heap[(at - 1) / 2]);
+    }
+    place(x, at, h);
+}
+
+static void
+sink(struct gw_claim_index *x, struct holder *h, size_t at)
+{
+    for (size_t child = 2 * at + 1; child < x->n_heap; child = 2 * at + 1) {
+        if (child + 1 < x->n_heap && comes_before(x->heap[child + 1], x->heap[child])) {
+            child++;
+        }
+        if (!comes_before(x->heap[child], h)) {
+            break;
+        }
+        place(x, at, x->heap[child]);
+        at = child;
+    }
+    place(x, at, h);
+}
+
+static void
+push(struct gw_claim_index *x, struct holder *h)
+{
+    if (h->waits) {
+        return;
+    }
+    if (x->n_heap == x->size_heap) {
+        x->size_heap = x->size_heap == 0 ? 16 : x->size_heap * 2;
+        x->heap = gw_mem_resize(x->heap, x->size_heap * sizeof(struct holder *));
+    }
+    h->waits = true;
+    rise(x, h, x->n_heap++);
+}
+
+static void
+unheap(struct gw_claim_index *x, struct holder *h)
+{
+    struct holder *last = NULL;
+
+    if (!h->waits) {
+        return;
+    }
+    h->waits = false;
+    last = x->heap[--x->n_heap];
+    if (last == h) {
+        return;
+    }
+    if (comes_before(last, h)) {
+        rise(x, last, h->at);
+    } else {
+        sink(x, last, h->at);
+    }
+}
+
+/* ---- in and out ----------------------------------------------------------------------------- */
+
+struct gw_claim_index *
+gw_claim_index_new(void)
+{
+    struct gw_claim_index *x = gw_mem_alloc(sizeof(*x));
+
+    x->holders = gw_map_of_values();
+    return x;
+}
+
+static void
+free_holder(void *p)
+{
+    struct holder *h = p;
+
+    gw_claims_free(h->claims);
+    gw_object_unref(h->told);
+    free(h);
+}
+
+void
+gw_claim_index_free(struct gw_claim_index *x)
+{
+    if (x == NULL) {
+        return;
+    }
+    gw_claim_tree_fini(&x->tree);
+    gw_map_free(x->holders, free_holder);
+    free(x->heap);
+    free(x);
+}
+
+static void
+add_marks(struct gw_claim_index *x, struct holder *h, bool live)
+{
+    h->live = live;
+    for (size_t i = 0; i < h->claims->n; i++) {
+        gw_claim_tree_add(&x->tree, &h->marks[i], live);
+    }
+}
+
+static void
+remove_marks(struct gw_claim_index *x, struct holder *h)
+{
+    for (size_t i = 0; i < h->claims->n; i++) {
+        gw_claim_tree_remove(&x->tree, &h->marks[i]);
+    }
+}
+
+struct waking {
+    struct gw_claim_index *x;
+    const struct holder *by;
+};
+
+static bool
+wake(void *arg, struct gw_claim_mark *m)
+{
+    const struct waking *w = arg;
+    struct holder *h = m->owner;
+
+    if (h != w->by && comes_before(w->by, h)) {
+        push(w->x, h);
+    }
+    return true;
+}
+
+/* Those behind it that it meets have to be looked at again. */
+static void
+wake_those_behind(struct gw_claim_index *x, const struct holder *h)
+{
+    struct waking w = {x, h};
+
+    for (size_t i = 0; i < h->claims->n; i++) {
+        gw_claim_tree_meet(&x->tree, &h->claims->list[i], false, wake, &w);
+    }
+}
+
+/* Out of everything but memory. */
+static void
+leave(struct gw_claim_index *x, struct holder *h)
+{
+    if (h->live) {
+        wake_those_behind(x, h);
+    }
+    unheap(x, h);
+    remove_marks(x, h);
+}
+
+void
+gw_claim_index_take(struct gw_claim_index *x, const char *key)
+{
+    struct holder *h = gw_map_take(x->holders, gw_str_of(key));
+
+    if (h != NULL) {
+        leave(x, h);
+        free_holder(h);
+    }
+}
+
+static struct holder *
+new_holder(struct gw_claims *claims)
+{
+    struct holder *h = gw_mem_alloc(sizeof(*h) + claims->n * sizeof(*h->marks));
+
+    h->claims = claims;
+    h->put = true;
+    for (size_t i = 0; i < claims->n; i++) {
+        h->marks[i] = (struct gw_claim_mark){.claim = &claims->list[i], .owner = h};
+    }
+    return h;
+}
+
+void
+gw_claim_index_put(struct gw_claim_index *x, struct gw_object *o, bool from_file)
+{
+    struct gw_claims *claims = gw_claims_read(o, from_file);
+    struct holder *old = gw_map_take(x->holders, gw_str_of(o->key));
+    struct holder *h = claims == NULL ? NULL : new_holder(claims);
+
+    if (old != NULL) {
+        leave(x, old);
+    }
+    if (h != NULL) {
+        h->was_held = old != NULL && (old->put ? old->was_held : !old->live);
+        h->told = old == NULL || old->told == NULL ? NULL : gw_object_ref(old->told);
+        (void)gw_map_put(x->holders, gw_str_of(o->key), h);
+        add_marks(x, h, false); /* until it is its turn */
+        push(x, h);
+    }
+    if (old != NULL) {
+        free_holder(old);
+    }
+}
+
+const struct gw_claims *
+gw_claim_index_get(const struct gw_claim_index *x, const char *key)
+{
+    const struct holder *h = gw_map_get(x->holders, gw_str_of(key));
+
+    return h == NULL ? NULL : h->claims;
+}
+
+bool
+gw_claim_index_is_held(const struct gw_claim_index *x, const char *key)
+{
+    const struct holder *h = gw_map_get(x->holders, gw_str_of(key));
+
+    return h != NULL && !h->live;
+}
+
+bool
+gw_claim_index_is_open(const struct gw_claim_index *x, const char *key)
+{
+    const struct holder *h = gw_map_get(x->holders, gw_str_of(key));
+
+    return h != NULL && h->put;
+}
+
+/* ---- who has what --------------------------------------------------------------------------- */
+
+struct search {
+    const struct holder *whose;
+    struct holder *first;
+};
+
+static bool
+note_winner(void *arg, struct gw_claim_mark *m)
+{
+    struct search *s = arg;
+    struct holder *h = m->owner;
+
+    if (h != s->whose && comes_before(h, s->whose) &&
+        (s->first == NULL || comes_before(h, s->first))) {
+        s->first = h;
+    }
+    return true;
+}
+
+/* Of those before it that have what they claim, the first that meets it; or NULL. */
+static struct holder *
+winner_over(const struct gw_claim_index *x, const struct holder *h)
+{
+    struct search s = {.whose = h};
+
+    for (size_t i = 0; i < h->claims->n; i++) {
+        gw_claim_tree_meet(&x->tree, &h->claims->list[i], true, note_winner, &s);
+    }
+    return s.first;
+}
+
+static void
+turn(struct gw_claim_index *x, struct holder *h, bool live)
+{
+    if (live != h->live) {
+        remove_marks(x, h);
+        add_marks(x, h, live);
+        wake_those_behind(x, h);
+    }
+}
+
+static void
+settle_one(struct gw_claim_index *x, struct holder *h,
+           void (*turned)(void *arg, const struct gw_claim_turn *t), void *arg)
+{
+    const struct holder *winner = winner_over(x, h);
+    struct gw_object *object = winner == NULL ? NULL : winner->claims->object;
+    struct gw_claim_turn t = {
+        .claims = h->claims,
+        .winner = winner == NULL ? NULL : winner->claims,
+        .was_held = h->put ? h->was_held : !h->live,
+        .other_winner =
+            object != NULL && (h->told == NULL || strcmp(h->told->key, object->key) != 0),
+        .put = h->put,
+    };
+    bool tell = object != h->told || t.was_held != (object != NULL) || (h->put && object != NULL);
+
+    turn(x, h, winner == NULL);
+    if (object != h->told) {
+        gw_object_unref(h->told);
+        h->told = object == NULL ? NULL : gw_object_ref(object);
+    }
+    h->put = false;
+    if (tell) {
+        turned(arg, &t);
+    }
+}
+
+void
+gw_claim_index_settle(struct gw_claim_index *x,
+                      void (*turned)(void *arg, const struct gw_claim_turn *t), void *arg)
+{
+    while (x->n_heap > 0) {
+        struct holder *h = x->heap[0];
+
+        unheap(x, h);
+        settle_one(x, h, turned, arg);
+    }
+}
+
+/* ---- what would meet ------------------------------------------------------------------------ */
+
+struct meeting {
+    bool (*counts)(void *arg, const struct gw_claims *other);
+    void *arg;
+    const struct gw_claims *first;
+};
+
+static bool
+note_met(void *arg, struct gw_claim_mark *m)
+{
+    struct meeting *q = arg;
+    const struct gw_claims *other = ((const struct holder *)m->owner)->claims;
+
+    if ((q->first == NULL || gw_claims_order(other, q->first) < 0) && q->counts(q->arg, other)) {
+        q->first = other;
+    }
+    return true;
+}
+
+const struct gw_claims *
+gw_claim_index_meet(const struct gw_claim_index *x, const struct gw_claims *claims,
+                    bool (*counts)(void *arg, const struct gw_claims *other), void *arg)
+{
+    struct meeting q = {.counts = counts, .arg = arg};
+
+    for (size_t i = 0; i < claims->n; i++) {
+        gw_claim_tree_meet(&x->tree, &claims->list[i], false, note_met, &q);
+    }
+    return q.first;
+}

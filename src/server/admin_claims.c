@@ -1,0 +1,128 @@
+#include "server/admin_claims.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "registry/claim_index.h"
+#include "server/admin_sight.h"
+
+/* ---- control thread ------------------------------------------------------------------------ */
+
+struct asking {
+    const struct gw_claims *claims;     /* of what is written */
+    const struct gw_claims *before;     /* of the version that is there; NULL: none */
+    const struct gw_claim_index *batch; /* all that are written together */
+    bool in_batch;                      /* is that what is being looked at? */
+};
+
+static bool
+counts(void *arg, const struct gw_claims *other)
+{
+    const struct asking *a = arg;
+    const struct gw_claim *its;
+    const char *key = other->object->key;
+
+    if (strcmp(key, a->claims->object->key) == 0 ||
+        (!a->in_batch && gw_claim_index_get(a->batch, key) != NULL)) {
+        return false; /* itself, or what will be replaced */
+    }
+    return a->before == NULL || gw_claims_meet(a->before, other, &its) == NULL;
+}
+
+/* The first in order of those that have what it would claim; or NULL. */
+static const struct gw_claims *
+rival_of(struct gw_errand *e, const struct gw_claim_index *batch, const struct gw_object *o)
+{
+    const struct gw_claim_index *known = gw_control_claims(e->control);
+    const struct gw_claim_index *const all[] = {known, gw_control_writing(e->control), batch};
+    struct asking a = {.claims = gw_claim_index_get(batch, o->key),
+                       .before = gw_claim_index_get(known, o->key),
+                       .batch = batch};
+    const struct gw_claims *rival = NULL;
+
+    for (size_t i = 0; a.claims != NULL && rival == NULL && i < sizeof(all) / sizeof(all[0]); i++) {
+        a.in_batch = all[i] == batch;
+        rival = gw_claim_index_meet(all[i], a.claims, counts, &a);
+    }
+    return rival;
+}
+
+static void
+note(struct gw_errand *e, const struct gw_claims *claims, const struct gw_claims *rival)
+{
+    struct gw_buf named = {0};
+    struct gw_buf unnamed = {0};
+
+    gw_claims_say(&named, claims, rival, true);
+    gw_claims_say(&unnamed, claims, rival, false);
+    free(e->text);
+    free(e->unnamed);
+    gw_object_unref(e->rival);
+    e->text = named.p;
+    e->unnamed = unnamed.p;
+    e->rival = gw_object_ref(rival->object);
+    e->result = GW_STORE_CLAIMED;
+}
+
+static bool
+any_claims(struct gw_object *const *objects, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (gw_claims_of_key(objects[i]->key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+gw_admin_claims_refused(struct gw_errand *e, struct gw_object *const *objects, size_t n)
+{
+    struct gw_claim_index *batch = NULL;
+    const struct gw_claims *rival = NULL;
+
+    if (!any_claims(objects, n)) {
+        return false;
+    }
+    batch = gw_claim_index_new();
+    for (size_t i = 0; i < n; i++) {
+        gw_claim_index_put(batch, objects[i], false);
+    }
+    for (size_t i = 0; i < n && rival == NULL; i++) {
+        rival = rival_of(e, batch, objects[i]);
+        if (rival != NULL) {
+            e->refused = i;
+            note(e, gw_claim_index_get(batch, objects[i]->key), rival);
+        }
+    }
+    gw_claim_index_free(batch);
+    return rival != NULL;
+}
+
+void
+gw_admin_claims_begin(struct gw_errand *e, struct gw_object *const *objects, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        gw_claim_index_put(gw_control_writing(e->control), objects[i], false);
+    }
+}
+
+void
+gw_admin_claims_end(struct gw_errand *e, const char *key)
+{
+    gw_claim_index_take(gw_control_writing(e->control), key);
+}
+
+/* ---- worker --------------------------------------------------------------------------------- */
+
+enum gw_verdict
+gw_admin_claims_refusal(struct gw_errand *e, struct gw_admin_call *call)
+{
+    struct gw_viewer viewer;
+    struct gw_diag diag = {0};
+
+    gw_viewer_init(&viewer, call->req);
+    gw_diag_error(&diag, (struct gw_place){0}, "%s",
+                  gw_admin_sees(&viewer, e->rival) ? e->text : e->unnamed);
+    return gw_admin_invalid(call, &diag);
+}
