@@ -100,7 +100,8 @@ subtest 'together' => sub {
 };
 
 subtest 'many who write at once, here' => sub {
-    my $gw = gateway();
+    my $redis = redis();
+    my $gw = gateway(redis => $redis);
     for my $round (1 .. 10) {
         my @clients = map { admin_client($gw) } 1 .. 3;
         my @send = map { proxy("r$round-$_", "/proxy/$round/*") } 1 .. 3;

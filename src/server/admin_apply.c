@@ -177,8 +177,7 @@ put_all(struct gw_errand *e)
     struct gw_store_put *puts;
 
     foresee_all(e); /* if not, it is for the store to say: memory may be behind it */
-    bool refused =
-        e->result == GW_STORE_OK && gw_admin_claims_refused(e, e->objects, e->n_objects);
+    bool refused = e->result == GW_STORE_OK && gw_admin_claims_refused(e, e->objects, e->n_objects);
     if (refused || e->dry_run) {
         gw_errand_return(e);
         return;

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "registry/audit.h"
 
 #define NOW 1000000000000ULL
@@ -158,13 +159,41 @@ test_leases(void **state)
     gw_audit_store_fini(&s);
 }
 
+/* Two that claim the same: the younger one is not used. */
+static void
+test_conflict(void **state)
+{
+    static const char api[] =
+        "{\"metadata\":{\"uid\":\"u\",\"creationTimestamp\":\"2026-11-%s:00Z\","
+        "\"resourceVersion\":\"8\",\"name\":\"%s\"},"
+        "\"apiVersion\":\"extensions.kubesphere.io/v1alpha1\",\"kind\":\"APIService\","
+        "\"spec\":{\"group\":\"g\",\"version\":\"v1\"}}";
+    static const char *const ages[][2] = {{"a", "30T00:00"}, {"b", "29T00:00"}};
+    struct gw_audit_store s;
+
+    (void)state;
+    fill(&s);
+    for (size_t i = 0; i < 2; i++) {
+        struct gw_buf key = {0};
+        struct gw_buf text = {0};
+
+        gw_buf_printf(&key, "extensions.kubesphere.io/APIService//%s", ages[i][0]);
+        gw_buf_printf(&text, api, ages[i][1], ages[i][0]);
+        gw_audit_add_entry(&s, gw_buf_text(&key), gw_buf_text(&text), 8);
+        gw_buf_fini(&key);
+        gw_buf_fini(&text);
+    }
+    finds(&s, GW_AUDIT_BY_HAND, "extensions.kubesphere.io/APIService//a", 0,
+          "group \"g\" with version v1 is that of APIService \"b\"");
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_in_order), cmocka_unit_test(test_unreadable),
-        cmocka_unit_test(test_revision), cmocka_unit_test(test_epoch),
-        cmocka_unit_test(test_leases),
+        cmocka_unit_test(test_conflict),   cmocka_unit_test(test_in_order),
+        cmocka_unit_test(test_unreadable), cmocka_unit_test(test_revision),
+        cmocka_unit_test(test_epoch),      cmocka_unit_test(test_leases),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
