@@ -66,6 +66,20 @@ subtest 'what is written' => sub {
     my $r = $gw->admin(POST => path_of(), extension(taken => $up->url));
     is "$r->{status} $r->{json}{reason}", '409 AlreadyExists', 'the name of an extension';
 
+    my $service = sub { my ($of) = @_; my $o = extension(shared => $up->url); $o->{metadata}{labels} = {'kubesphere.io/extension-ref' => $of} if $of; return $o };
+    my $put = sub { my ($o, $query) = @_; return $gw->admin(PUT => path_of('shared', $query), $o) };
+    is $put->($service->('one'))->{status}, 201, 'an ExtensionService of an extension';
+    for my $query (undef, 'dryRun=All') {
+        my $r = $put->($service->('two'), $query);
+        is $r->{status}, 422, 'another extension may not have its name';
+        like $r->{json}{message}, qr{metadata\.name: the name is that of ExtensionService "shared" of the extension one}, '... which is told';
+    }
+    is $put->($service->('one'))->{status}, 200, 'its own may write it again';
+    is $put->($service->())->{status}, 200, 'whoever takes the label off';
+    is $put->($service->('two'))->{status}, 200, '... gives it away';
+    my $other = put($gw, proxy('a', '/proxy/else', 'GET', 'other'));
+    like $other->{json}{message}, qr{the name is that of ReverseProxy "a" of the extension devops}, 'so it is with the names of the others';
+
     is put($gw, proxy('a', '/proxy/a/*', 'GET', 'devops'))->{status}, 200, 'an object is not in its own way';
     is put($gw, proxy('p', '/proxy/a/b', 'POST'))->{status}, 201, 'another method';
     is put($gw, proxy('q', '/proxy/a', 'GET'))->{status}, 201, 'what a wildcard does not match';
@@ -93,6 +107,7 @@ subtest 'together' => sub {
     is $r->{code}, 1, 'two of them that want the same are refused';
     like $r->{err}, qr{/proxy/x/y\S* with any method|of ReverseProxy "[xy]"}, '... with the reason';
     ok !there($gw, $_), '... both' for proxy('x'), proxy('y');
+    like $r->{err}, qr{warning: ReverseProxy "y": spec\.matcher\.path: /proxy/x/y with any method overlaps}, '... and warned of before they are sent';
     $r = $apply->(proxy('x', '/proxy/x/*'), proxy('y', '/proxy/a/y'));
     is $r->{code}, 1, 'one that wants what another object has';
     like $r->{err}, qr{ReverseProxy "y" is invalid.*of ReverseProxy "b"}s, '... is named';

@@ -374,3 +374,28 @@ gw_claim_index_meet(const struct gw_claim_index *x, const struct gw_claims *clai
     }
     return q.first;
 }
+
+/* ---- objects that are nowhere yet ----------------------------------------------------------- */
+
+static void
+warn_of(void *arg, const struct gw_claim_turn *t)
+{
+    struct gw_buf why = {0};
+
+    gw_claims_say(&why, t->claims, t->winner, true); /* all are new: who is told is held */
+    gw_diag_warn(arg, (struct gw_place){0}, "%s \"%s\": %s", t->claims->object->kind->kind,
+                 t->claims->object->name, why.p);
+    gw_buf_fini(&why);
+}
+
+void
+gw_claim_index_warn(struct gw_object *const *objects, size_t n, struct gw_diag *diag)
+{
+    struct gw_claim_index *x = gw_claim_index_new();
+
+    for (size_t i = 0; i < n; i++) {
+        gw_claim_index_put(x, objects[i], false);
+    }
+    gw_claim_index_settle(x, warn_of, diag);
+    gw_claim_index_free(x);
+}

@@ -47,4 +47,7 @@ const struct gw_claims *
 gw_claim_index_meet(const struct gw_claim_index *x, const struct gw_claims *claims,
                     bool (*counts)(void *arg, const struct gw_claims *other), void *arg);
 
+/* Warns of those among them that others keep from what they claim. */
+void gw_claim_index_warn(struct gw_object *const *objects, size_t n, struct gw_diag *diag);
+
 #endif

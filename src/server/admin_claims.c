@@ -6,7 +6,95 @@
 #include "registry/claim_index.h"
 #include "server/admin_sight.h"
 
-/* ---- control thread ------------------------------------------------------------------------ */
+/* All on the control thread, but for the refusal. */
+
+static void
+note(struct gw_errand *e, struct gw_object *rival, const char *named, const char *unnamed)
+{
+    free(e->text);
+    free(e->unnamed);
+    gw_object_unref(e->rival);
+    e->text = gw_mem_strdup(named);
+    e->unnamed = gw_mem_strdup(unnamed);
+    e->rival = gw_object_ref(rival);
+    e->result = GW_STORE_CLAIMED;
+}
+
+/* ---- names ---------------------------------------------------------------------------------- */
+
+#define REF_LABEL "kubesphere.io/extension-ref"
+
+/* Are objects of this key what extensions bring with them? */
+static bool
+is_of_extensions(const char *key)
+{
+    static const char *const kinds[] = {"ksgate.io/ExtensionService/", "extensions.kubesphere.io/"};
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (strncmp(key, kinds[i], strlen(kinds[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The caller's; NULL: of none. */
+static char *
+extension_of(const struct gw_object *o)
+{
+    json_t *json = gw_object_json(o);
+    const json_t *labels = json_object_get(json_object_get(json, "metadata"), "labels");
+    char *extension = gw_mem_strdup(json_string_value(json_object_get(labels, REF_LABEL)));
+
+    json_decref(json);
+    return extension;
+}
+
+static void
+note_name(struct gw_errand *e, struct gw_object *now, const char *whose)
+{
+    struct gw_buf named = {0};
+    struct gw_buf unnamed = {0};
+
+    gw_buf_printf(
+        &named,
+        "metadata.name: the name is that of %s \"%s\" of the extension %s (label " REF_LABEL
+        "); choose another name, or delete the other object",
+        now->kind->kind, now->name, whose);
+    gw_buf_puts(&unnamed, "metadata.name: is taken by another object; choose another one");
+    note(e, now, named.p, unnamed.p);
+    gw_buf_fini(&named);
+    gw_buf_fini(&unnamed);
+}
+
+/* Two extensions that chose the same name would write over each other's objects in turns. */
+static bool
+is_anothers(struct gw_errand *e, const struct gw_object *o)
+{
+    struct gw_object *now = NULL;
+    bool differ = false;
+
+    if (!is_of_extensions(o->key)) {
+        return false;
+    }
+    now = gw_sync_get(gw_control_sync(e->control), o->key);
+    if (now != NULL) {
+        char *its = extension_of(now);
+        char *wanted = extension_of(o);
+
+        differ = its != NULL && wanted != NULL && *its != '\0' && *wanted != '\0' &&
+                 strcmp(its, wanted) != 0;
+        if (differ) {
+            note_name(e, now, its);
+        }
+        free(its);
+        free(wanted);
+        gw_object_unref(now);
+    }
+    return differ;
+}
+
+/* ---- claims --------------------------------------------------------------------------------- */
 
 struct asking {
     const struct gw_claims *claims;     /* of what is written */
@@ -48,20 +136,16 @@ rival_of(struct gw_errand *e, const struct gw_claim_index *batch, const struct g
 }
 
 static void
-note(struct gw_errand *e, const struct gw_claims *claims, const struct gw_claims *rival)
+note_claims(struct gw_errand *e, const struct gw_claims *claims, const struct gw_claims *rival)
 {
     struct gw_buf named = {0};
     struct gw_buf unnamed = {0};
 
     gw_claims_say(&named, claims, rival, true);
     gw_claims_say(&unnamed, claims, rival, false);
-    free(e->text);
-    free(e->unnamed);
-    gw_object_unref(e->rival);
-    e->text = named.p;
-    e->unnamed = unnamed.p;
-    e->rival = gw_object_ref(rival->object);
-    e->result = GW_STORE_CLAIMED;
+    note(e, rival->object, named.p, unnamed.p);
+    gw_buf_fini(&named);
+    gw_buf_fini(&unnamed);
 }
 
 static bool
@@ -75,8 +159,8 @@ any_claims(struct gw_object *const *objects, size_t n)
     return false;
 }
 
-bool
-gw_admin_claims_refused(struct gw_errand *e, struct gw_object *const *objects, size_t n)
+static bool
+claims_refused(struct gw_errand *e, struct gw_object *const *objects, size_t n)
 {
     struct gw_claim_index *batch = NULL;
     const struct gw_claims *rival = NULL;
@@ -92,11 +176,23 @@ gw_admin_claims_refused(struct gw_errand *e, struct gw_object *const *objects, s
         rival = rival_of(e, batch, objects[i]);
         if (rival != NULL) {
             e->refused = i;
-            note(e, gw_claim_index_get(batch, objects[i]->key), rival);
+            note_claims(e, gw_claim_index_get(batch, objects[i]->key), rival);
         }
     }
     gw_claim_index_free(batch);
     return rival != NULL;
+}
+
+bool
+gw_admin_claims_refused(struct gw_errand *e, struct gw_object *const *objects, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (is_anothers(e, objects[i])) {
+            e->refused = i;
+            return true;
+        }
+    }
+    return claims_refused(e, objects, n);
 }
 
 void

@@ -11,9 +11,9 @@
 #include "server/admin_errand.h"
 
 /* Control: true and e->result, when one of the objects, of which no two have the same key, would
- * claim what another one claims and the version before it did not; e->refused says which.  Held or
- * not, enabled or not, the other one counts; of those that are written together, what they will
- * be. */
+ * claim what another one claims and the version before it did not, or take an object's place that
+ * is another extension's; e->refused says which.  Held or not, enabled or not, the other one
+ * counts; of those that are written together, what they will be. */
 bool gw_admin_claims_refused(struct gw_errand *e, struct gw_object *const *objects, size_t n);
 
 /* Control: until the store has answered, what they claim is theirs. */

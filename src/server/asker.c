@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "gateway/worlds.h"
+#include "registry/claim_index.h"
 #include "registry/files.h"
 #include "server/cli_objects.h"
 #include "server/question.h"
@@ -65,6 +66,7 @@ gw_asker_open(struct gw_asker *a, const struct gw_cli *c, const char *const *fil
     bool ok = gw_objects_read(files, &objects, &n, &diag);
 
     *a = (struct gw_asker){.cli = c};
+    gw_claim_index_warn(objects, n, &diag);
     (void)gw_cli_findings(&diag);
     int code = ok ? gw_asker_open_objects(a, c, objects, n) : GW_EXIT_FAILED;
     for (size_t i = 0; i < n; i++) {

@@ -1,6 +1,7 @@
 /* cli_apply.c - ksgate apply: what stands in the files is what shall be registered. */
 #include <stdlib.h>
 
+#include "registry/claim_index.h"
 #include "registry/files.h"
 #include "server/cli_objects.h"
 
@@ -188,6 +189,7 @@ run(const struct gw_cli *c, struct options *o)
     bool readable = gw_objects_read(o->files.list, &objects, &n, &diag);
     int code;
 
+    gw_claim_index_warn(objects, n, &diag);
     (void)gw_cli_findings(&diag);
     code = readable ? gw_cli_client(&client, c, &o->where) : gw_cli_fail(c, "nothing was changed");
     if (code == GW_CLI_GO) {
