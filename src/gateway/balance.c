@@ -230,8 +230,8 @@ least_loaded(const struct ask *ask)
 }
 
 /* splitmix64's last step: each bit of the sum moves half of the result's. */
-static uint64_t
-mix(uint64_t x)
+uint64_t
+gw_balance_mix(uint64_t x)
 {
     x ^= x >> 30;
     x *= UINT64_C(0xbf58476d1ce4e5b9);
@@ -252,7 +252,7 @@ by_key(const struct ask *ask, uint64_t key)
     double best_score = 0;
 
     for (unsigned i = 0; i < to->n_endpoints; i++) {
-        uint64_t drawn = mix(key ^ to->endpoints[i]->hash);
+        uint64_t drawn = gw_balance_mix(key ^ to->endpoints[i]->hash);
 
         if (!fits(ask, i)) {
             continue;

@@ -27,4 +27,7 @@ uint64_t gw_balance_key(const struct gw_balancer *b, const struct gw_headers *h,
 /* The same in every worker, gateway and version: by it all agree where a key belongs. */
 uint64_t gw_balance_hash(struct gw_str s);
 
+/* Each bit of it depends on all of x, and no two of x give the same. */
+uint64_t gw_balance_mix(uint64_t x);
+
 #endif

@@ -18,9 +18,13 @@ enum gw_allowed {
 
 struct gw_decision {
     /* routing */
-    unsigned route;          /* enum gw_route_kind; GW_N_ROUTES: refused before one was found */
-    struct gw_str extension; /* or none */
-    struct gw_str version;   /* of the extension that was chosen, or none */
+    unsigned route;            /* enum gw_route_kind; GW_N_ROUTES: refused before one was found */
+    struct gw_str extension;   /* or none */
+    struct gw_str series;      /* the name under which it is counted: the extension's, or one for
+                                  its version (split.h) */
+    struct gw_str version;     /* of the extension that was chosen, or none */
+    const char *version_by;    /* "match", "weight", "rest", "fallback"; NULL: it has no versions */
+    struct gw_str version_why; /* for people; of a dry request alone */
     /* identity */
     const char *authentication; /* "anonymous", "jwt", "jwt-cached", "admin-socket", or why not */
     const char *credential;     /* where it stood: "Authorization", "cookie" ...; NULL: none */

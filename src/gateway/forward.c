@@ -16,6 +16,7 @@
 #include "gateway/intake.h"
 #include "gateway/pending.h"
 #include "gateway/reply.h"
+#include "gateway/split.h"
 
 /* Other endpoints that are tried when no connection can be made: each may take its time. */
 #define DIALS_MAX 7
@@ -27,6 +28,7 @@ struct wait {
     struct gw_endpoint *endpoint;
 };
 
+static bool leave_version(struct gw_exchange *x);
 static void try_next(struct gw_exchange *x, enum gw_err err, const char *detail);
 static void take_connection(struct gw_exchange *x, struct gw_endpoint *e);
 static const struct gw_backend_events backend_events;
@@ -121,6 +123,17 @@ is_repeatable(const struct gw_req *req)
     return req->head->body == GW_BODY_NONE && is_idempotent(req->head->method);
 }
 
+/* Of what was not sent, another version costs nothing to ask, either. */
+static bool
+may_try(struct gw_exchange *x, unsigned *left)
+{
+    if (*left > 0) {
+        (*left)--;
+        return true;
+    }
+    return !x->head_sent && leave_version(x);
+}
+
 void
 gw_exchange_lost(struct gw_exchange *x, enum gw_err err, const char *detail)
 {
@@ -147,8 +160,7 @@ gw_exchange_lost(struct gw_exchange *x, enum gw_err err, const char *detail)
     } else if (safe && *left > 0 && x->head_sent && !gw_tries_afford(x)) {
         gw_exchange_fail(x, err,
                          "it was not sent again, as too many are at the moment (retry.budget)");
-    } else if (safe && *left > 0) {
-        (*left)--;
+    } else if (safe && may_try(x, left)) {
         atomic_fetch_add_explicit(&gw_world_stats(x->req->world)->retries, 1, memory_order_relaxed);
         try_next(x, err, detail);
     } else {
@@ -280,10 +292,28 @@ choose(const struct gw_exchange *x)
                              gw_world_now_ms(req->world));
 }
 
-/* Takes a connection to the next endpoint, or a place in its queue.  False when there is neither;
- * err then says why. */
+static unsigned
+others(const struct gw_destination *to)
+{
+    return to->n_endpoints - 1 < DIALS_MAX ? to->n_endpoints - 1 : DIALS_MAX;
+}
+
+/* The version that was chosen has no endpoint left: another one takes over, if there is one. */
 static bool
-take_endpoint(struct gw_exchange *x)
+leave_version(struct gw_exchange *x)
+{
+    if (!gw_split_leave(x->req)) {
+        return false;
+    }
+    x->tried = 0;
+    x->dials_left = others(&x->req->to);
+    return true;
+}
+
+/* Takes a connection to the next endpoint of this version, or a place in its queue.  False when
+ * there is neither; err then says why. */
+static bool
+take_one(struct gw_exchange *x)
 {
     struct gw_req *req = x->req;
     unsigned max = req->to.max_connections;
@@ -315,9 +345,21 @@ take_endpoint(struct gw_exchange *x)
             break; /* it can't be marked as tried, and would be chosen for ever */
         }
     }
+    return false;
+}
+
+/* The same, of whichever version. */
+static bool
+take_endpoint(struct gw_exchange *x)
+{
+    struct gw_req *req = x->req;
+
+    if (take_one(x) || (leave_version(x) && take_one(x))) {
+        return true;
+    }
     if (req->err == GW_ERR_PENDING_FULL) {
         req->detail = gw_arena_printf(req->arena, "this worker's share is %u, and %u connections",
-                                      req->to.max_pending, max);
+                                      req->to.max_pending, req->to.max_connections);
     } else if (x->tried == 0) { /* nobody could be asked at all */
         req->err = GW_ERR_BREAKER_OPEN;
         req->detail = gw_tries_refused(x);
@@ -366,7 +408,7 @@ exchange_new(struct gw_req *req)
     }
     /* Another endpoint costs nothing to ask while nothing was sent; repeating what was sent is
      * the destination's choice. */
-    x->dials_left = req->to.n_endpoints - 1 < DIALS_MAX ? req->to.n_endpoints - 1 : DIALS_MAX;
+    x->dials_left = others(&req->to);
     x->tries_left = req->to.tries;
     gw_arena_defer(req->arena, on_arena_free, x);
     req->exchange = x;

@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "gateway/breaker.h"
+#include "gateway/split.h"
 #include "gateway/upstream.h"
 
 struct gw_outlier {
@@ -123,17 +124,19 @@ gw_outlier_ok(struct gw_endpoint *e)
     gw_outlier_fini(e);
 }
 
-/* Is there another endpoint, and room for one more that is left alone? */
+/* Is there another endpoint, and room for one more that is left alone?  Those of other versions are
+ * others, too, where they take over (split.h). */
 static bool
 may_eject(const struct gw_endpoint *e, const struct gw_destination *to)
 {
+    struct gw_endpoint *const *list = to->split == NULL ? to->endpoints : to->split->endpoints;
+    unsigned n = to->split == NULL ? to->n_endpoints : to->split->n_endpoints;
     uint64_t left_alone = 1;
 
-    for (unsigned i = 0; i < to->n_endpoints; i++) {
-        left_alone += to->endpoints[i] != e && !is_closed(to->endpoints[i]);
+    for (unsigned i = 0; i < n; i++) {
+        left_alone += list[i] != e && !is_closed(list[i]);
     }
-    return to->n_endpoints > 1 &&
-           left_alone * 100 <= (uint64_t)to->outlier->max_ejected * to->n_endpoints;
+    return n > 1 && left_alone * 100 <= (uint64_t)to->outlier->max_ejected * n;
 }
 
 static uint64_t

@@ -22,6 +22,7 @@ struct gw_session;
 struct gw_exchange;
 struct gw_endpoint;
 struct gw_stream;
+struct gw_split;
 
 enum gw_verdict {
     GW_NEXT,  /* go on with the next step */
@@ -108,6 +109,10 @@ struct gw_destination {
                                                never */
     unsigned retry_percent;                 /* so many of the active requests may be second tries */
     unsigned tries;                         /* further tries of what may be repeated */
+    unsigned side; /* of the split, that it goes to; its draw was with this key: */
+    uint64_t split_key;
+    const struct gw_split *split; /* versions: one is to be chosen, or was, and these are those that
+                                     it may go to instead (split.h); NULL: none */
 };
 
 /* An answer of the gateway's own. */
