@@ -301,7 +301,10 @@ put_policy(struct gw_buf *out, const struct gw_req *req)
 
     put_text(out, MEMBER("route"), gw_str_of(gw_route_name(d->route)));
     put_text(out, MEMBER("extension"), d->extension);
-    put_text(out, MEMBER("version"), d->version);
+    if (d->version_by != NULL) {
+        put_text(out, MEMBER("version"), d->version);
+        put_text(out, MEMBER("version_by"), gw_str_of(d->version_by));
+    }
     if (req->subject.name.n > 0) {
         put_text(out, MEMBER("user"), req->subject.name);
         put_number(out, MEMBER("groups"), req->subject.n_groups);

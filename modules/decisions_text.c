@@ -149,5 +149,11 @@ gw_decisions_json(struct gw_buf *out, const struct gw_req *req)
     add_subject(out, req);
     add(out, "route", gw_str_of(gw_route_name(d->route)));
     add_some(out, "extension", d->extension);
+    if (d->version_by != NULL) {
+        gw_buf_puts(out, ",\"version\":{");
+        add(out, "name", d->version);
+        add(out, "by", gw_str_of(d->version_by));
+        gw_buf_puts(out, "}");
+    }
     gw_buf_puts(out, "}");
 }

@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/table.h"
+#include "modules/ext_sides.h"
 
 /* A backend that registered itself: in its extension's list. */
 struct gw_ext_registered {
@@ -48,6 +49,7 @@ gw_ext_route_unref(struct gw_ext_route *r)
     }
     free(r->weights);
     free(r->turns);
+    free(r->split);
     free(r);
 }
 
@@ -132,17 +134,27 @@ empty_route(struct gw_world *world, struct gw_str name, size_t n_endpoints)
     return r;
 }
 
+/* named: gets the version of each, or NULL. */
 static void
-add_endpoints(struct gw_ext_route *r, const struct gw_ext_service *s)
+add_endpoints(struct gw_ext_route *r, const struct gw_ext_service *s, const char **named)
 {
-    for (size_t i = 0; i < s->n_endpoints; i++) {
+    unsigned before = 0;
+
+    for (size_t i = 0; i < s->n_endpoints; i++, before = r->n_endpoints) {
         add_endpoint(r, s->endpoints[i].url, s->endpoints[i].weight, r->n_endpoints);
+        if (named != NULL && r->n_endpoints > before) {
+            named[before] = s->endpoints[i].version;
+        }
     }
     unsigned n_static = r->n_endpoints;
-    for (const struct gw_ext_registered *b = r->registered; b != NULL; b = b->next) {
+    for (const struct gw_ext_registered *b = r->registered; b != NULL;
+         b = b->next, before = r->n_endpoints) {
         const struct gw_ext_backend *backend = b->backend;
 
         add_endpoint(r, backend->url, backend->draining ? 0 : backend->weight, n_static);
+        if (named != NULL && r->n_endpoints > before) {
+            named[before] = backend->version;
+        }
     }
     if (all_alike(r)) {
         free(r->weights);
@@ -181,8 +193,15 @@ new_route(struct gw_world *world, struct gw_str name, struct gw_ext_service *ser
     r->max_connections = gw_world_share(world, spec->connections);
     r->max_pending = gw_world_share(world, spec->pending);
     r->weights = gw_mem_alloc((most + 1) * sizeof(*r->weights));
-    if (!spec->broken) {
-        add_endpoints(r, service);
+    if (spec->broken) {
+        return r;
+    }
+    const char **named =
+        spec->versions.n == 0 ? NULL : gw_mem_alloc((most + 1) * sizeof(const char *));
+    add_endpoints(r, service, named);
+    if (named != NULL) {
+        r->split = gw_ext_sides_new(r, named);
+        free(named);
     }
     return r;
 }

@@ -10,6 +10,8 @@
 
 #include "modules/ext_spec.h"
 
+struct gw_split;
+
 #define GW_EXT_PREFIX "/extensions/"
 
 struct gw_ext_registered;
@@ -24,6 +26,7 @@ struct gw_ext_route {
     struct gw_world *world;                /* borrowed: it outlives its requests */
     unsigned *weights;                     /* one each; NULL: all alike */
     long long *turns;               /* of the policy round_robin, one each; NULL: of another */
+    struct gw_split *split;         /* its versions (ext_sides.h); NULL: none are told apart */
     struct gw_ext_service *service; /* a reference; NULL: see spec */
     struct gw_ext_registered *registered; /* the index's */
     struct gw_endpoint *endpoints[];      /* a reference each */

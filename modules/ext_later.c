@@ -24,16 +24,6 @@ const struct gw_setting gw_ext_requests_rows[] = {
      .help = "Whose requests are counted together."},
     {0},
 };
-
-const struct gw_setting gw_ext_version_rows[] = {
-    {.name = "name", .set = gw_set_text, .at = offsetof(struct gw_ext_version, name),
-     .flags = GW_REQUIRED, .example = "v2", .help = "The version, as endpoints name it."},
-    {.name = "weight", .set = gw_set_int, .at = offsetof(struct gw_ext_version, weight),
-     .initial = "0", .min = 0, .max = 1000, .help = "Its share of the requests."},
-    {.name = "match", .set = gw_ext_set_mapping, .at = offsetof(struct gw_ext_version, match),
-     .help = "Which requests always go there."},
-    {0},
-};
 /* clang-format on */
 
 bool
@@ -90,7 +80,6 @@ gw_ext_later_warn(const json_t *spec, const struct gw_yaml *source, struct gw_di
         const char *section, *name; /* section NULL: of the spec itself */
     } later[] = {
         {NULL, "directives"},
-        {NULL, "versions"},
         {NULL, "tls"},
         {"limits", "requests"},
     };

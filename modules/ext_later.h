@@ -20,17 +20,10 @@ struct gw_ext_later {
         const char *rate, *per;
         long long burst;
     } requests;
-    struct gw_list versions; /* of struct gw_ext_version */
     json_t *directives;
 };
 
-struct gw_ext_version {
-    const char *name;
-    long long weight;
-    json_t *match;
-};
-
-extern const struct gw_setting gw_ext_tls_rows[], gw_ext_requests_rows[], gw_ext_version_rows[];
+extern const struct gw_setting gw_ext_tls_rows[], gw_ext_requests_rows[];
 
 /* A mapping, whatever is in it: json_t *. */
 gw_set_fn gw_ext_set_mapping;

@@ -80,6 +80,7 @@ set_destination(struct gw_req *req, const struct gw_ext_route *r, struct gw_str 
     to->n_endpoints = r->n_endpoints;
     to->balancer = &spec->balancer;
     to->turns = r->turns;
+    to->split = r->split;
     to->connect_ms = spec->connect_ms;
     to->first_byte_ms = spec->first_byte_ms;
     to->idle_ms = spec->idle_ms;
@@ -188,6 +189,7 @@ enter(struct gw_req *req, const struct gw_ext_route *r, struct gw_str rest)
     const struct gw_ext_spec *spec = r->spec;
 
     req->decision.extension = r->name;
+    req->decision.series = r->name;
     req->identity = (enum gw_identity)spec->identity;
     if (!spec->enabled && !spec->audience.restricted) {
         req->err = GW_ERR_EXTENSION_DISABLED;
@@ -278,7 +280,21 @@ find(struct gw_req *req, const void *conf)
     return enter(req, r, rest);
 }
 
-/* After access: who may not come is not told how the extension does. */
+static enum gw_verdict
+refuse_without_endpoint(struct gw_req *req)
+{
+    struct gw_str version = req->decision.version;
+
+    req->err = GW_ERR_NO_ENDPOINT;
+    if (version.n > 0) {
+        req->detail = gw_arena_printf(
+            req->arena, "version %.*s has none, and no other one takes over", GW_STR_ARG(version));
+    }
+    return GW_FAIL;
+}
+
+/* After access: who may not come is not told how the extension does, and it is known who comes: by
+ * that, a version may be chosen. */
 static enum gw_verdict
 check_endpoints(struct gw_req *req, const void *conf)
 {
@@ -289,11 +305,10 @@ check_endpoints(struct gw_req *req, const void *conf)
         req->err = GW_ERR_EXTENSION_DISABLED;
         return GW_FAIL;
     }
-    if (req->to.n_endpoints == 0) {
-        req->err = GW_ERR_NO_ENDPOINT;
-        return GW_FAIL;
+    if (req->to.split != NULL) {
+        gw_ext_versions_choose(req);
     }
-    return GW_NEXT;
+    return req->to.n_endpoints == 0 ? refuse_without_endpoint(req) : GW_NEXT;
 }
 
 const struct gw_module gw_mod_ext_router = {

@@ -65,6 +65,7 @@ sizes_of(const struct gw_ext_spec *s)
             n.texts += p[i].segments[k].text.n;
         }
     }
+    gw_ext_versions_size(&s->versions, &n.structs, &n.texts);
     return n;
 }
 
@@ -123,6 +124,7 @@ copy(const struct gw_ext_spec *spec, struct gw_str json)
     copy_permissions(&s->spec.permissions, &structs, &texts);
     copy_workspaces(&s->spec.audience, &structs, &texts);
     copy_check(&s->spec, &structs, &texts);
+    gw_ext_versions_copy(&s->spec.versions, &structs, &texts);
     s->spec.prepend = put_text(&texts, spec->prepend);
     s->spec.balancer.hash_name.p =
         put(&texts, spec->balancer.hash_name.p, spec->balancer.hash_name.n);

@@ -18,6 +18,7 @@ struct filled {
     struct gw_ext_balance balance;
     struct gw_health_check check;
     struct gw_ext_audience_rows audience;
+    struct gw_list versions; /* of struct gw_ext_version_row */
     struct gw_ext_later later;
 };
 
@@ -118,8 +119,9 @@ const struct gw_setting gw_ext_service_rows[] = {
      .help = "How long is waited."},
     {.name = "retry", .set = gw_set_section, .at = SPEC(attempts), .rows = retry_rows,
      .help = "What is tried again."},
-    {.name = "versions", .set = gw_set_list, .at = LATER(versions), .rows = gw_ext_version_rows,
-     .row_size = sizeof(struct gw_ext_version), .help = "Canary and blue-green."},
+    {.name = "versions", .set = gw_set_list, .at = offsetof(struct filled, versions),
+     .rows = gw_ext_version_rows, .row_size = sizeof(struct gw_ext_version_row),
+     .help = "Which requests go to which version of it: canary and blue-green."},
     {.name = "visibility", .set = gw_set_word, .at = offsetof(struct filled, audience.visibility),
      .words = gw_ext_visibility_words, .initial = "all",
      .help = "Who sees it: all, or those of workspaces that have a Subscription."},
@@ -312,6 +314,9 @@ compile_service(const json_t *json, struct gw_loader *l)
         good;
     good = compile_check(f, json_object_get(spec, "healthCheck"), l) && good;
     good = gw_ext_audience_compile(&f->spec.audience, &f->audience, l, spec) && good;
+    good = gw_ext_versions_compile(&f->spec.versions, &f->versions, l,
+                                   json_object_get(spec, "versions")) &&
+           good;
     gw_ext_later_warn(spec, l->source, l->diag);
     if (f->spec.allow_paths != 0) {
         gw_diag_warn(l->diag, gw_yaml_key_place(l->source, json_object_get(spec, "path"), "allow"),

@@ -14,6 +14,7 @@
 #include "gateway/req.h"
 #include "gateway/world.h"
 #include "modules/ext_audience.h"
+#include "modules/ext_versions.h"
 
 /* Of the lease of a backend that registers itself: it is renewed at a third of it, and one that is
  * late by a second is not gone. */
@@ -43,6 +44,7 @@ struct gw_ext_spec {
     long long connect_ms, pending_ms, first_byte_ms, idle_ms, tunnel_idle_ms; /* 0: the config's */
     long long attempts;                                                       /* further ones */
     long long retry_percent;                                                  /* of the requests */
+    struct gw_ext_versions versions;
 };
 
 struct gw_ext_service {

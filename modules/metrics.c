@@ -54,8 +54,8 @@ count(struct gw_req *req, const void *conf)
     size_t bound = 0;
 
     (void)conf;
-    if (d->extension.n > 0) {
-        gw_counter_add(&gw_metrics_extension(c, d->extension)->requests[class], 1);
+    if (d->series.n > 0) {
+        gw_counter_add(&gw_metrics_extension(c, d->series)->requests[class], 1);
     } else {
         gw_counter_add(&c->route[d->route].requests[class], 1);
     }

@@ -63,7 +63,8 @@ extern const uint64_t gw_metrics_bounds[GW_METRICS_BOUNDS];
 
 struct gw_metrics_counts *gw_metrics_counts(struct gw_world *w);
 
-/* The counts of the registered extension of this name; of all others, when there are too many, or
+/* The counts of the registered extension of this name, or of one of its versions ("name\nversion",
+ * split.h); of all others, when there are too many, or
  * it is no longer registered.  The worker only. */
 struct gw_metrics_extension *gw_metrics_extension(struct gw_metrics_counts *c, struct gw_str name);
 /* Anyone.  False: it is nobody's, or changes hands just now. */

@@ -2,6 +2,7 @@
  */
 #include "base/map.h"
 #include "modules/ext_index.h"
+#include "modules/ext_sides.h"
 #include "modules/metrics_counts.h"
 
 #define SWEEP_MS 5000
@@ -91,6 +92,18 @@ take_out(struct gw_metrics_counts *c, size_t hole)
 /* -- who comes and goes -------------------------------------------------------------------------
  */
 
+/* "extension", or "extension\nversion": of a version that its spec tells apart. */
+static bool
+is_registered(const struct gw_metrics_counts *c, struct gw_str name)
+{
+    struct gw_str version = name;
+    struct gw_str extension = gw_str_cut(&version, '\n');
+    const struct gw_ext_route *r = gw_ext_index_find(c->world, extension);
+
+    return r != NULL &&
+           (extension.n == name.n || (r->split != NULL && gw_ext_sides_have(r->split, name)));
+}
+
 static void
 forget(struct gw_metrics_counts *c, unsigned i)
 {
@@ -121,8 +134,7 @@ sweep(struct gw_timer *timer)
     unsigned n = atomic_load_explicit(&c->n_extensions, memory_order_relaxed);
 
     for (unsigned i = 0; i < n; i++) {
-        if (c->extensions[i].version % 2 == 0 &&
-            gw_ext_index_find(c->world, name_of(&c->extensions[i])) == NULL) {
+        if (c->extensions[i].version % 2 == 0 && !is_registered(c, name_of(&c->extensions[i]))) {
             forget(c, i);
         }
     }
@@ -163,7 +175,7 @@ gw_metrics_extension(struct gw_metrics_counts *c, struct gw_str name)
         return &c->extensions[c->places[at].index - 1];
     }
     /* With very many extensions that is each request's way: the index is not asked for nothing. */
-    if (is_full(c) || name.n >= GW_METRICS_NAME || gw_ext_index_find(c->world, name) == NULL) {
+    if (is_full(c) || name.n >= GW_METRICS_NAME || !is_registered(c, name)) {
         return &c->extensions[GW_METRICS_EXTENSIONS];
     }
     struct gw_metrics_extension *x = new_place(c);

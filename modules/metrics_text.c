@@ -62,15 +62,23 @@ put_label(struct gw_buf *out, struct gw_str s)
     }
 }
 
+/* extension: or "extension\nversion". */
 static void
 put_requests(struct gw_buf *out, const char *route, struct gw_str extension,
              const unsigned long long *classes)
 {
+    struct gw_str version = extension;
+
+    extension = gw_str_cut(&version, '\n');
     for (unsigned k = 0; k < GW_METRICS_CLASSES; k++) {
         if (classes[k] > 0) {
             gw_buf_printf(out, "ksgate_requests_total{route=\"%s\",code=\"%s\",extension=\"", route,
                           class_names[k]);
             put_label(out, extension);
+            if (version.n > 0) {
+                gw_buf_puts(out, "\",version=\"");
+                put_label(out, version);
+            }
             gw_buf_printf(out, "\"} %llu\n", classes[k]);
         }
     }
@@ -116,8 +124,10 @@ write_requests(const struct all *a)
     void *classes = NULL;
     size_t at = 0;
 
-    family(a->out, "ksgate_requests_total", "counter",
-           "Requests by route, class of status code (none: the client got none) and extension.");
+    family(
+        a->out, "ksgate_requests_total", "counter",
+        "Requests by route, class of status code (none: the client got none), extension and, where "
+        "its spec tells them apart, version.");
     for (unsigned r = 0; r < GW_METRICS_ROUTES; r++) {
         unsigned long long of_route[GW_METRICS_CLASSES];
 

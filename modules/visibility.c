@@ -167,6 +167,7 @@ hide(struct gw_req *req, struct gw_viewer *v, const struct gw_ext_door *door, st
     d->allowed = GW_DENIED;
     d->policy = "visibility";
     d->extension = door->route == NULL ? GW_STR_NONE : door->route->name;
+    d->series = d->extension;
     /* for the same reason, no words that have to be made when a client waits */
     d->reason = req->dry && door->route != NULL
                     ? say_why(v, door, named)

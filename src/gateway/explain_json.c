@@ -265,6 +265,14 @@ add_route(json_t *answer, const struct gw_req *req)
     if (req->decision.extension.n > 0) {
         put(answer, "extension", req->decision.extension);
     }
+    if (req->decision.version_by != NULL) {
+        json_t *version = json_object();
+
+        put(version, "name", req->decision.version);
+        put(version, "by", gw_str_of(req->decision.version_by));
+        put(version, "why", req->decision.version_why);
+        json_object_set_new(answer, "version", version);
+    }
     for (unsigned i = 0; i < req->to.n_endpoints; i++) {
         add_endpoint(list, unhealthy, gw_endpoint_url(req->to.endpoints[i]));
         add_left_alone(unhealthy, req, req->to.endpoints[i]);

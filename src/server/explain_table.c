@@ -177,6 +177,14 @@ add_where(struct gw_table *t, const json_t *answer)
         list(&v, json_object_get(answer, "endpoints"));
     }
     row(t, "route", &v);
+    const json_t *version = json_object_get(answer, "version");
+    if (json_is_object(version)) {
+        const char *name = at(version, "name");
+
+        gw_buf_printf(&v, "%s (%s): %s", *name == '\0' ? "without a name" : name, at(version, "by"),
+                      at(version, "why"));
+    }
+    row(t, "version", &v);
     gw_buf_puts(&v, told(at(answer, "identity")));
     row(t, "told", &v);
     add_unhealthy(t, json_object_get(answer, "unhealthy"));
