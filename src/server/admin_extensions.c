@@ -3,6 +3,7 @@
 #include "server/admin_errand.h"
 #include "server/admin_select.h"
 #include "server/admin_sight.h"
+#include "server/admin_versions.h"
 #include "server/endpoint_status.h"
 
 static const struct gw_kind *
@@ -86,6 +87,9 @@ extension_json(const struct gw_object *o)
         json_pack("{s:s, s:b, s:s, s:o}", "name", o->name, "enabled", !json_is_false(enabled),
                   "access", access == NULL ? "authorized" : access, "endpoints", endpoints);
 
+    if (json_array_size(json_object_get(spec, "versions")) > 0) {
+        (void)json_object_set(out, "versions", json_object_get(spec, "versions"));
+    }
     json_decref(json);
     return out;
 }
@@ -137,6 +141,12 @@ answer(struct gw_errand *e, struct gw_admin_call *call)
     }
     json_object_foreach(by_name, name, extension)
     {
+        json_t *versions = gw_admin_versions(json_object_get(extension, "versions"),
+                                             json_object_get(extension, "endpoints"));
+
+        if (versions != NULL) { /* in place of the rows, now that all endpoints are there */
+            (void)json_object_set_new(extension, "versions", versions);
+        }
         (void)json_array_append(items, extension);
     }
     json_decref(by_name);
