@@ -215,6 +215,24 @@ is_deeply count(map { $gw->request(GET => '/extensions/devops/x')->{body} } 1 ..
 is $up{v1}->seen, 0, 'and the others never hear of it';
 $dying->stop;
 
+# One that is full hands over what it has no room for; one that answers 503 is left alone, although it has no other endpoint.
+$gw->apply([versions([{name => 'v2', match => {user => 'alice'}}], limits => {connections => 2, pending => 0})]); # one for each worker
+$up{v2}->forget;
+my $full = $gw->connect;
+$full->send_request(GET => '/extensions/devops/hold', $gw->as('alice'));
+$up{v2}->wait_for(1);
+my @spilt = map { $gw->request(GET => '/extensions/devops/x', $gw->as('alice')) } 1 .. 20;
+is_deeply count(map { $_->{status} } @spilt), {200 => 20}, 'a version that is full costs nobody an answer';
+cmp_ok count(map { $_->{body} } @spilt)->{v1}, '>', 0, 'the rest has those for whom there is no room';
+$up{v2}->release;
+is $full->response->{body}, 'v2', 'and what it has, it answers';
+
+my $ill = upstream { [503, {}, 'ill'] };
+$gw->apply([versions([{name => 'v2', match => {user => 'alice'}}], endpoints => [$both[0], {url => $ill->url, version => 'v2'}], outlier => {consecutiveErrors => 3, ejectFor => '1h'})]);
+ok eventually { join('', map { body($gw->as('alice')) } 1 .. 8) eq 'v1' x 8 } 'a version that is ill is left alone, and another takes over';
+ok $ill->seen >= 3 && $ill->seen <= 6, 'after three failures in a worker' or diag $ill->seen;
+$ill->stop;
+
 # ---- Why -----------------------------------------------------------------------------------------
 
 $gw->apply([versions([{name => 'v2', weight => 1, match => [{header => {'X-Canary' => '1'}, user => 'alice'}, {group => 'testers'}]}])]);
@@ -285,6 +303,35 @@ $new->send(text => 'three');
 is $new->read->{data}, 'v2: three', 'a new WebSocket goes to the new version';
 $ws->close;
 $new->close;
+
+# An Endpoint of the old version that is draining: the same, and it is not counted among those that are up.
+$gw->apply([versions([{name => 'v2', match => {user => 'alice'}}], endpoints => [$both[0]]), registered('v2', version => 'v2')]);
+$ws = Gateway::WebSocket->client($gw, '/extensions/devops/ws', $gw->as('alice'));
+$up{v2}->forget;
+$held = $gw->connect;
+$held->send_request(GET => '/extensions/devops/hold', $gw->as('alice'));
+$up{v2}->wait_for(1);
+$gw->apply([registered('v2', version => 'v2', draining => JSON::PP::true)]);
+is body($gw->as('alice')), 'v1', 'a version that drains gets nothing new: the rest takes over';
+$ws->send(text => 'four');
+is $ws->read->{data}, 'v2: four', 'its WebSockets live on';
+$up{v2}->release;
+is $held->response->{body}, 'v2', 'and what runs there ends there';
+$ws->close;
+
+# ---- Rows that are wrong in any way --------------------------------------------------------------
+
+my @values = (undef, JSON::PP::true, 7, -1, 1e300, '', 'x', "x\n", 'x' x 70000, [], [[]], [undef], [{}], {}, {a => {}}, {a => []}, {a => [[]]}, {'' => 1}, ['x'], "\xf4\x8f\xbf\xbf");
+my %answers;
+for my $value (@values) {
+    for my $rows (
+        [$value], [$value, $value], [{name => 'a', weight => $value}], [{name => $value}], [{name => 'a', match => $value}], [{name => 'a', fallback => $value}],
+        (map { my $kind = $_; [{name => 'a', match => {$kind => $value}}], [{name => 'a', match => [{$kind => $value}, {user => 'b'}]}] } qw(header cookie user group workspace)),
+    ) {
+        $answers{$gw->admin(PUT => path_of('fuzzed', 'dryRun=All'), extension('fuzzed', 'http://127.0.0.1:1', versions => $rows))->{status}}++;
+    }
+}
+is join(' ', sort grep { !/^(20[01]|400|422)$/ } keys %answers), '', 'wrong rows are refused, and nothing breaks' or diag explain \%answers;
 
 is scalar(() = $gw->stderr =~ /starting it again/g), 0, 'the gateway had not to start again';
 done_testing;
