@@ -34,6 +34,7 @@ struct gw_redis_fleet {
     struct gw_fleet fleet; /* as it was told last */
     char trouble[200];     /* why it can't be told; "": it can */
     uint64_t live;         /* the revision that all workers route by */
+    bool takes_part;       /* it is a gateway, which routes; commands use the store as well */
     bool parted, beating, beat_again;
     bool asking, ask_again;       /* and something has happened since it was asked */
     uint64_t asked, answered;     /* questions, by number; one at a time is on its way */
@@ -223,7 +224,7 @@ gw_redis_fleet_beat(struct gw_redis_fleet *f)
     bool known = f->live > 0 && epoch[0] != '\0';
     const char *const argv[] = {"beat", f->id, revision, known ? epoch : "", FORGET_MS, NULL};
 
-    if (f->parted || !gw_redis_is_up(f->writer)) {
+    if (!f->takes_part || !gw_redis_is_up(f->writer)) {
         return;
     }
     if (f->beating) {
@@ -238,10 +239,12 @@ gw_redis_fleet_beat(struct gw_redis_fleet *f)
 void
 gw_redis_fleet_live(struct gw_redis_fleet *f, uint64_t revision)
 {
+    bool first = !f->takes_part && !f->parted;
     bool moved = revision != f->live;
 
     f->live = revision;
-    if (moved && gw_follow_is_awaited(f->follow)) {
+    f->takes_part = !f->parted;
+    if (first || (moved && gw_follow_is_awaited(f->follow))) {
         gw_redis_fleet_beat(f);
     }
 }
@@ -259,9 +262,10 @@ gw_redis_fleet_part(struct gw_redis_fleet *f)
 {
     const char *const argv[] = {"part", f->id, NULL};
 
-    if (!f->parted && gw_redis_is_up(f->writer)) {
+    if (f->takes_part && gw_redis_is_up(f->writer)) {
         gw_script_call(f->writer, f->prefix, argv, on_parted, NULL);
     }
+    f->takes_part = false;
     f->parted = true;
 }
 
@@ -358,7 +362,7 @@ gw_redis_fleet_open(const struct gw_registry_redis *conf, struct gw_redis *write
 void
 gw_redis_fleet_close(struct gw_redis_fleet *f)
 {
-    f->parted = true;
+    f->takes_part = false;
     while (f->first != NULL) {
         give_up(f, &f->first, "this gateway is shutting down");
     }

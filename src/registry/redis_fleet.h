@@ -19,10 +19,11 @@ struct gw_redis_fleet *gw_redis_fleet_open(const struct gw_registry_redis *conf,
                                            struct event_base *base);
 void gw_redis_fleet_close(struct gw_redis_fleet *f); /* who waits is answered first */
 
-/* The heartbeat: each second, and when the connection has come back. */
+/* The heartbeat of a gateway: each second, and when the connection has come back. */
 void gw_redis_fleet_beat(struct gw_redis_fleet *f);
 
-/* All workers route by this revision of what is followed; 0: of that, by none yet. */
+/* All workers route by this revision of what is followed; 0: of that, by none yet.  From the first
+ * time on this is one of the gateways. */
 void gw_redis_fleet_live(struct gw_redis_fleet *f, uint64_t revision);
 
 /* It takes part no more, from now on. */
