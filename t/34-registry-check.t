@@ -107,6 +107,9 @@ subtest 'Redis' => sub {
     $redis->command(RENAME => '{ksgate}:leases', '{ksgate}:away');
     $redis->command(LPUSH => '{ksgate}:leases', 'x');
     like check($redis->url)->{out}, qr/^\{ksgate\}:leases is a list, and not a zset: RENAME it away/m, 'a key of another type';
+    $redis->command(DEL => '{ksgate}:beats');
+    $redis->command(SET => '{ksgate}:beats', 'x');
+    like check($redis->url)->{out}, qr/^\{ksgate\}:beats is a string, and not a stream: RENAME it away/m, '... and one of the fleet';
     $redis->stop;
     $r = check($redis->url);
     is $r->{code}, 1, 'no Redis';

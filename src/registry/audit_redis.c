@@ -298,6 +298,16 @@ by_key(const void *a, const void *b)
     return strcmp(x->key, y->key);
 }
 
+/* Nothing of the gateways' own can be lost, but it has to be ours. */
+static bool
+look_at_fleet(struct talk *t)
+{
+    bool there;
+
+    return has(t, "gateways", "zset", &there) && has(t, "beats", "stream", &there) &&
+           has(t, "awaited", "string", &there);
+}
+
 /* A field may come twice while its hash grows. */
 static void
 sort_entries(struct gw_audit_store *s)
@@ -329,7 +339,7 @@ load(const struct gw_place_of_store *place, struct gw_audit_store *s, struct gw_
     t.store = s;
     t.findings = findings;
     ok = ok && load_values(&t) && load_many(&t, "objects", "hash", "HSCAN", take_objects) &&
-         load_many(&t, "leases", "zset", "ZSCAN", take_leases);
+         load_many(&t, "leases", "zset", "ZSCAN", take_leases) && look_at_fleet(&t);
     sort_entries(s);
     close_talk(&t);
     return ok;
