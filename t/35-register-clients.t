@@ -45,7 +45,7 @@ for my $language (sort keys %client) {
 sub try {
     my ($name, @program) = @_;
     my $token = spew("$dir/$name.token", $gw->token('robot') . "\n");
-    my $client = Gateway::Process->new(name => $name, log => "$dir/$name.log", env => {LEASE => 3},
+    my $client = Gateway::Process->new(name => $name, log => "$dir/$name.log", env => {LEASE => 3, VERSION => "v-$name"},
         command => [@program, $gw->url, $name, 'pod-1', $up->url, $token]);
     my $says = sub { my ($what) = @_; eventually { $client->log =~ $what } "$name to say $what" };
     my $served = sub { ($gw->request(GET => "/extensions/$name/x")->{body} // '') eq 'up' };
@@ -56,7 +56,7 @@ sub try {
     pass 'registers as soon as the extension is there';
     $says->(qr/^register: registered$/m);
     my ($e) = @{$gw->admin(GET => "/-/apis/ksgate.io/v1/endpoints?fieldSelector=metadata.name=$name.pod-1")->{json}{items}};
-    is_deeply [@{$e->{spec}}{qw(url leaseSeconds)}], [$up->url, 3], 'with its URL and lease';
+    is_deeply [@{$e->{spec}}{qw(url leaseSeconds version)}], [$up->url, 3, "v-$name"], 'with its URL, lease and version';
 
     spew($token, "rubbish\n");
     $says->(qr/401: .*trying again/);

@@ -5,8 +5,9 @@
  *     register GATEWAY EXTENSION ID URL [TOKEN_FILE]
  *
  * In a service: keep() in a thread of its own (SIGINT and SIGTERM blocked in all threads), or the
- * program beside it.  LEASE (15) is in seconds; it is renewed at a third of it.  The token file is
- * read at each request, so it may rotate.
+ * program beside it.  LEASE (15) is in seconds; it is renewed at a third of it.  VERSION is
+ * which version of the extension it is, if that is to be told.  The token file is read at each
+ * request, so it may rotate.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -178,6 +179,7 @@ int
 main(int argc, char **argv)
 {
     const char *lease = getenv("LEASE");
+    const char *version = getenv("VERSION");
     struct registration r = {.lease = lease == NULL ? 15 : strtol(lease, NULL, 10)};
     sigset_t signals;
 
@@ -189,8 +191,9 @@ main(int argc, char **argv)
     (void)snprintf(r.target, sizeof(r.target),
                    "%s/-/apis/ksgate.io/v1/extensionservices/%s/endpoints/%s", argv[1], argv[2],
                    argv[3]);
-    (void)snprintf(r.body, sizeof(r.body), "{\"url\": \"%s\", \"leaseSeconds\": %ld}", argv[4],
-                   r.lease);
+    (void)snprintf(r.body, sizeof(r.body),
+                   "{\"url\": \"%s\", \"leaseSeconds\": %ld, \"version\": \"%s\"}", argv[4],
+                   r.lease, version == NULL ? "" : version);
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGINT);
     (void)sigaddset(&signals, SIGTERM);

@@ -35,6 +35,7 @@ type Registration struct {
 	Gateway, Extension, ID, URL string
 	Lease                       time.Duration // how long the gateway keeps it without hearing from us
 	TokenFile                   string
+	Version                     string // of the extension, that runs here; may be empty
 }
 
 // ErrRefused is what will not become right by asking again.
@@ -92,7 +93,7 @@ func judge(code int, text []byte) error {
 // Keep registers and renews until ctx is done, and then leaves.  It ends before that, with
 // ErrRefused, when what is asked is wrong.
 func (r *Registration) Keep(ctx context.Context) error {
-	body := map[string]any{"url": r.URL, "leaseSeconds": int(r.Lease / time.Second)}
+	body := map[string]any{"url": r.URL, "leaseSeconds": int(r.Lease / time.Second), "version": r.Version}
 	known, trouble := false, false
 	pause := time.Duration(0)
 	for {
@@ -136,11 +137,11 @@ func main() {
 	log.SetFlags(0)
 	log.SetPrefix("register: ")
 	if len(os.Args) != 5 && len(os.Args) != 6 {
-		log.Print("usage: register GATEWAY EXTENSION ID URL [TOKEN_FILE]; LEASE is in seconds")
+		log.Print("usage: register GATEWAY EXTENSION ID URL [TOKEN_FILE]; LEASE is in seconds, VERSION the extension's")
 		os.Exit(2)
 	}
 	r := Registration{Gateway: os.Args[1], Extension: os.Args[2], ID: os.Args[3], URL: os.Args[4],
-		Lease: 15 * time.Second}
+		Lease: 15 * time.Second, Version: os.Getenv("VERSION")}
 	if seconds, err := strconv.Atoi(os.Getenv("LEASE")); err == nil {
 		r.Lease = time.Duration(seconds) * time.Second
 	}

@@ -33,13 +33,15 @@ class Registration:
     """Registers on entry, renews in a thread of its own, and leaves on exit.
 
     The lease (seconds) is how long the gateway keeps the backend without hearing from it; it is
-    renewed at a third of that.  The token file is read at each request, so it may rotate.
+    renewed at a third of that.  The version is the extension's, as spec.versions names it.  The token
+    file is read at each request, so it may rotate.
     """
 
-    def __init__(self, gateway, extension, id, url, lease=15, weight=1, token_file=None):
+    def __init__(self, gateway, extension, id, url, lease=15, weight=1, token_file=None,
+                 version=""):
         self.path = (f"{gateway.rstrip('/')}/-/apis/ksgate.io/v1/extensionservices/{extension}"
                      f"/endpoints/{id}")
-        self.body = {"url": url, "leaseSeconds": lease, "weight": weight}
+        self.body = {"url": url, "leaseSeconds": lease, "weight": weight, "version": version}
         self.lease, self.token_file = lease, token_file
         self.stopped = threading.Event()
         self.failure = None  # a Refused that ended the thread
@@ -131,7 +133,8 @@ def main(argv):
     signals = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # before the thread: it inherits the mask
     registration = Registration(*argv[1:5], lease=int(os.environ.get("LEASE", "15")),
-                                token_file=argv[5] if len(argv) == 6 else None)
+                                token_file=argv[5] if len(argv) == 6 else None,
+                                version=os.environ.get("VERSION", ""))
     with registration:
         while registration.thread.is_alive() and not signal.sigtimedwait(signals, 0.2):
             pass

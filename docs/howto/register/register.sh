@@ -5,7 +5,7 @@
 #
 # Beside a service:  register.sh http://gateway:8080 devops "$HOSTNAME" http://10.0.0.7:8080 &
 # Until it is told to stop (INT, TERM).  LEASE (15) is in seconds; it is renewed at a third of it.
-# The token file is read at each request, so it may rotate.
+# VERSION is which version of the extension it is, if that is to be told.  The token file is read at each request, so it may rotate.
 set -u
 if [ $# -lt 4 ] || [ $# -gt 5 ]; then
     sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
@@ -13,7 +13,7 @@ if [ $# -lt 4 ] || [ $# -gt 5 ]; then
 fi
 lease=${LEASE:-15}
 url=$1/-/apis/ksgate.io/v1/extensionservices/$2/endpoints/$3
-body=$(printf '{"url": "%s", "leaseSeconds": %d}' "$4" "$lease")
+body=$(printf '{"url": "%s", "leaseSeconds": %d, "version": "%s"}' "$4" "$lease" "${VERSION:-}")
 token_file=${5:-}
 answer=$(mktemp)
 known=no trouble=no pause=0 sleeper=
