@@ -130,6 +130,18 @@ my $c = $gw->connect; # of one worker, as opposed to the others: nothing hangs o
 is_deeply {map { my $a = $_; $a => $c->request(GET => '/extensions/devops/x', from($a))->{body} } @everyone}, \%ten, 'on one connection, too';
 my $second = gateway(core => $core->url, console => $core->url, workers => 1, config => {trusted_proxies => ['127.0.0.1']}, objects => [versions([{name => 'v2', weight => 10}])]);
 is_deeply {map { my $a = $_; $a => $second->request(GET => '/extensions/devops/x', from($a))->{body} } @everyone}, \%ten, 'at another gateway, too';
+# Who waits for a turn at a version that is full gets it there, also when the version has lost its share meanwhile.
+my %narrow = (limits => {connections => 1, pending => 5});
+$second->apply([versions([{name => 'v2', weight => 100}], %narrow)]);
+$up{v2}->forget;
+my @queue = map { my $one = $second->connect; $one->send_request(GET => "/extensions/devops/hold-$_"); $up{v2}->wait_for(1); $one } 1 .. 2;
+ok eventually { $second->admin(GET => '/-/metrics')->{body} =~ /^ksgate_backend_pending 1$/m } 'one waits';
+$second->apply([versions([{name => 'v2', weight => 0}], %narrow)]);
+is $second->request(GET => '/extensions/devops/x')->{body}, 'v1', 'what is new goes elsewhere';
+$up{v2}->release;
+$up{v2}->wait_for(2);
+$up{v2}->release;
+is join(' ', map { $_->response->{body} } @queue), 'v2 v2', 'who has waited is answered where it waited';
 $second->stop;
 $gw->apply([versions([{name => 'v2', weight => 20}])]);
 my %twenty = places();
