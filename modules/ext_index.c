@@ -365,6 +365,15 @@ gw_ext_index_audience(const struct gw_world *world, struct gw_str name)
     return r == NULL || r->spec == NULL ? NULL : &r->spec->audience;
 }
 
+const struct gw_ext_backend *
+gw_ext_index_backend(const struct gw_world *world, const char *key)
+{
+    const struct index *index = gw_world_index(world, &gw_ext_view);
+    const struct gw_ext_registered *r = gw_map_get(index->registered, gw_str_of(key));
+
+    return r == NULL ? NULL : r->backend;
+}
+
 bool
 gw_ext_index_has_restricted(const struct gw_world *world)
 {

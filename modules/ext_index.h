@@ -50,6 +50,10 @@ struct gw_ext_route *gw_ext_index_find(const struct gw_world *world, struct gw_s
 const struct gw_ext_audience *gw_ext_index_audience(const struct gw_world *world,
                                                     struct gw_str name);
 
+/* The backend that registered itself under this key ("ksgate.io/Endpoint//name"); NULL: none.
+ * Borrowed until the next change. */
+const struct gw_ext_backend *gw_ext_index_backend(const struct gw_world *world, const char *key);
+
 /* Are there any that not everybody may know of? */
 bool gw_ext_index_has_restricted(const struct gw_world *world);
 

@@ -347,6 +347,19 @@ keep_audience(const json_t *json, struct gw_loader *l)
     return p;
 }
 
+static void
+read_metadata(struct gw_ext_backend *b, const json_t *metadata)
+{
+    const json_t *annotations = json_object_get(metadata, "annotations");
+    const char *owner = json_string_value(json_object_get(annotations, GW_EXT_OWNER));
+    const char *revision = json_string_value(json_object_get(metadata, "resourceVersion"));
+
+    b->owner = owner == NULL ? "" : owner;
+    if (!gw_str_u64(gw_str_of(revision), &b->revision)) {
+        b->revision = 0;
+    }
+}
+
 static struct gw_piece *
 compile_backend(const json_t *json, struct gw_loader *l)
 {
@@ -369,14 +382,16 @@ compile_backend(const json_t *json, struct gw_loader *l)
                         b.url);
         return NULL;
     }
-    struct gw_ext_backend *p =
-        gw_mem_alloc(sizeof(*p) + strlen(b.extension) + strlen(b.url) + strlen(b.version) + 3);
+    read_metadata(&b, json_object_get(json, "metadata"));
+    struct gw_ext_backend *p = gw_mem_alloc(sizeof(*p) + strlen(b.extension) + strlen(b.url) +
+                                            strlen(b.version) + strlen(b.owner) + 4);
     char *texts = (char *)(p + 1);
     *p = b;
     init_piece(&p->piece, free_backend);
     p->extension = put_text(&texts, b.extension);
     p->url = put_text(&texts, b.url);
     p->version = put_text(&texts, b.version);
+    p->owner = put_text(&texts, b.owner);
     return &p->piece;
 }
 

@@ -54,10 +54,15 @@ struct gw_ext_service {
     struct gw_ext_static endpoints[];
 };
 
+/* The annotation of an Endpoint that says whose it is (server/admin_owner.h). */
+#define GW_EXT_OWNER "ksgate.io/owner"
+
 /* An Endpoint's spec. */
 struct gw_ext_backend {
     struct gw_piece piece; /* first */
     const char *extension, *url, *version;
+    const char *owner; /* "": nobody's */
+    uint64_t revision; /* its resourceVersion; 0: it has none */
     long long weight, lease_seconds;
     bool draining;
 };

@@ -65,9 +65,8 @@ refuse(struct gw_redis_write *w, const char *text, bool unsure)
     free(w);
 }
 
-/* {RESULT, revision, lease end, epoch}; false: it is something else. */
-static bool
-read_answer(const redisReply *reply, struct gw_store_answer *answer)
+bool
+gw_redis_write_result(const char *word, enum gw_store_result *result, const char **text)
 {
     static const struct {
         const char *word;
@@ -80,29 +79,41 @@ read_answer(const redisReply *reply, struct gw_store_answer *answer)
         {"not_found", GW_STORE_NOT_FOUND, "there is no such object"},
     };
 
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 4 ||
-        reply->element[0]->type != REDIS_REPLY_STRING ||
-        reply->element[1]->type != REDIS_REPLY_INTEGER ||
-        reply->element[2]->type != REDIS_REPLY_INTEGER ||
-        reply->element[3]->type != REDIS_REPLY_STRING) {
-        return false;
-    }
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (strcmp(reply->element[0]->str, words[i].word) == 0) {
-            *answer = (struct gw_store_answer){
-                .result = words[i].result,
-                .revision = (uint64_t)reply->element[1]->integer,
-                .lease_until_ms =
-                    words[i].result == GW_STORE_OK ? (uint64_t)reply->element[2]->integer : 0,
-                .refused = words[i].result == GW_STORE_OK || reply->element[2]->integer < 1
-                               ? 0
-                               : (size_t)reply->element[2]->integer - 1,
-                .text = words[i].text,
-            };
+        if (strcmp(word, words[i].word) == 0) {
+            *result = words[i].result;
+            *text = words[i].text;
             return true;
         }
     }
     return false;
+}
+
+/* {RESULT, revision, lease end, epoch}; false: it is something else. */
+static bool
+read_answer(const redisReply *reply, struct gw_store_answer *answer)
+{
+    enum gw_store_result result;
+    const char *text;
+
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 4 ||
+        reply->element[0]->type != REDIS_REPLY_STRING ||
+        reply->element[1]->type != REDIS_REPLY_INTEGER ||
+        reply->element[2]->type != REDIS_REPLY_INTEGER ||
+        reply->element[3]->type != REDIS_REPLY_STRING ||
+        !gw_redis_write_result(reply->element[0]->str, &result, &text)) {
+        return false;
+    }
+    bool ok = result == GW_STORE_OK;
+    long long third = reply->element[2]->integer;
+    *answer = (struct gw_store_answer){
+        .result = result,
+        .revision = (uint64_t)reply->element[1]->integer,
+        .lease_until_ms = ok ? (uint64_t)third : 0,
+        .refused = ok || third < 1 ? 0 : (size_t)third - 1,
+        .text = text,
+    };
+    return true;
 }
 
 /* Answers it, once its change has come by the stream. */

@@ -21,6 +21,9 @@ struct gw_redis_writes {
     struct gw_redis_write *asked, *behind, **last_behind;
 };
 
+/* What the script's word for a result means, and how it is told to people.  False: it is none. */
+bool gw_redis_write_result(const char *word, enum gw_store_result *result, const char **text);
+
 void gw_redis_writes_init(struct gw_redis_writes *s); /* the members above are the owner's to set */
 
 /* Calls the script.  waits: its change comes by the stream. */

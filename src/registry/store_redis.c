@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "registry/redis_fleet.h"
+#include "registry/redis_renew.h"
 #include "registry/redis_script.h"
 #include "registry/redis_write.h"
 
@@ -22,6 +23,7 @@ struct store {
     struct gw_follow *follow;
     struct gw_redis_writes writes;
     struct gw_redis_fleet *fleet;
+    struct gw_redis_renewals *renewals;
     char *prefix;
     struct gw_store_events events;
     void *owner;
@@ -267,13 +269,8 @@ renew(void *store, const char *key, uint64_t revision, long long lease_ms, gw_st
       void *arg)
 {
     struct store *s = store;
-    char lease[24];
-    char text[24];
 
-    (void)snprintf(lease, sizeof(lease), "%lld", lease_ms);
-    (void)snprintf(text, sizeof(text), "%" PRIu64, revision);
-    const char *const argv[] = {"renew", key, lease, revision == 0 ? NULL : text, NULL};
-    gw_redis_writes_send(&s->writes, s->prefix, argv, false, done, arg);
+    gw_redis_renew(s->renewals, key, revision, lease_ms, done, arg);
 }
 
 static void
@@ -337,6 +334,7 @@ open_store(const void *conf, struct event_base *base, const struct gw_store_even
     s->writes.follow = s->follow;
     s->fleet = gw_redis_fleet_open(c, s->writer, s->follow, base);
     s->prefix = gw_mem_strdup(c->prefix);
+    s->renewals = gw_redis_renewals_new(s->writer, s->prefix, base);
     s->tick = event_new(base, -1, EV_PERSIST, on_tick, s);
     assert(s->tick != NULL);
     (void)event_add(s->tick, &second);
@@ -349,10 +347,12 @@ close_store(void *store)
     struct store *s = store;
 
     event_free(s->tick);
+    gw_redis_renewals_flush(s->renewals);
     gw_redis_close(s->writer);
     gw_redis_writes_settle(&s->writes, UINT64_MAX);
     gw_redis_fleet_close(s->fleet);
     gw_follow_close(s->follow);
+    gw_redis_renewals_free(s->renewals);
     forget_told(s);
     free(s->prefix);
     free(s);

@@ -35,8 +35,10 @@ struct gw_admin_call {
     const struct gw_kind *kind;
     struct gw_str ns, name; /* none when the path has none */
     bool dry_run;
-    enum gw_until until; /* gw_admin_until()'s */
-    struct watch *watch; /* admin_watch.c's */
+    enum gw_until until;                   /* gw_admin_until()'s */
+    struct watch *watch;                   /* admin_watch.c's */
+    const struct gw_renewal *renewal;      /* admin_renew.c's */
+    const struct registration *registered; /* admin_endpoints.c's */
     /* private to gw_admin_body() */
     gw_admin_body_fn *then;
     bool inside, came;

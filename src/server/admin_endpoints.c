@@ -15,12 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "config/schema.h"
+#include "modules/ext_index.h"
 #include "modules/ext_spec.h"
 #include "registry/lease.h"
 #include "server/admin_owner.h"
+#include "server/admin_renew.h"
 #include "server/admin_write.h"
 
 /* apis/ksgate.io/v1/extensionservices/{name}/endpoints/{id} */
@@ -277,9 +278,6 @@ has_to_go_again(struct gw_errand *e, struct gw_admin_call *call)
 static enum gw_verdict
 answer_registered(struct gw_errand *e, struct gw_admin_call *call)
 {
-    struct gw_buf expires = {0};
-    json_t *answer;
-
     if (has_to_go_again(e, call)) {
         return gw_errand_send_again(e);
     }
@@ -298,13 +296,8 @@ answer_registered(struct gw_errand *e, struct gw_admin_call *call)
     if (e->result != GW_STORE_OK) {
         return gw_errand_refuse(e, call);
     }
-    gw_clock_rfc3339(&expires, e->lease_until_ms);
-    answer =
-        json_pack("{s:{s:I, s:s}, s:o}", "lease", "seconds",
-                  (json_int_t)(gw_lease_ms(e->object) / 1000), "expires", expires.p,
-                  "resourceVersion", json_sprintf("%llu", (unsigned long long)e->object->revision));
-    gw_buf_fini(&expires);
-    return gw_admin_json(call->req, e->created ? 201 : 200, answer);
+    return gw_admin_answer_lease(call, e->created, gw_lease_ms(e->object), e->lease_until_ms,
+                                 e->object->revision);
 }
 
 static enum gw_verdict
@@ -320,36 +313,73 @@ read_registration(struct gw_admin_call *call, const json_t *json, struct registr
     return GW_NEXT;
 }
 
+/* All of it, by way of an object. */
 static enum gw_verdict
-register_body(struct gw_admin_call *call, struct gw_str body)
+register_whole(struct gw_admin_call *call)
 {
     struct gw_str extension = call->part[PART_EXTENSION];
-    struct registration r = {0};
     struct gw_object *object = NULL;
-    struct gw_errand *e;
-    json_t *json = NULL;
-    enum gw_verdict v = gw_admin_parse(call, body, &json);
+    json_t *json =
+        json_pack("{s:{}, s:o}", "metadata", "spec", spec_of(extension, call->registered));
 
-    if (v == GW_NEXT) {
-        v = read_registration(call, json, &r);
-    }
-    json_decref(json);
-    if (v != GW_NEXT) {
-        return v;
-    }
-    json = json_pack("{s:{}, s:o}", "metadata", "spec", spec_of(extension, &r));
     gw_owner_set(json, gw_owner_caller(call)); /* as it nearly always is */
-    v = gw_admin_object(call, json, &object);
+    enum gw_verdict v = gw_admin_object(call, json, &object);
     json_decref(json);
     if (v != GW_NEXT) {
         return v;
     }
-    e = gw_admin_put_errand(call, object);
+    struct gw_errand *e = gw_admin_put_errand(call, object);
     e->there = register_there;
     e->back = answer_registered;
     e->owner = gw_mem_strdup(gw_owner_caller(call));
     e->parent = extension_key(extension);
     return gw_errand_send(e);
+}
+
+/* NULL: as far as this worker knows, more than its lease is new, or it is not the caller's. */
+static struct gw_renewal *
+renewal_of(struct gw_admin_call *call, const struct registration *r)
+{
+    struct gw_str extension = call->part[PART_EXTENSION];
+    const char *version = r->version == NULL ? "" : r->version;
+    const char *key =
+        gw_arena_printf(call->req->arena, "ksgate.io/Endpoint//%.*s", GW_STR_ARG(call->name));
+    const struct gw_ext_backend *b = gw_ext_index_backend(call->req->world, key);
+
+    if (b == NULL || b->revision == 0 || strcmp(b->url, r->url) != 0 ||
+        strcmp(b->version, version) != 0 || b->weight != r->weight ||
+        b->lease_seconds != r->lease_seconds || b->draining != r->draining ||
+        !gw_str_eq(gw_str_of(b->extension), extension) ||
+        strcmp(b->owner, gw_owner_caller(call)) != 0 ||
+        gw_ext_index_find(call->req->world, extension) == NULL) {
+        return NULL;
+    }
+    struct gw_renewal *renewal = gw_arena_alloc(call->req->arena, sizeof(*renewal));
+    *renewal = (struct gw_renewal){.key = key,
+                                   .revision = b->revision,
+                                   .lease_ms = r->lease_seconds * 1000,
+                                   .otherwise = register_whole};
+    return renewal;
+}
+
+static enum gw_verdict
+register_body(struct gw_admin_call *call, struct gw_str body)
+{
+    struct registration *r = gw_arena_alloc(call->req->arena, sizeof(*r));
+    bool waits = gw_admin_query(call, "wait").n > 0 || gw_admin_query(call, "dryRun").n > 0;
+    json_t *json = NULL;
+    enum gw_verdict v = gw_admin_parse(call, body, &json);
+
+    if (v == GW_NEXT) {
+        v = read_registration(call, json, r);
+    }
+    json_decref(json);
+    if (v != GW_NEXT) {
+        return v;
+    }
+    call->registered = r;
+    const struct gw_renewal *renewal = waits ? NULL : renewal_of(call, r);
+    return renewal == NULL ? register_whole(call) : gw_admin_renew(call, renewal);
 }
 
 enum gw_verdict

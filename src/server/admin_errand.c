@@ -118,6 +118,81 @@ gw_errand_send(struct gw_errand *e)
     return GW_WAIT;
 }
 
+/* ---- those that are sent together ------------------------------------------------------------ */
+
+/* Of one worker. */
+struct soon {
+    struct gw_timer timer;           /* first */
+    struct gw_errand *first, **last; /* last: NULL before the first of all */
+};
+
+static void
+take_out(struct soon *s, struct gw_errand *e)
+{
+    *e->prev_soon = e->next_soon;
+    if (e->next_soon != NULL) {
+        e->next_soon->prev_soon = e->prev_soon;
+    } else {
+        s->last = e->prev_soon;
+    }
+}
+
+static struct soon *
+soon_of(struct gw_world *world)
+{
+    static const char key;
+    struct soon *s = gw_world_state(world, &key, sizeof(*s));
+
+    if (s->last == NULL) {
+        s->last = &s->first;
+    }
+    return s;
+}
+
+static void
+send_all(struct gw_timer *timer)
+{
+    struct soon *s = (struct soon *)timer;
+
+    while (s->first != NULL) {
+        struct gw_errand *e = s->first;
+
+        take_out(s, e);
+        (void)gw_errand_send(e);
+    }
+}
+
+/* Nothing of it has left the worker yet. */
+static void
+client_left_soon(void *arg)
+{
+    struct gw_errand *e = arg;
+
+    take_out(soon_of(e->call->req->world), e);
+    gw_errand_free(e);
+}
+
+enum gw_verdict
+gw_errand_send_soon(struct gw_errand *e)
+{
+    struct gw_req *req = e->call->req;
+    struct soon *s = soon_of(req->world);
+
+    if (s->first == NULL) {
+        s->timer.fire = send_all;
+        gw_wheel_set(gw_world_wheel(req->world), &s->timer, gw_world_now_ms(req->world));
+    }
+    e->next_soon = NULL;
+    e->prev_soon = s->last;
+    *s->last = e;
+    s->last = &e->next_soon;
+    req->pending = (struct gw_pending){.cancel = client_left_soon, .arg = e};
+    return GW_WAIT;
+}
+
+/* ---- and again --------------------------------------------------------------------------------
+ */
+
 static void
 pause_over(struct gw_timer *timer)
 {

@@ -21,6 +21,7 @@ struct gw_errand {
     void (*there)(struct gw_errand *e);
     /* Worker: the answer.  GW_WAIT after gw_errand_send() again. */
     enum gw_verdict (*back)(struct gw_errand *e, struct gw_admin_call *call);
+    struct gw_errand *next_soon, **prev_soon; /* worker: of those that are sent soon */
     /* in */
     char *key, *ns, *parent; /* owned */
     const struct gw_kind *kind;
@@ -38,6 +39,7 @@ struct gw_errand {
     enum gw_store_when when;
     uint64_t revision;
     enum gw_until until;
+    long long lease_ms; /* admin_renew.c's */
     bool dry_run;
     unsigned from;  /* admin_watch.c's */
     unsigned tries; /* so far, to write what somebody else may write, too */
@@ -66,6 +68,10 @@ void gw_errand_free(struct gw_errand *e);
 
 /* Worker: sends it to the control thread; returns GW_WAIT. */
 enum gw_verdict gw_errand_send(struct gw_errand *e);
+
+/* The same, for what very many do all the time and nobody is in a hurry about: within two ticks
+ * (GW_WHEEL_TICK_MS), with all others of this worker in one go. */
+enum gw_verdict gw_errand_send_soon(struct gw_errand *e);
 
 #define GW_ERRAND_TRIES 10
 

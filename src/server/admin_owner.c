@@ -17,8 +17,8 @@ const char *
 gw_owner_of(const json_t *object)
 {
     const json_t *metadata = json_object_get(object, "metadata");
-    const char *owner = json_string_value(
-        json_object_get(json_object_get(metadata, "annotations"), GW_OWNER_ANNOTATION));
+    const char *owner =
+        json_string_value(json_object_get(json_object_get(metadata, "annotations"), GW_EXT_OWNER));
 
     return owner == NULL ? "" : owner;
 }
@@ -30,7 +30,7 @@ gw_owner_set(json_t *object, const char *owner)
     json_t *annotations = json_object_get(metadata, "annotations");
 
     if (*owner == '\0') {
-        (void)json_object_del(annotations, GW_OWNER_ANNOTATION);
+        (void)json_object_del(annotations, GW_EXT_OWNER);
         if (json_is_object(annotations) && json_object_size(annotations) == 0) {
             (void)json_object_del(metadata, "annotations");
         }
@@ -40,7 +40,7 @@ gw_owner_set(json_t *object, const char *owner)
         annotations = json_object();
         (void)json_object_set_new(metadata, "annotations", annotations);
     }
-    (void)json_object_set_new(annotations, GW_OWNER_ANNOTATION, json_string(owner));
+    (void)json_object_set_new(annotations, GW_EXT_OWNER, json_string(owner));
 }
 
 /* Two tokens of one user are one owner.  No user's name makes them the admin socket. */

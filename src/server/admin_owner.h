@@ -12,8 +12,6 @@
 
 #include "server/admin_errand.h"
 
-#define GW_OWNER_ANNOTATION "ksgate.io/owner"
-
 /* Is it an Endpoint? */
 bool gw_owner_counts(const struct gw_kind *kind);
 

@@ -1,0 +1,96 @@
+# Renewals of leases, which go to the registry with those of others: what they may not lose.
+use strict;
+use warnings;
+use JSON::PP ();
+use Test::More;
+use lib 't/lib';
+use Gateway;
+use Gateway::Objects;
+
+my $redis = redis();
+my ($a, $b) = map { gateway(redis => $redis) } 1, 2;
+my $service = '/-/apis/ksgate.io/v1/extensionservices';
+$a->apply([extension('shop', undef), extension('other', undef), (map { role(GlobalRole => $_, [{verbs => ['register'], apiGroups => ['ksgate.io'], resources => ['extensionservices']}]), binding(GlobalRole => $_, $_, $_) } qw(ann ben))]);
+
+sub put { my ($gw, $user, $path, %body) = @_; return $gw->request(PUT => "$service/$path", $gw->as($user), 'Content-Type' => 'application/json', body => JSON::PP->new->encode({url => 'http://127.0.0.1:1', leaseSeconds => 60, %body})) }
+sub stored { my ($name) = @_; my $r = $redis->command(HGET => '{ksgate}:objects', "ksgate.io/Endpoint//$name"); return $r && JSON::PP::decode_json($r) }
+sub score { return $redis->command(ZSCORE => '{ksgate}:leases', "ksgate.io/Endpoint//$_[0]") }
+sub known { my ($gw, $name) = @_; return eventually { $gw->admin(GET => "/-/apis/ksgate.io/v1/endpoints/$name")->{status} == 200 } "$name is known" }
+
+subtest 'one that is renewed' => sub {
+    is put($a, ann => 'shop/endpoints/p')->{status}, 201, 'is registered';
+    my ($before, $revision) = (score('shop.p'), stored('shop.p')->{metadata}{resourceVersion});
+    known($b, 'shop.p');
+    for my $gw ($a, $b, $a) {
+        my $r = put($gw, ann => 'shop/endpoints/p');
+        is $r->{status}, 200, 'renewed at any gateway';
+        is $r->{json}{resourceVersion}, $revision, '... without a new revision';
+        is $r->{json}{lease}{seconds}, 60, '... for as long';
+        like $r->{json}{lease}{expires}, qr/^\d{4}-\d\d-\d\dT[\d:.]+Z$/, '... until then';
+        cmp_ok score('shop.p'), '>=', $before, '... and has its lease';
+        $before = score('shop.p');
+    }
+    is $redis->command(GET => '{ksgate}:revision'), $revision, 'nothing else was written';
+};
+
+subtest 'many at once' => sub {
+    my @ids = map { "m$_" } 1 .. 120;
+    my @clients = map { Gateway::Client->new(to => '127.0.0.1:' . $a->port) } @ids;
+    for my $status (201, 200, 200) {
+        for my $i (0 .. $#ids) {
+            $clients[$i]->send_request(PUT => "$service/shop/endpoints/$ids[$i]", $a->as('ann'), 'Content-Type' => 'application/json', body => '{"url":"http://127.0.0.1:2","leaseSeconds":60}');
+        }
+        my @wrong = grep { $_->{status} != $status } map { $_->response } @clients;
+        is scalar @wrong, 0, "all are answered $status";
+    }
+    $clients[$_]->send_request(PUT => "$service/shop/endpoints/$ids[$_]", $a->as('ann'), 'Content-Type' => 'application/json', body => '{"url":"http://127.0.0.1:2","leaseSeconds":60}') for 0 .. $#ids;
+    $clients[$_]->close for grep { $_ % 2 } 0 .. $#ids;
+    my @wrong = grep { $_->{status} != 200 } map { $clients[$_]->response } grep { !($_ % 2) } 0 .. $#ids;
+    is scalar @wrong, 0, 'who stays is answered when others have left';
+};
+
+subtest 'what is written last is what stands there' => sub {
+    my @wrong;
+    for my $round (1 .. 60) {
+        my ($gw, $weight) = $round % 2 ? ($a, 1) : ($b, 2);
+        my $r = put($gw, ann => 'shop/endpoints/race', weight => $weight);
+        my $now = stored('shop.race')->{spec}{weight};
+        push @wrong, "round $round: $r->{status}, weight $now" if $r->{status} > 201 || $now != $weight;
+    }
+    is_deeply \@wrong, [], 'a gateway that still knows the one of before takes nothing for a renewal of it';
+};
+
+subtest 'what is none' => sub {
+    is put($a, ann => 'shop/endpoints/q')->{status}, 201, 'of ann';
+    known($b, 'shop.q');
+    is put($b, ben => 'shop/endpoints/q')->{status}, 403, 'ben does not renew it';
+    is put($a, ann => 'other/endpoints/q')->{status}, 201, 'of another extension it is another one';
+    $redis->command(ZADD => '{ksgate}:leases', 1, 'ksgate.io/Endpoint//shop.q'); # long ago
+    eventually { !stored('shop.q') } 'its lease ends';
+    is put($a, ann => 'shop/endpoints/q')->{status}, 201, 'it is registered anew, whatever a gateway has heard of it';
+    $a->admin(DELETE => "$service/shop?wait=live");
+    is put($a, ann => 'shop/endpoints/q')->{status}, 404, 'of an extension that is gone nothing is renewed';
+    $a->apply([extension('shop', undef)]);
+};
+
+subtest 'a registry that is away' => sub {
+    is put($a, ann => 'shop/endpoints/r')->{status}, 201, 'is there';
+    $redis->kill;
+    my $r = put($a, ann => 'shop/endpoints/r');
+    is $r->{status}, 503, 'a renewal is refused';
+    is $r->{json}{reason}, 'ServiceUnavailable', '... as all writes are';
+    $redis->start;
+    eventually { put($a, ann => 'shop/endpoints/r')->{status} == 200 } 'back, it is renewed';
+    pass 'and goes on afterwards';
+};
+
+subtest 'a gateway that stops' => sub {
+    my @clients = map { Gateway::Client->new(to => '127.0.0.1:' . $b->port) } 1 .. 20;
+    known($b, 'shop.r');
+    $_->send_request(PUT => "$service/shop/endpoints/r", $b->as('ann'), 'Content-Type' => 'application/json', body => '{"url":"http://127.0.0.1:1","leaseSeconds":60}') for @clients;
+    $b->kill('TERM');
+    my @wrong = grep { $_->{status} != 200 } map { $_->response } @clients;
+    is scalar @wrong, 0, 'answers those that wait';
+};
+
+done_testing;
