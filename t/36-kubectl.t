@@ -59,7 +59,14 @@ def serve(client):
 listener = socket.create_server(('127.0.0.1', port))
 print('listening', flush=True)
 while True:
-    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+    client = None
+    try:
+        client = listener.accept()[0]
+        threading.Thread(target=serve, args=(client,), daemon=True).start()
+    except (OSError, RuntimeError) as e: # the machine is short of something
+        print('front:', e, flush=True)
+        if client:
+            client.close()
 PY
 my $front = Gateway::Process->new(name => 'front', log => "$dir/log", expected_end => 1,
     command => ['python3', "$dir/front.py", $dir, $port, $gw->port]);
