@@ -355,7 +355,11 @@ is $up{evil}->seen, 0, 'nobody was led astray';
     }
     my ($overwritten, $free) = (0, 0);
     for my $n (1 .. 100) {
-        $put->($a, root => 'kiwi', $n) =~ /\A20/ or die 'root may write';
+        # an object of another extension has to go first: until it is root's turn
+        for (my $tries = 1; $put->($a, root => 'kiwi', $n) !~ /\A20/; $tries++) {
+            die 'root may write' if $tries > 1000;
+            $a->admin(DELETE => $path);
+        }
         for (1 .. 5) {
             my $now = $a->admin(GET => $path)->{json}{metadata}{labels}{'kubesphere.io/extension-ref'};
             $overwritten++ if $now ne 'kiwi';
