@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,8 @@
 struct gw_mailbox {
     struct gw_mail *_Atomic newest; /* a stack; the receiver takes all of it and turns it round */
     int fd;
+    struct gw_mail *rest; /* oldest first; the receiver's alone, as is the next */
+    bool again;           /* the mail that runs is not done */
 };
 
 struct gw_mailbox *
@@ -84,6 +87,31 @@ oldest_first(struct gw_mail *newest)
     return list;
 }
 
+static void
+ring(struct gw_mailbox *box)
+{
+    const uint64_t one = 1;
+
+    while (write(box->fd, &one, sizeof(one)) < 0 && errno == EINTR) {
+        /* again; EAGAIN means that it is readable already */
+    }
+}
+
+/* What was left the last time, and what has come since. */
+static struct gw_mail *
+take_all(struct gw_mailbox *box)
+{
+    struct gw_mail *list = box->rest;
+    struct gw_mail **end = &list;
+
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    *end = oldest_first(atomic_exchange_explicit(&box->newest, NULL, memory_order_acquire));
+    box->rest = NULL;
+    return list;
+}
+
 size_t
 gw_mailbox_run(struct gw_mailbox *box, void *receiver)
 {
@@ -95,14 +123,26 @@ gw_mailbox_run(struct gw_mailbox *box, void *receiver)
     while (read(box->fd, &rings, sizeof(rings)) < 0 && errno == EINTR) {
         /* again */
     }
-    struct gw_mail *mail =
-        oldest_first(atomic_exchange_explicit(&box->newest, NULL, memory_order_acquire));
+    struct gw_mail *mail = take_all(box);
     while (mail != NULL) {
         struct gw_mail *next = mail->next; /* run() frees the mail, or sends it on */
 
         mail->run(mail, receiver);
-        mail = next;
         n++;
+        if (box->again) {
+            box->again = false;
+            mail->next = next;
+            box->rest = mail;
+            ring(box);
+            break;
+        }
+        mail = next;
     }
     return n;
+}
+
+void
+gw_mailbox_again(struct gw_mailbox *box)
+{
+    box->again = true;
 }

@@ -30,4 +30,9 @@ void gw_mailbox_send(struct gw_mailbox *box, struct gw_mail *mail);
 /* Runs all mail that is there now; returns how many.  Receiver's thread only. */
 size_t gw_mailbox_run(struct gw_mailbox *box, void *receiver);
 
+/* Within run(): the mail is not done.  Its run() is called once more by the next gw_mailbox_run(),
+ * and what is behind it waits until then: the descriptor is readable, so a loop serves its other
+ * events in between. */
+void gw_mailbox_again(struct gw_mailbox *box);
+
 #endif

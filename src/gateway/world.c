@@ -13,7 +13,8 @@
 #include "gateway/worlds.h"
 #include "net/dns.h"
 
-#define VIEWS_MAX 32
+#define VIEWS_MAX     32
+#define ITEMS_AT_ONCE 32 /* between two looks at the clock: some microseconds each */
 
 struct gw_world {
     unsigned id;
@@ -166,35 +167,63 @@ gw_world_index(const struct gw_world *w, const struct gw_view *view)
     abort(); /* not a view of a built-in module */
 }
 
-static void
-put_items(struct gw_world *w, size_t i, const struct gw_batch *batch)
+/* Of the view, from at->item on.  False: the time is over. */
+static bool
+put_items(struct gw_world *w, const struct gw_batch *batch, struct gw_world_part *at,
+          uint64_t until_us)
 {
-    for (size_t k = 0; k < batch->n; k++) {
-        const struct gw_batch_item *item = &batch->items[k];
+    size_t done = 0;
 
-        if (item->view == w->views[i].view) {
-            put_item(item->view, &w->views[i].index, item);
+    for (; at->item < batch->n; at->item++) {
+        const struct gw_batch_item *item = &batch->items[at->item];
+
+        if (item->view != w->views[at->view].view) {
+            continue;
         }
+        if (done == ITEMS_AT_ONCE && until_us != UINT64_MAX) {
+            done = 0;
+            if (gw_clock_mono_us() >= until_us) {
+                return false;
+            }
+        }
+        put_item(item->view, &w->views[at->view].index, item);
+        done++;
     }
+    return true;
 }
 
 /* A reset fills a new index and closes the old one after it: what both hold (endpoints and
  * their pools) lives on. */
-void
-gw_world_apply(struct gw_world *w, const struct gw_batch *batch)
+bool
+gw_world_apply_part(struct gw_world *w, const struct gw_batch *batch, struct gw_world_part *at,
+                    uint64_t until_us)
 {
-    for (size_t i = 0; i < w->n_views; i++) {
-        void *old = w->views[i].index;
+    for (; at->view < w->n_views; at->view++, at->item = 0) {
+        void **index = &w->views[at->view].index;
 
-        if (batch->reset) {
-            w->views[i].index = open_index(w, w->views[i].view);
+        if (batch->reset && !at->open) {
+            at->old = *index;
+            *index = open_index(w, w->views[at->view].view);
+            at->open = true;
         }
-        put_items(w, i, batch);
-        if (batch->reset) {
-            close_index(w->views[i].view, old);
+        if (!put_items(w, batch, at, until_us)) {
+            return false;
+        }
+        if (at->open) {
+            close_index(w->views[at->view].view, at->old);
+            at->open = false;
         }
     }
     w->revision = batch->revision;
+    return true;
+}
+
+void
+gw_world_apply(struct gw_world *w, const struct gw_batch *batch)
+{
+    struct gw_world_part all = {0};
+
+    (void)gw_world_apply_part(w, batch, &all, UINT64_MAX);
 }
 
 void

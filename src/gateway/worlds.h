@@ -59,6 +59,16 @@ struct gw_world *gw_world_new(unsigned id, struct gw_loop *loop, struct gw_world
 void gw_world_stop(struct gw_world *w);
 void gw_world_free(struct gw_world *w);
 void gw_world_apply(struct gw_world *w, const struct gw_batch *batch);
+/* The same in pieces: until gw_clock_mono_us() is until_us, and a little at least.  False: there is
+ * more to do, with the same `at`, which starts as {0}; in between, requests are decided by a part
+ * of it. */
+struct gw_world_part {
+    size_t view, item; /* done until there */
+    bool open;         /* a reset: the view's index is a new one */
+    void *old;         /* the one of before */
+};
+bool gw_world_apply_part(struct gw_world *w, const struct gw_batch *batch, struct gw_world_part *at,
+                         uint64_t until_us);
 
 /* Where gw_world_send() puts mail: its worker's; borrowed.  Before there are other threads. */
 void gw_world_mailbox(struct gw_world *w, struct gw_mailbox *mailbox);

@@ -3,10 +3,15 @@
  */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "server/control_private.h"
 
 #define LARGE_BATCH 10000 /* changes */
+/* What nobody has written as one step (of which there are fewer changes) a worker takes over beside
+ * its requests: they do not wait for 100 000 objects after a registry was away. */
+#define WHOLE_BATCH 2000 /* changes */
+#define PART_US     2000
 
 struct gw_live_waiter {
     struct gw_live_waiter *next;
@@ -19,6 +24,7 @@ struct batch_mail {
     struct gw_mail mail;
     struct gw_batch *batch;
     struct gw_control_step step;
+    struct gw_world_part at; /* the worker's */
 };
 
 struct live_mail {
@@ -108,9 +114,14 @@ run_batch(struct gw_mail *mail, void *receiver)
 {
     struct batch_mail *m = (struct batch_mail *)mail;
     struct gw_worker *w = receiver;
-    struct live_mail *back = gw_mem_alloc(sizeof(*back));
+    uint64_t until_us =
+        m->batch->changes <= WHOLE_BATCH ? UINT64_MAX : gw_clock_mono_us() + PART_US;
 
-    gw_world_apply(w->world, m->batch);
+    if (!gw_world_apply_part(w->world, m->batch, &m->at, until_us)) {
+        gw_mailbox_again(w->mailbox);
+        return;
+    }
+    struct live_mail *back = gw_mem_alloc(sizeof(*back));
     gw_sessions_review(&w->sessions);
     *back = (struct live_mail){
         .mail = {.run = on_live}, .id = w->id, .step = m->step, .batch = m->batch};

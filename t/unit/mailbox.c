@@ -111,6 +111,55 @@ test_mail_sent_meanwhile_waits_for_the_next_run(void **state)
     assert_int_equal(p.got, 4);
 }
 
+struct long_mail {
+    struct gw_mail mail;
+    unsigned left;
+};
+
+static void
+on_long_mail(struct gw_mail *mail, void *receiver)
+{
+    struct long_mail *l = (struct long_mail *)mail;
+    struct post *p = receiver;
+
+    p->in_order = p->in_order && p->got == 1; /* the one behind has not run */
+    if (l->left-- > 0) {
+        gw_mailbox_again(p->box);
+    }
+}
+
+/* It yields, and keeps its place: what is behind it, and what comes meanwhile, waits. */
+static void
+test_mail_that_takes_long_is_run_in_parts(void **state)
+{
+    struct post p = {.box = gw_mailbox_new(), .in_order = true};
+    struct long_mail l = {.mail.run = on_long_mail, .left = 3};
+
+    (void)state;
+    send(p.box, 0, 0);
+    gw_mailbox_send(p.box, &l.mail);
+    send(p.box, 0, 1);
+    assert_int_equal(gw_mailbox_run(p.box, &p), 2);
+    for (unsigned i = 0; i < 2; i++) {
+        send(p.box, 0, 2 + i);
+        assert_true(is_readable(p.box, 0));
+        assert_int_equal(gw_mailbox_run(p.box, &p), 1);
+        assert_int_equal(p.got, 1);
+    }
+    assert_true(is_readable(p.box, 0));
+    assert_int_equal(gw_mailbox_run(p.box, &p), 4);
+    assert_int_equal(p.got, 4);
+    assert_false(is_readable(p.box, 0));
+
+    p.got = 1; /* and at the end, all of it */
+    l.left = 2;
+    gw_mailbox_send(p.box, &l.mail);
+    send(p.box, 0, 4);
+    gw_mailbox_free(p.box, &p);
+    assert_int_equal(p.got, 2);
+    assert_true(p.in_order);
+}
+
 struct sender {
     struct gw_mailbox *box;
     unsigned number;
@@ -159,6 +208,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_in_the_order_of_sending),
         cmocka_unit_test(test_mail_sent_meanwhile_waits_for_the_next_run),
+        cmocka_unit_test(test_mail_that_takes_long_is_run_in_parts),
         cmocka_unit_test(test_many_senders_lose_nothing),
     };
 
