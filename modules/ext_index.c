@@ -20,6 +20,7 @@ struct index {
     struct gw_table *routes;   /* by name; a reference each */
     struct gw_map *registered; /* by key; the routes own them */
     size_t n_restricted;       /* routes that not everybody may know of */
+    char *changed; /* the extension whose backends have changed since its route was made, or NULL */
 };
 
 static void
@@ -262,13 +263,39 @@ route_of(const struct index *index, const struct gw_ext_registered *b)
     return gw_table_get(index->routes, gw_str_of(b->backend->extension));
 }
 
+/* A route has all backends of its extension, so making it anew for each of them that changes would
+ * cost their square. */
+static void
+settle(void *value)
+{
+    struct index *index = value;
+    char *name = index->changed;
+    const struct gw_ext_route *r =
+        name == NULL ? NULL : gw_table_get(index->routes, gw_str_of(name));
+
+    index->changed = NULL;
+    if (r != NULL) {
+        replace_route(index, gw_str_of(name), r->service, r->registered);
+    }
+    free(name);
+}
+
+static void
+note_change(struct index *index, const char *extension)
+{
+    if (index->changed == NULL || strcmp(index->changed, extension) != 0) {
+        settle(index);
+        index->changed = gw_mem_strdup(extension);
+    }
+}
+
 static void
 leave(struct index *index, struct gw_ext_registered *b)
 {
     struct gw_ext_route *r = route_of(index, b);
 
     r->registered = without(r->registered, b);
-    replace_route(index, gw_str_of(b->backend->extension), r->service, r->registered);
+    note_change(index, b->backend->extension);
     free_registered(b);
 }
 
@@ -277,8 +304,13 @@ join(struct index *index, struct gw_ext_registered *b)
 {
     struct gw_ext_route *r = route_of(index, b);
 
-    b->next = r == NULL ? NULL : r->registered;
-    replace_route(index, gw_str_of(b->backend->extension), r == NULL ? NULL : r->service, b);
+    if (r == NULL) {
+        replace_route(index, gw_str_of(b->backend->extension), NULL, b);
+        return;
+    }
+    b->next = r->registered;
+    r->registered = b;
+    note_change(index, b->backend->extension);
 }
 
 static void
@@ -344,6 +376,7 @@ close_index(void *value)
 
     gw_map_free(index->registered, NULL);
     gw_table_free(index->routes, let_go);
+    free(index->changed);
     free(index);
 }
 
@@ -389,4 +422,5 @@ const struct gw_view gw_ext_view = {
     .open = open_index,
     .close = close_index,
     .put = put,
+    .settle = settle,
 };

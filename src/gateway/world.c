@@ -206,7 +206,11 @@ gw_world_apply_part(struct gw_world *w, const struct gw_batch *batch, struct gw_
             *index = open_index(w, w->views[at->view].view);
             at->open = true;
         }
-        if (!put_items(w, batch, at, until_us)) {
+        bool done = put_items(w, batch, at, until_us);
+        if (w->views[at->view].view->settle != NULL) {
+            w->views[at->view].view->settle(*index);
+        }
+        if (!done) {
             return false;
         }
         if (at->open) {

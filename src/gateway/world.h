@@ -61,6 +61,9 @@ struct gw_view {
     void (*close)(void *index);
     /* Worker.  piece replaces what stood under key; NULL takes it out.  Takes its own reference. */
     void (*put)(void *index, const char *key, struct gw_piece *piece);
+    /* Worker; or NULL.  After one or more put()s, before a request is decided: for what costs as
+     * much for one change as for several that follow each other. */
+    void (*settle)(void *index);
 };
 
 /* This world's index of the view; the view must be one of a built-in module's. */

@@ -188,6 +188,25 @@ take(struct gw_known *k, const char *key, uint64_t revision, struct gw_changes *
     }
 }
 
+static int
+by_key(const void *a, const void *b)
+{
+    const struct gw_change *x = a;
+    const struct gw_change *y = b;
+
+    return strcmp(x->key, y->key);
+}
+
+/* What belongs together comes together: whoever takes it over has less to do.  A list has no order.
+ */
+static void
+sort(struct gw_changes *c)
+{
+    if (c->n > 1) {
+        qsort(c->items, c->n, sizeof(*c->items), by_key);
+    }
+}
+
 void
 gw_known_load(struct gw_known *k, struct gw_snapshot *s, struct gw_changes *out)
 {
@@ -196,6 +215,7 @@ gw_known_load(struct gw_known *k, struct gw_snapshot *s, struct gw_changes *out)
     }
     set_text(&k->epoch, s->epoch);
     k->revision = s->revision;
+    sort(out);
 }
 
 /* What was not in the listing: gone, or lost with the store that had it. */
@@ -235,6 +255,7 @@ gw_known_list(struct gw_known *k, struct gw_object *const *objects, size_t n, ui
     }
     size_t orphans = k->orphans;
     sweep(k, replaced, out);
+    sort(out);
     if (orphans == 0 && k->orphans > 0) {
         set_text(&k->orphan_epoch, k->epoch);
     }

@@ -39,7 +39,7 @@ uint64_t gw_known_revision(const struct gw_known *k);
 /* Is what is known of a store of another epoch? */
 bool gw_known_is_other(const struct gw_known *k, const char *epoch);
 
-/* Each of these adds to `out` what is different now. */
+/* Each of these adds to `out` what is different now; the first two in the order of keys. */
 
 /* From disk; k is new. */
 void gw_known_load(struct gw_known *k, struct gw_snapshot *s, struct gw_changes *out);

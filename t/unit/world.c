@@ -95,6 +95,79 @@ test_parts(void **state)
     gw_world_free(w);
 }
 
+struct step {
+    const char *kind, *name, *spec; /* spec NULL: it goes */
+};
+
+/* Several changes as one batch. */
+static void
+apply_steps(struct gw_world *w, const struct step *steps, size_t n)
+{
+    struct gw_change some[8];
+
+    assert_true(n <= 8);
+    for (size_t i = 0; i < n; i++) {
+        some[i] = change_of(steps[i].kind, steps[i].name, steps[i].spec);
+    }
+    struct gw_batch *b = gw_batch_compile(NULL, some, n, 1, false, NULL);
+    gw_world_apply(w, b);
+    gw_batch_unref(b);
+    for (size_t i = 0; i < n; i++) {
+        gw_object_unref(some[i].object);
+        free(some[i].key);
+    }
+}
+
+/* -1: there is no such extension. */
+static int
+backends_of(struct gw_world *w, const char *name)
+{
+    const struct gw_ext_route *r = gw_ext_index_find(w, gw_str_of(name));
+
+    return r == NULL ? -1 : (int)r->n_endpoints;
+}
+
+#define SERVICE              "ExtensionService"
+#define BACKEND              "Endpoint"
+#define URL(extension, port) "{extension: " extension ", url: 'http://127.0.0.1:" port "'}"
+
+/* Backends of several extensions that change together, in any order, with the extensions
+ * themselves: routes are made once for several changes, and have all of them. */
+static void
+test_backends_that_change_together(void **state)
+{
+    static const struct step come[] = {
+        {BACKEND, "a.1", URL("a", "1")}, {BACKEND, "b.1", URL("b", "1")},
+        {BACKEND, "a.2", URL("a", "2")}, {SERVICE, "a", "{access: public}"},
+        {BACKEND, "a.3", URL("a", "3")}, {BACKEND, "b.2", URL("b", "2")},
+    };
+    static const struct step change[] = {
+        {BACKEND, "a.1", NULL},          {BACKEND, "a.2", URL("a", "9")},
+        {BACKEND, "b.3", URL("b", "3")}, {SERVICE, "b", "{access: public}"},
+        {BACKEND, "b.1", NULL},          {BACKEND, "a.4", URL("b", "4")},
+    };
+    static const struct step go[] = {
+        {BACKEND, "b.2", NULL}, {SERVICE, "b", NULL},   {BACKEND, "a.2", NULL},
+        {BACKEND, "a.3", NULL}, {BACKEND, "b.3", NULL}, {BACKEND, "a.4", NULL},
+    };
+    static const struct step last[] = {{BACKEND, "a.5", URL("a", "5")}, {BACKEND, "a.5", NULL}};
+    struct gw_world *w = gw_world_new(0, NULL, NULL, 0);
+
+    (void)state;
+    apply_steps(w, come, 6);
+    assert_int_equal(backends_of(w, "a"), 3);
+    assert_int_equal(backends_of(w, "b"), -1);
+    apply_steps(w, change, 6);
+    assert_int_equal(backends_of(w, "a"), 2);
+    assert_int_equal(backends_of(w, "b"), 3); /* one has changed sides */
+    apply_steps(w, go, 6);
+    assert_int_equal(backends_of(w, "a"), 0);
+    assert_int_equal(backends_of(w, "b"), -1);
+    apply_steps(w, last, 2);
+    assert_int_equal(backends_of(w, "a"), 0);
+    gw_world_free(w);
+}
+
 /* With all the time of the world it is one part. */
 static void
 test_whole(void **state)
@@ -117,6 +190,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_backends_that_change_together),
         cmocka_unit_test(test_whole),
     };
 
