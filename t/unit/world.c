@@ -163,7 +163,9 @@ test_backends_that_change_together(void **state)
     apply_steps(w, go, 6);
     assert_int_equal(backends_of(w, "a"), 0);
     assert_int_equal(backends_of(w, "b"), -1);
-    apply_steps(w, last, 2);
+    apply_steps(w, &last[0], 1);
+    assert_int_equal(backends_of(w, "a"), 1);
+    apply_steps(w, &last[1], 1);
     assert_int_equal(backends_of(w, "a"), 0);
     gw_world_free(w);
 }
