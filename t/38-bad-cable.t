@@ -5,7 +5,7 @@ use warnings;
 use Test::More;
 use Time::HiRes qw(time);
 BEGIN { # its own world: nothing of it is the machine's
-    if (!$ENV{KSGATE_OWN_NETWORK}) {
+    if (!$^C && !$ENV{KSGATE_OWN_NETWORK}) { # not when only its syntax is looked at
         my $reason = `unshare -n sh -c 'ip link set lo up && ip link add a0 type veth peer name a1' 2>&1`;
         plan skip_all => "no network namespaces may be made here: $reason" if $? != 0;
         $ENV{KSGATE_OWN_NETWORK} = 1;
