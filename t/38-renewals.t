@@ -84,6 +84,21 @@ subtest 'a registry that is away' => sub {
     pass 'and goes on afterwards';
 };
 
+# With the very rights that are documented for the gateway's user of Redis.
+subtest 'a user of Redis that may do little' => sub {
+    my ($own, $called) = slurp('docs/modules/registry.md') =~ /Redis user needs `([^`]+)` and what the script calls\s+\(`([^`]+)`\)/ or die 'the rights are not documented';
+    my $little = redis(config => ["--user ks on >pw ~{ksgate}:* -\@all $own $called"]);
+    my $file = spew(tempdir() . '/password', "pw\n");
+    chmod 0644, $file;
+    chmod 0755, $file =~ s{/[^/]+\z}{}r;
+    my $g = gateway(config => {registry => {driver => 'redis', redis => {url => 'redis://ks@127.0.0.1:' . $little->port . '/0', password_file => $file}}}, objects => [extension('shop', undef), role(GlobalRole => 'ann', [{verbs => ['register'], apiGroups => ['ksgate.io'], resources => ['extensionservices']}]), binding(GlobalRole => 'ann', 'ann', 'ann')]);
+    is put($g, ann => 'shop/endpoints/p')->{status}, 201, 'registers';
+    is put($g, ann => 'shop/endpoints/p')->{status}, 200, '... and renews';
+    is put($g, ann => 'shop/endpoints/q?wait=fleet')->{status}, 201, '... and is heard by the fleet';
+    is $g->request(DELETE => "$service/shop/endpoints/p", $g->as('ann'))->{status}, 200, '... and leaves';
+    ok eventually { $g->admin(GET => '/-/readyz')->{json}{registry}{state} eq 'fresh' }, 'nothing is wrong';
+};
+
 subtest 'a gateway that stops' => sub {
     my @clients = map { Gateway::Client->new(to => '127.0.0.1:' . $b->port) } 1 .. 20;
     known($b, 'shop.r');

@@ -311,13 +311,12 @@ end
 
 -- In as few commands as can be: there are thousands a second.
 function ops.renew_all(list)
-  local renewals, fields, out, gone, kept = cjson.decode(list), {}, {}, {}, {}
-  for i, r in ipairs(renewals) do fields[i] = r[1] end
-  local stored_json = read('HMGET', OBJECTS, unpack(fields))
+  local renewals, out, gone, kept = cjson.decode(list), {}, {}, {}
   read('ZRANGE', LEASES, 0, 0)
   local now = now_ms()
-  for i, r in ipairs(renewals) do
-    local result, revision = renewal(r, stored_json[i])
+  for _, r in ipairs(renewals) do
+    -- one by one: a user of Redis who may run what is documented may not HMGET
+    local result, revision = renewal(r, read('HGET', OBJECTS, tostring(r[1])))
     local till = 0
     if result == 'ok' then
       gone[#gone + 1] = r[1]
