@@ -434,6 +434,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         }
     }
     end_all();
+    struct gw_pipes *pipes = &gw_world_loop(world)->pipes;
+    assert(pipes->n_lent == 0);
+    gw_pipes_close(pipes); /* those at hand may have come into a gap among the others */
     assert(lowest_free() == free_before);
     return 0;
 }
