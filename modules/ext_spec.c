@@ -175,6 +175,18 @@ check_url(const char *text, const json_t *item, const char *path, struct gw_load
 }
 
 static bool
+check_version(const char *name, const json_t *item, const char *path, struct gw_loader *l)
+{
+    bool good = *name == '\0' || gw_ext_version_ok(name);
+
+    if (!good) {
+        gw_schema_error(l, json_object_get(item, "version"), path, "\"%.80s\" %s", name,
+                        GW_EXT_VERSION_RULE);
+    }
+    return good;
+}
+
+static bool
 check_endpoints(const struct gw_list *list, const json_t *json, struct gw_loader *l)
 {
     const struct gw_ext_static *rows = list->items;
@@ -184,6 +196,8 @@ check_endpoints(const struct gw_list *list, const json_t *json, struct gw_loader
         const char *path = gw_arena_printf(l->arena, "spec.endpoints[%zu].url", i);
 
         good = check_url(rows[i].url, json_array_get(json, i), path, l) && good;
+        path = gw_arena_printf(l->arena, "spec.endpoints[%zu].version", i);
+        good = check_version(rows[i].version, json_array_get(json, i), path, l) && good;
     }
     return good;
 }
@@ -371,7 +385,8 @@ compile_backend(const json_t *json, struct gw_loader *l)
         return NULL;
     }
     if (!gw_schema_load(l, &b, spec, gw_ext_backend_rows, "spec", NULL) ||
-        !check_url(b.url, spec, "spec.url", l)) {
+        !check_url(b.url, spec, "spec.url", l) ||
+        !check_version(b.version, spec, "spec.version", l)) {
         return NULL;
     }
     /* Whoever registers itself has no say about the sockets of the gateway's machine. */

@@ -236,6 +236,12 @@ read_matches(struct gw_ext_version *v, const struct gw_list *matches, struct gw_
 
 /* -- rows -------------------------------------------------------------------------------------- */
 
+bool
+gw_ext_version_ok(const char *name)
+{
+    return strlen(name) <= 63 && gw_header_name_ok(gw_str_of(name));
+}
+
 /* Is it one that may have a row, and has none yet? */
 static bool
 check_name(const struct gw_ext_version_row *rows, size_t at, struct gw_loader *l,
@@ -244,11 +250,8 @@ check_name(const struct gw_ext_version_row *rows, size_t at, struct gw_loader *l
     const char *path = gw_arena_printf(l->arena, "spec.versions[%zu].name", at);
     const json_t *json = json_object_get(item, "name");
 
-    if (!gw_header_name_ok(gw_str_of(rows[at].name))) {
-        gw_schema_error(l, json, path,
-                        "\"%s\" is not the name of a version: letters, digits, '.', '-', '_' and "
-                        "'+'",
-                        rows[at].name);
+    if (!gw_ext_version_ok(rows[at].name)) {
+        gw_schema_error(l, json, path, "\"%.80s\" %s", rows[at].name, GW_EXT_VERSION_RULE);
         return false;
     }
     for (size_t i = 0; i < at; i++) {

@@ -62,4 +62,10 @@ void gw_ext_versions_copy(struct gw_ext_versions *v, char **structs, char **text
  * sides.  For a dry one, the decision says why in words. */
 void gw_ext_versions_choose(struct gw_req *req);
 
+/* Is it a version's name: a token (RFC 9110, 5.6.2) of 63 bytes at most?  It stands in logs and
+ * metrics, and is compared byte for byte. */
+bool gw_ext_version_ok(const char *name);
+#define GW_EXT_VERSION_RULE \
+    "is not the name of a version: letters, digits, '.', '-', '_' and '+', at most 63"
+
 #endif

@@ -5,6 +5,7 @@ use JSON::PP ();
 use Test::More;
 use lib 't/lib';
 use Gateway;
+use Gateway::Objects;
 
 my $gw = gateway();
 my $api = '/-/apis/ksgate.io/v1';
@@ -166,6 +167,39 @@ subtest 'explain' => sub {
     refused('no path', [400, 'BadRequest', qr/path is missing/], GET => "$api/explain?as=bob");
     refused('a wrong case', [400, 'BadRequest', qr/user\.name: expected a text/],
         POST => "$api/explain", {method => 'GET', url => '/', user => {name => [1]}});
+};
+
+# What the store adds makes it larger, and it has to be read again all the same.
+subtest 'the largest object' => sub {
+    my $redis = redis();
+    for my $g (gateway(), gateway(redis => $redis)) {
+        my $put = sub { my ($n) = @_; return $g->admin(PUT => '/-/api/v1/namespaces/default/configmaps/large', {data => {k => 'v' x $n}}) };
+        my ($taken, @unread) = 0;
+        for (my $n = 1_048_300; $n < 1_048_500; $n += 20) {
+            my $r = $put->($n);
+            my $got = $r->{status} < 300 ? $g->admin(GET => '/-/api/v1/namespaces/default/configmaps/large') : next;
+            push @unread, $n if $got->{status} != 200 || length $got->{json}{data}{k} != $n;
+            $taken++;
+        }
+        is_deeply \@unread, [], 'what is taken is read';
+        cmp_ok $taken, '>', 0, '... up to a MiB';
+        like $put->(1_048_600)->{status}, qr{\A4(?:13|22)\z}, '... and no more';
+        is $put->(1)->{status}, 200, '... and can be changed';
+    }
+};
+
+subtest 'an owner that makes it too large' => sub {
+    my $long = 'l' x 200;
+    my $g = gateway(objects => [extension('shop', undef), role(GlobalRole => 'all', [{verbs => ['register'], apiGroups => ['ksgate.io'], resources => ['extensionservices']}]), binding(GlobalRole => 'all', 'all', $long)]);
+    my $path = "$es/shop/endpoints/theirs";
+    is $g->request(PUT => $path, $g->as($long), 'Content-Type' => 'application/json', body => '{"url":"http://127.0.0.1:1"}')->{status}, 201, 'one of somebody with a long name';
+    my $worst = 0;
+    for (my $n = 1_048_100; $n < 1_048_500; $n += 40) {
+        my $r = $g->admin(PUT => $path, {url => 'http://127.0.0.1/' . 'u' x $n});
+        $worst = $r->{status} if $r->{status} > $worst;
+    }
+    cmp_ok $worst, '<', 500, 'is refused, or not, and nothing else happens';
+    is $g->admin(GET => "$api/endpoints/shop.theirs")->{status}, 200, '... to it, either';
 };
 
 subtest 'what is in a file' => sub {

@@ -31,6 +31,7 @@ for my $name ('X-KubeSphere-Rawquery', 'x-kubesphere-rawquery') {
 }
 is ask($pods, 'X-KubeSphere-Rawquery' => 'limit=5')->{status}, 200, 'one that changes nothing';
 is $core->last->{target}, "$pods?limit=5", '... is the query from then on';
+like ask($pods, 'X-KubeSphere-Rawquery' => 'limit=5')->{headers}{vary}, qr/x-kubesphere-rawquery/i, '... and what caches have to look at';
 ok !exists $core->last->{headers}{'x-kubesphere-rawquery'}, '... and nothing else';
 is ask("$pods?limit=6", 'X-KubeSphere-Rawquery' => $other)->{status}, 200, 'where there is a query, that is it';
 is $core->last->{target}, "$pods?limit=6", '... as it is';

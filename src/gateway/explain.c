@@ -86,7 +86,7 @@ make_request(struct gw_conf *c, struct gw_world *w, const struct gw_question *q)
     req->dry = true;
     req->asker = q->asker;
     req->host = q->host;
-    req->client_ip = q->remote_addr;
+    req->client_ip = gw_intake_address(req, q->remote_addr);
     req->peer_trusted = true;
     req->decision.route = GW_ROUTE_CORE;
     req->decision.wall_ms = gw_clock_wall_ms();
@@ -255,7 +255,10 @@ check_path(struct gw_req *req)
 static bool
 is_of_extension(const struct gw_request_info *info)
 {
-    return !info->is_resource && gw_str_has_prefix(info->path, GW_STR("/extensions/"));
+    struct gw_str path = info->path;
+
+    path = path.n > 0 && path.p[0] == '/' ? gw_str_skip(path, 1) : path;
+    return !info->is_resource && gw_str_has_prefix(path, GW_STR("extensions/"));
 }
 
 /* ---- questions with a method and a URL ---------------------------------------------------- */
@@ -338,7 +341,11 @@ become_request(struct gw_req *req)
 
     *head = *req->head;
     head->method = req->info.verb;
-    head->target = encode(req->arena, req->info.path);
+    struct gw_str path = req->info.path;
+    head->target =
+        encode(req->arena, path.p[0] == '/'
+                               ? path
+                               : gw_str_of(gw_arena_printf(req->arena, "/%.*s", GW_STR_ARG(path))));
     req->head = head;
     req->info = (struct gw_request_info){0};
 }

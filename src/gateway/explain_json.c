@@ -56,25 +56,9 @@ as_v4(struct gw_str ip)
     return gw_str_eq(ip, GW_STR("::1")) ? GW_STR("127.0.0.1") : ip;
 }
 
-/* "9.9.9.9:1", "[::1]:1", or an address alone. */
-static struct gw_str
-without_port(struct gw_str peer)
-{
-    size_t first = gw_str_find(peer, ':');
-    size_t last = peer.n;
-
-    while (last > 0 && peer.p[last - 1] != ':') {
-        last--;
-    }
-    if (peer.n > 0 && peer.p[0] == '[') {
-        return (struct gw_str){peer.p + 1, gw_str_find(peer, ']') - 1};
-    }
-    return last > 0 && first == last - 1 ? (struct gw_str){peer.p, first} : peer;
-}
-
 /* As KubeSphere takes it from a proxy that it trusts (kubesphere.md, section 3). */
 static struct gw_str
-source_ip(const struct gw_req *req, struct gw_str peer)
+source_ip(const struct gw_req *req)
 {
     static const struct gw_str names[] = {
         {"x-client-ip", 11}, {"x-real-ip", 9}, {"x-forwarded-for", 15}};
@@ -86,7 +70,7 @@ source_ip(const struct gw_req *req, struct gw_str peer)
             return as_v4(v);
         }
     }
-    return as_v4(without_port(peer));
+    return as_v4(req->client_ip);
 }
 
 /* ---- the members of the answer ------------------------------------------------------------ */
@@ -140,7 +124,7 @@ info_json(const struct gw_req *req, const struct gw_question *q)
     put(o, "resource", i->resource);
     put(o, "resourceScope", i->scope);
     if (q->remote_addr.n > 0) {
-        put(o, "sourceIP", source_ip(req, q->remote_addr));
+        put(o, "sourceIP", source_ip(req));
     }
     put(o, "subresource", i->subresource);
     put(o, "verb", i->verb);

@@ -47,6 +47,38 @@ peer_text(struct gw_req *req, const unsigned char address[16])
     return (struct gw_str){text, (size_t)(p - text) - 1};
 }
 
+static struct gw_str
+without_port(struct gw_str peer)
+{
+    size_t first = gw_str_find(peer, ':');
+    size_t last = peer.n;
+
+    while (last > 0 && peer.p[last - 1] != ':') {
+        last--;
+    }
+    if (peer.n > 0 && peer.p[0] == '[') {
+        return (struct gw_str){peer.p + 1, gw_str_find(peer, ']') - 1};
+    }
+    return last > 0 && first == last - 1 ? (struct gw_str){peer.p, first} : peer;
+}
+
+struct gw_str
+gw_intake_address(struct gw_req *req, struct gw_str text)
+{
+    struct gw_str alone = without_port(text);
+    unsigned char address[16] = {[10] = 0xff, [11] = 0xff};
+    char copy[INET6_ADDRSTRLEN];
+
+    if (alone.n == 0 || alone.n >= sizeof(copy)) {
+        return alone;
+    }
+    memcpy(copy, alone.p, alone.n);
+    copy[alone.n] = '\0';
+    return inet_pton(AF_INET, copy, address + 12) == 1 || inet_pton(AF_INET6, copy, address) == 1
+               ? peer_text(req, address)
+               : alone;
+}
+
 /* One line of the chain, from its right end.  False when its end was found: *found is it. */
 static bool
 walk_chain(struct gw_req *req, struct gw_str list, const struct gw_settings *set,
@@ -198,6 +230,9 @@ add_query(struct gw_req *req, struct gw_str method, struct gw_str query)
         return GW_ERR_TARGET_TOO_LONG;
     }
     req->head = head;
+    /* or a cache in front would give the answer to those who have sent no such header */
+    gw_edits_add(req, &req->down, GW_STR("Vary"),
+                 gw_str_of(gw_header_name(GW_H_X_KUBESPHERE_RAWQUERY)));
     return gw_target_split(method, head->target, &req->target);
 }
 

@@ -24,6 +24,10 @@ struct gw_req *gw_intake(struct gw_session *s, bool parsed);
  * of req->head's target, and the header goes no further.  An error as gw_target_split()'s. */
 enum gw_err gw_intake_target(struct gw_req *req, struct gw_str method);
 
+/* "9.9.9.9:1", "[::1]:1", or an address alone: the address as a live request has it; what is none
+ * stays as it is. */
+struct gw_str gw_intake_address(struct gw_req *req, struct gw_str text);
+
 /* The client by X-Forwarded-For, when the peer is a proxy of ours: text; IPv4 always as IPv4.
  * req->peer_ip when the header says nothing that can be believed. */
 struct gw_str gw_intake_forwarded(struct gw_req *req, const struct gw_settings *set);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "config/json.h"
 
 #define LONGEST_NAME  253 /* RFC 1123 subdomain */
 #define LONGEST_LABEL 63
@@ -349,6 +350,23 @@ most_bytes(json_t *value)
     return n;
 }
 
+/* Without what a store puts in: or what could be written could not be read again. */
+static size_t
+own_bytes(const json_t *json)
+{
+    static const char *const added[] = {"uid", "creationTimestamp", "resourceVersion"};
+    json_t *own = json_copy(gw_json_loose(json));
+    json_t *metadata = json_copy(json_object_get(json, "metadata"));
+
+    for (size_t i = 0; i < sizeof(added) / sizeof(added[0]); i++) {
+        (void)json_object_del(metadata, added[i]);
+    }
+    (void)json_object_set_new(own, "metadata", metadata);
+    size_t bytes = json_dumpb(own, NULL, 0, JSON_COMPACT);
+    json_decref(own);
+    return bytes;
+}
+
 static void
 check_content(const struct check *c, json_t *json)
 {
@@ -362,7 +380,7 @@ check_content(const struct check *c, json_t *json)
         gw_diag_error(c->diag, place(c, nul), "a text of the object holds a NUL byte");
         return;
     }
-    size_t bytes = most_bytes(json) > GW_OBJECT_BYTES ? json_dumpb(json, NULL, 0, JSON_COMPACT) : 0;
+    size_t bytes = most_bytes(json) > GW_OBJECT_BYTES ? own_bytes(json) : 0;
     if (bytes > GW_OBJECT_BYTES) {
         gw_diag_error(c->diag, place(c, json),
                       "the object has %zu bytes as JSON; at most %zu are kept", bytes,

@@ -19,6 +19,7 @@ enum gw_store_result {
     GW_STORE_CONFLICT, /* the resourceVersion is not the stored one */
     GW_STORE_EXISTS,   /* create, but it is there */
     GW_STORE_NOT_FOUND,
+    GW_STORE_INVALID,     /* it can't be stored as it would have to be; text says why */
     GW_STORE_READ_ONLY,   /* it is in a file (registry.files), and changes there alone */
     GW_STORE_TOO_OLD,     /* changes since that revision are no longer kept: list again */
     GW_STORE_CLAIMED,     /* no store says so: who writes does (server/admin_claims.h) */

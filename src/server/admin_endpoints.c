@@ -126,19 +126,20 @@ go_home(struct gw_errand *e, enum gw_store_result result)
     gw_errand_return(e);
 }
 
-/* Whose it is going to be.  But for operators, what is sent says it already. */
+/* Writes it as that owner's.  But for operators, what is sent says it already. */
 static void
-make_of(struct gw_errand *e, const char *owner)
+put_of(struct gw_errand *e, const char *owner)
 {
     struct gw_diag diag = {0};
+    struct gw_object *o = e->overrides ? gw_owner_stamp(e->object, owner, &diag) : e->object;
 
-    if (!e->overrides) {
-        return;
+    if (o == NULL) { /* with that owner's name it is too large */
+        e->text = gw_mem_strdup(gw_diag_first(&diag));
+        go_home(e, GW_STORE_INVALID);
+    } else {
+        e->object = o;
+        gw_admin_put(e);
     }
-    struct gw_object *o = gw_owner_stamp(e->object, owner, &diag);
-
-    assert(o != NULL); /* it has a handful of short members */
-    e->object = o;
     gw_diag_fini(&diag);
 }
 
@@ -150,8 +151,7 @@ on_renewed(void *arg, const struct gw_store_answer *answer)
 
     if (answer->result == GW_STORE_NOT_FOUND) {
         e->when = GW_WHEN_ABSENT;
-        make_of(e, e->owner);
-        gw_admin_put(e);
+        put_of(e, e->owner);
         return;
     }
     gw_admin_written(e, answer);
@@ -163,7 +163,6 @@ register_over(struct gw_errand *e, const struct gw_object *now, const json_t *th
 {
     const char *owner = gw_owner_of(there);
 
-    make_of(e, *owner == '\0' ? e->owner : owner);
     if (now->revision > 0) { /* else it is a file's, and stays */
         e->when = GW_WHEN_REVISION;
         e->revision = now->revision;
@@ -173,7 +172,7 @@ register_over(struct gw_errand *e, const struct gw_object *now, const json_t *th
         gw_sync_renew(gw_control_sync(e->control), e->key, now->revision, gw_lease_ms(e->object),
                       on_renewed, e);
     } else {
-        gw_admin_put(e);
+        put_of(e, *owner == '\0' ? e->owner : owner);
     }
 }
 
@@ -212,8 +211,7 @@ register_there(struct gw_errand *e)
     now = gw_sync_get(sync, e->key);
     if (now == NULL) {
         e->when = GW_WHEN_ABSENT;
-        make_of(e, e->owner);
-        gw_admin_put(e);
+        put_of(e, e->owner);
         return;
     }
     there = gw_object_json(now);

@@ -110,6 +110,23 @@ add_endpoint(const json_t *extensions, const struct gw_object *o)
     json_decref(json);
 }
 
+/* The summary is for all who see the extension; what else its object says is not. */
+static bool
+may_get(const struct gw_admin_call *call, struct gw_str extension)
+{
+    const struct gw_request_info info = {
+        .verb = GW_STR("get"),
+        .api_group = GW_STR("ksgate.io"),
+        .api_version = GW_STR("v1"),
+        .resource = GW_STR("extensionservices"),
+        .name = extension,
+        .scope = GW_STR("Cluster"),
+        .is_resource = true,
+    };
+
+    return gw_admin_may(call, &info);
+}
+
 static enum gw_verdict
 answer(struct gw_errand *e, struct gw_admin_call *call)
 {
@@ -142,7 +159,8 @@ answer(struct gw_errand *e, struct gw_admin_call *call)
     json_object_foreach(by_name, name, extension)
     {
         json_t *versions = gw_admin_versions(json_object_get(extension, "versions"),
-                                             json_object_get(extension, "endpoints"));
+                                             json_object_get(extension, "endpoints"),
+                                             may_get(call, gw_str_of(name)));
 
         if (versions != NULL) { /* in place of the rows, now that all endpoints are there */
             (void)json_object_set_new(extension, "versions", versions);

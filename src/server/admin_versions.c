@@ -41,14 +41,14 @@ add_endpoints(json_t *out, const json_t *rows, const json_t *row, const json_t *
 }
 
 static json_t *
-row_json(const json_t *rows, const json_t *row, const json_t *endpoints)
+row_json(const json_t *rows, const json_t *row, const json_t *endpoints, bool whole)
 {
     const json_t *fallback = json_object_get(row, "fallback");
     json_t *match = json_object_get(row, "match");
     json_t *out = json_pack("{s:s, s:I}", "name", name_of(row, "name"), "share",
                             json_integer_value(json_object_get(row, "weight")));
 
-    if (match != NULL) {
+    if (match != NULL && whole) {
         (void)json_object_set(out, "match", match);
     }
     (void)json_object_set_new(
@@ -59,7 +59,7 @@ row_json(const json_t *rows, const json_t *row, const json_t *endpoints)
 }
 
 json_t *
-gw_admin_versions(const json_t *rows, const json_t *endpoints)
+gw_admin_versions(const json_t *rows, const json_t *endpoints, bool whole)
 {
     json_int_t left = 100;
     json_t *list;
@@ -72,7 +72,7 @@ gw_admin_versions(const json_t *rows, const json_t *endpoints)
         const json_t *row = json_array_get(rows, i);
 
         left -= json_integer_value(json_object_get(row, "weight"));
-        (void)json_array_append_new(list, row_json(rows, row, endpoints));
+        (void)json_array_append_new(list, row_json(rows, row, endpoints, whole));
     }
     json_t *rest = json_pack("{s:b, s:I}", "rest", 1, "share", left);
     add_endpoints(rest, rows, NULL, endpoints);

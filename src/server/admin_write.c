@@ -90,10 +90,10 @@ gw_admin_foresee(struct gw_errand *e, const char *key, enum gw_store_when when, 
     bool same = there && now->revision == revision;
     gw_object_unref(now);
     e->result = GW_STORE_OK;
-    if (gw_sync_is_read_only(sync, key)) {
-        e->result = GW_STORE_READ_ONLY;
-    } else if (when == GW_WHEN_ABSENT && there) {
+    if (when == GW_WHEN_ABSENT && there) { /* first: what is hidden only exists */
         e->result = GW_STORE_EXISTS;
+    } else if (gw_sync_is_read_only(sync, key)) {
+        e->result = GW_STORE_READ_ONLY;
     } else if ((when == GW_WHEN_REVISION || when == GW_WHEN_PRESENT) && !there) {
         e->result = GW_STORE_NOT_FOUND;
     } else if (when == GW_WHEN_REVISION && !same) {
