@@ -4,6 +4,8 @@
 #include "gateway/upstream.h"
 
 #define BIT(side) ((uint32_t)1 << (side))
+/* Makes another key of one: splitmix64's step. */
+#define ANOTHER UINT64_C(0x9e3779b97f4a7c15)
 
 bool
 gw_split_up(const struct gw_split_side *side)
@@ -66,7 +68,9 @@ gw_split_other(const struct gw_split *s, unsigned side, uint64_t key)
     for (unsigned i = 0; i < s->n_rows; i++) {
         out |= s->sides[i].share == 0 || !gw_split_up(&s->sides[i]) ? BIT(i) : 0;
     }
-    unsigned drawn = gw_split_draw(s, key, out);
+    /* Who is here has drawn the side that is down: in a second draw with the same key, the rows
+     * before it would have lost already. */
+    unsigned drawn = gw_split_draw(s, gw_balance_mix(key + ANOTHER), out);
     return drawn > s->n_rows && rest_is_up ? s->n_rows : drawn;
 }
 

@@ -45,8 +45,8 @@ bool gw_split_up(const struct gw_split_side *side);
 unsigned gw_split_draw(const struct gw_split *s, uint64_t key, uint32_t out);
 
 /* Where a request goes that should not, or no more, go to that side, of those that are up: to the
- * rest, if it has a share; else one is drawn of those that have one; else to the rest all the same;
- * n_rows + 1: there is none. */
+ * rest, if it has a share; else one is drawn anew of those that have one; else to the rest all the
+ * same; n_rows + 1: there is none. */
 unsigned gw_split_other(const struct gw_split *s, unsigned side, uint64_t key);
 
 /* Where a request goes that is for that side: there, unless it is down, not alone, and another is

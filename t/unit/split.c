@@ -101,14 +101,20 @@ count(uint32_t out)
 
 /* Within four standard deviations of what a fair draw has. */
 static void
-assert_percent(unsigned i, double percent)
+assert_percent_of(unsigned i, unsigned of, double percent)
 {
     double p = percent / 100;
-    double off = got[i] - KEYS * p;
+    double off = got[i] - of * p;
 
-    if (off * off > 16 * KEYS * p * (1 - p)) {
-        fail_msg("side %u has %u of %d, not %.1f %%", i, got[i], KEYS, percent);
+    if (off * off > 16 * of * p * (1 - p)) {
+        fail_msg("side %u has %u of %u, not %.1f %%", i, got[i], of, percent);
     }
+}
+
+static void
+assert_percent(unsigned i, double percent)
+{
+    assert_percent_of(i, KEYS, percent);
 }
 
 static void
@@ -302,23 +308,55 @@ test_the_rest_takes_over(void **state)
     assert_int_equal(gw_split_settle(s, 1, key(1)), 2); /* nobody is up */
 }
 
+/* Only of the keys that have drawn the side that is down: how many are there? */
+static unsigned
+settle_those_of(unsigned wanted)
+{
+    unsigned n = 0;
+
+    memset(got, 0, sizeof(got));
+    EACH_KEY
+    {
+        if (draw(i) == wanted) {
+            got[gw_split_settle(s, wanted, key(i))]++;
+            n++;
+        }
+    }
+    return n;
+}
+
 static void
 test_when_the_rest_is_down_those_with_a_share_take_over(void **state)
 {
     (void)state;
     set_shares(30, 0, 10);
     set_down(REST, true);
-    memset(got, 0, sizeof(got));
-    EACH_KEY
-    {
-        got[gw_split_settle(s, REST, key(i))]++;
-    }
-    assert_percent(0, 75);
+    unsigned n = settle_those_of(REST);
+    assert_percent_of(0, n, 75);
     assert_int_equal(got[1], 0);
-    assert_percent(2, 25);
+    assert_percent_of(2, n, 25);
     set_down(0, true);
     assert_int_equal(gw_split_settle(s, REST, key(1)), 2);
     assert_int_equal(gw_split_settle(s, 0, key(1)), 2);
+}
+
+static void
+test_whoever_is_down_others_take_over_by_their_shares(void **state)
+{
+    static const unsigned shares[ROWS] = {50, 30, 20};
+
+    (void)state;
+    set_shares(50, 30, 20); /* and nothing is left for the rest */
+    for (unsigned gone = 0; gone < ROWS; gone++) {
+        set_down(gone, true);
+        unsigned n = settle_those_of(gone);
+
+        assert_true(n > KEYS / 6);
+        for (unsigned i = 0; i < ROWS; i++) {
+            assert_percent_of(i, n, i == gone ? 0 : shares[i] * 100.0 / (100 - shares[gone]));
+        }
+        set_down(gone, false);
+    }
 }
 
 static void
@@ -399,6 +437,7 @@ main(void)
         cmocka_unit_test_setup(test_a_version_that_is_up_keeps_its_own, setup),
         cmocka_unit_test_setup(test_the_rest_takes_over, setup),
         cmocka_unit_test_setup(test_when_the_rest_is_down_those_with_a_share_take_over, setup),
+        cmocka_unit_test_setup(test_whoever_is_down_others_take_over_by_their_shares, setup),
         cmocka_unit_test_setup(test_when_all_are_down_it_stays, setup),
         cmocka_unit_test_setup(test_who_is_alone_stays, setup),
         cmocka_unit_test_setup(test_a_request_leaves_once, setup),
