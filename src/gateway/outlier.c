@@ -124,19 +124,35 @@ gw_outlier_ok(struct gw_endpoint *e)
     gw_outlier_fini(e);
 }
 
+struct tally {
+    uint64_t n, left_alone;
+};
+
+static void
+count(struct tally *t, struct gw_endpoint *const *list, unsigned n)
+{
+    t->n += n;
+    for (unsigned i = 0; i < n; i++) {
+        t->left_alone += !is_closed(list[i]);
+    }
+}
+
 /* Is there another endpoint, and room for one more that is left alone?  Those of other versions are
- * others, too, where they take over (split.h). */
+ * others, too, where a row may do with less: the one endpoint of a canary is left alone, and the
+ * rest takes over.  The rest is as a destination without versions. */
 static bool
 may_eject(const struct gw_endpoint *e, const struct gw_destination *to)
 {
-    struct gw_endpoint *const *list = to->split == NULL ? to->endpoints : to->split->endpoints;
-    unsigned n = to->split == NULL ? to->n_endpoints : to->split->n_endpoints;
-    uint64_t left_alone = 1;
+    const struct gw_split *s = to->split;
+    struct tally t = {.left_alone = is_closed(e)};
 
-    for (unsigned i = 0; i < n; i++) {
-        left_alone += list[i] != e && !is_closed(list[i]);
+    count(&t, to->endpoints, to->n_endpoints);
+    for (unsigned i = 0; s != NULL && to->side < s->n_rows && i <= s->n_rows; i++) {
+        if (i != to->side && gw_split_relieves(s, i, to->side)) {
+            count(&t, s->sides[i].endpoints, s->sides[i].n_endpoints);
+        }
     }
-    return n > 1 && left_alone * 100 <= (uint64_t)to->outlier->max_ejected * n;
+    return t.n > 1 && t.left_alone * 100 <= (uint64_t)to->outlier->max_ejected * t.n;
 }
 
 static uint64_t

@@ -74,6 +74,14 @@ gw_split_other(const struct gw_split *s, unsigned side, uint64_t key)
     return drawn > s->n_rows && rest_is_up ? s->n_rows : drawn;
 }
 
+bool
+gw_split_relieves(const struct gw_split *s, unsigned other, unsigned side)
+{
+    unsigned share = s->sides[other].share;
+
+    return other == s->n_rows || (share > 0 && share >= s->sides[side].share);
+}
+
 /* The same when none is up: who has an endpoint at all? */
 static unsigned
 any_other(const struct gw_split *s, unsigned side)

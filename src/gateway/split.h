@@ -49,6 +49,10 @@ unsigned gw_split_draw(const struct gw_split *s, uint64_t key, uint32_t out);
  * same; n_rows + 1: there is none. */
 unsigned gw_split_other(const struct gw_split *s, unsigned side, uint64_t key);
 
+/* May other be given what side could not do, although side is not down?  The rest may, and a row
+ * whose share is as large: never all of v1 to a canary. */
+bool gw_split_relieves(const struct gw_split *s, unsigned other, unsigned side);
+
 /* Where a request goes that is for that side: there, unless it is down, not alone, and another is
  * up.  When all are down it is there, too, or at one that has an endpoint at all. */
 unsigned gw_split_settle(const struct gw_split *s, unsigned side, uint64_t key);

@@ -1,0 +1,55 @@
+# Versions in trouble: what is ill or full is relieved by the rest, or by who has as large a share, and never all of v1 by a canary.
+use strict;
+use warnings;
+use Test::More;
+use lib 't/lib';
+use Gateway;
+use Gateway::Objects;
+
+sub ill { return upstream { [503, {}, 'ill'] } } # another each time: what is known of an endpoint stays
+my %up = map { my $name = $_; $name => upstream { my ($r) = @_; $r->hold if $r->{path} =~ /hold/; [200, {}, $name] } } qw(v1 v2 v3);
+my $gw = gateway(workers => 1, config => {trusted_proxies => ['127.0.0.1']});
+
+# The extension with these rows, and an endpoint of each of these versions.
+sub versions {
+    my ($rows, $of, %spec) = @_;
+    $gw->apply([extension('shop', undef, versions => $rows, endpoints => [map { {url => $of->{$_}->url, version => $_} } sort keys %$of], %spec)]);
+    return;
+}
+sub ask { my ($address, $path) = @_; return $gw->request(GET => '/extensions/shop/' . ($path // 'x'), 'X-Forwarded-For' => $address) }
+sub bodies { return [map { ask($_)->{body} } @_] }
+my @all = map { "10.0.0.$_" } 1 .. 200;
+
+# Who is drawn for which, while all are well.
+sub drawn {
+    my ($rows) = @_;
+    my %of;
+    versions($rows, \%up);
+    push @{$of{ask($_)->{body}}}, $_ for @all;
+    return \%of;
+}
+
+# ---- Ill ----------------------------------------------------------------------------------------
+
+my %outlier = (outlier => {consecutiveErrors => 3, ejectFor => '1h'});
+my @canary = ({name => 'v2', weight => 1}, {name => 'v3', weight => 5});
+my $of = drawn(\@canary);
+my @stable = @{$of->{v1}}[0 .. 9];
+my $v3 = $of->{v3}[0];
+versions(\@canary, {%up, v1 => ill()}, %outlier);
+is_deeply bodies(@stable), [('ill') x 10], 'the rest that is ill keeps its requests: a canary does not get all';
+is ask($v3)->{body}, 'v3', 'and canaries have their own';
+versions(\@canary, {%up, v3 => ill()}, %outlier);
+is_deeply bodies(($v3) x 5), [('ill') x 3, ('v1') x 2], 'a canary that is ill is left alone: the rest takes over';
+
+my @named = ({name => 'v1', weight => 70}, {name => 'v2', weight => 15}, {name => 'v3', weight => 15});
+$of = drawn(\@named);
+my ($v1, $v2) = ($of->{v1}[0], $of->{v2}[0]);
+versions(\@named, {%up, v1 => ill()}, %outlier);
+is_deeply bodies(($v1) x 5), [('ill') x 5], 'so does a row that has the most, where there is no rest';
+versions(\@named, {%up, v2 => ill()}, %outlier);
+my $got = bodies(($v2) x 5);
+is_deeply [@$got[0 .. 2]], [('ill') x 3], 'one that has less';
+unlike "@$got[3, 4]", qr/ill/, '... is left alone, and those take over that have as much, or more';
+
+done_testing;
