@@ -52,4 +52,39 @@ my $got = bodies(($v2) x 5);
 is_deeply [@$got[0 .. 2]], [('ill') x 3], 'one that has less';
 unlike "@$got[3, 4]", qr/ill/, '... is left alone, and those take over that have as much, or more';
 
+# ---- Full ---------------------------------------------------------------------------------------
+
+# Takes the only place at the version that is drawn for this address.
+sub fill {
+    my ($name, $address) = @_;
+    my $c = $gw->connect;
+    $up{$name}->forget;
+    $c->send_request(GET => '/extensions/shop/hold', 'X-Forwarded-For' => $address);
+    $up{$name}->wait_for(1);
+    return $c;
+}
+sub free { my ($name, @held) = @_; $up{$name}->release; $_->response for @held; return }
+sub told { my ($r) = @_; return $r->{status} == 200 ? $r->{body} : "$r->{status} " . ($r->{json}{reason} // '') . ' ' . ($r->{json}{message} // '') }
+
+my %narrow = (limits => {connections => 1, pending => 0});
+versions(\@canary, \%up, %narrow);
+my $held = fill(v1 => $stable[0]);
+$_->forget for @up{qw(v2 v3)};
+my @told = map { told(ask($_)) } @stable[1 .. 9];
+is scalar(grep { /^503 .*this worker's share is 0, and 1 connections/ } @told), 9, 'a rest that is full says so, as without versions' or diag explain \@told;
+is $up{v2}->seen + $up{v3}->seen, 0, '... and canaries get none of it';
+is ask($v3)->{body}, 'v3', 'they have their own';
+free(v1 => $held);
+$held = fill(v3 => $v3);
+is ask($v3)->{body}, 'v1', 'a canary that is full spills to the rest';
+free(v3 => $held);
+
+versions(\@named, \%up, %narrow);
+$held = fill(v1 => $v1);
+like told(ask($v1)), qr/^503 /, 'where there is no rest, who has the most does not spill';
+free(v1 => $held);
+$held = fill(v2 => $v2);
+like told(ask($v2)), qr/^v[13]$/, 'who has less does, to one that has as much';
+free(v2 => $held);
+
 done_testing;

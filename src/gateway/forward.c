@@ -28,7 +28,7 @@ struct wait {
     struct gw_endpoint *endpoint;
 };
 
-static bool leave_version(struct gw_exchange *x);
+static bool leave_version(struct gw_exchange *x, bool only_full);
 static void try_next(struct gw_exchange *x, enum gw_err err, const char *detail);
 static void take_connection(struct gw_exchange *x, struct gw_endpoint *e);
 static const struct gw_backend_events backend_events;
@@ -131,7 +131,7 @@ may_try(struct gw_exchange *x, unsigned *left)
         (*left)--;
         return true;
     }
-    return !x->head_sent && leave_version(x);
+    return !x->head_sent && leave_version(x, false);
 }
 
 void
@@ -300,9 +300,9 @@ others(const struct gw_destination *to)
 
 /* The version that was chosen has no endpoint left: another one takes over, if there is one. */
 static bool
-leave_version(struct gw_exchange *x)
+leave_version(struct gw_exchange *x, bool only_full)
 {
-    if (!gw_split_leave(x->req)) {
+    if (!gw_split_leave(x->req, only_full)) {
         return false;
     }
     x->tried = 0;
@@ -354,7 +354,7 @@ take_endpoint(struct gw_exchange *x)
 {
     struct gw_req *req = x->req;
 
-    if (take_one(x) || (leave_version(x) && take_one(x))) {
+    if (take_one(x) || (leave_version(x, req->err == GW_ERR_PENDING_FULL) && take_one(x))) {
         return true;
     }
     if (req->err == GW_ERR_PENDING_FULL) {

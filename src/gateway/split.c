@@ -55,8 +55,9 @@ gw_split_draw(const struct gw_split *s, uint64_t key, uint32_t out)
     return s->n_rows;
 }
 
-unsigned
-gw_split_other(const struct gw_split *s, unsigned side, uint64_t key)
+/* Of the rows, those that have at least this share. */
+static unsigned
+other_of(const struct gw_split *s, unsigned side, uint64_t key, unsigned share)
 {
     const struct gw_split_side *rest = &s->sides[s->n_rows];
     bool rest_is_up = side != s->n_rows && gw_split_up(rest);
@@ -66,12 +67,18 @@ gw_split_other(const struct gw_split *s, unsigned side, uint64_t key)
         return s->n_rows;
     }
     for (unsigned i = 0; i < s->n_rows; i++) {
-        out |= s->sides[i].share == 0 || !gw_split_up(&s->sides[i]) ? BIT(i) : 0;
+        out |= s->sides[i].share < share || !gw_split_up(&s->sides[i]) ? BIT(i) : 0;
     }
     /* Who is here has drawn the side that is down: in a second draw with the same key, the rows
      * before it would have lost already. */
     unsigned drawn = gw_split_draw(s, gw_balance_mix(key + ANOTHER), out);
     return drawn > s->n_rows && rest_is_up ? s->n_rows : drawn;
+}
+
+unsigned
+gw_split_other(const struct gw_split *s, unsigned side, uint64_t key)
+{
+    return other_of(s, side, key, 1);
 }
 
 bool
@@ -133,12 +140,17 @@ gw_split_go(struct gw_req *req, unsigned side, uint64_t key, const char *by)
 }
 
 bool
-gw_split_leave(struct gw_req *req)
+gw_split_leave(struct gw_req *req, bool only_full)
 {
     const struct gw_split *s = req->to.split;
-    unsigned other = s == NULL ? 0 : gw_split_other(s, req->to.side, req->to.split_key);
 
-    if (s == NULL || other > s->n_rows) {
+    if (s == NULL) {
+        return false;
+    }
+    unsigned own = s->sides[req->to.side].share;
+    unsigned least = only_full && own > 1 ? own : 1; /* as gw_split_relieves() has it */
+    unsigned other = other_of(s, req->to.side, req->to.split_key, least);
+    if (other > s->n_rows) {
         return false;
     }
     gw_split_go(req, other, req->to.split_key, "fallback");

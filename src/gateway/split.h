@@ -61,7 +61,8 @@ unsigned gw_split_settle(const struct gw_split *s, unsigned side, uint64_t key);
 void gw_split_go(struct gw_req *req, unsigned side, uint64_t key, const char *by);
 
 /* None of its side's endpoints is left that could be tried: it goes to another side, but only once.
- * False: there is none. */
-bool gw_split_leave(struct gw_req *req);
+ * only_full: they are well, and have no room; so it goes to one that relieves it.  False: there is
+ * none. */
+bool gw_split_leave(struct gw_req *req, bool only_full);
 
 #endif

@@ -401,25 +401,63 @@ test_a_request_leaves_once(void **state)
     assert_ptr_equal(req.to.endpoints, list[0]);
     assert_int_equal(req.to.n_endpoints, 2);
     assert_true(gw_str_eq(req.decision.version, GW_STR("v1")));
-    assert_true(gw_split_leave(&req));
+    assert_true(gw_split_leave(&req, false));
     assert_ptr_equal(req.to.endpoints, list[REST]);
     assert_true(gw_str_eq(req.decision.version, GW_STR("v0")));
     assert_string_equal(req.decision.version_by, "fallback");
-    assert_false(gw_split_leave(&req));
+    assert_false(gw_split_leave(&req, false));
     assert_ptr_equal(req.to.endpoints, list[REST]);
     /* nowhere to go, or not to go anywhere */
     req.to.split = s;
     side(0)->alone = true;
     gw_split_go(&req, 0, key(1), "match");
-    assert_false(gw_split_leave(&req));
+    assert_false(gw_split_leave(&req, false));
     side(0)->alone = false;
     req.to.split = s;
     for (unsigned i = 1; i <= REST; i++) {
         set_down(i, true);
     }
     gw_split_go(&req, 0, key(1), "match");
-    assert_false(gw_split_leave(&req));
+    assert_false(gw_split_leave(&req, false));
     assert_string_equal(req.decision.version_by, "match");
+}
+
+/* From that side, which is full: to which? */
+static unsigned
+spilt(unsigned from, unsigned i)
+{
+    struct gw_req req = {.to = {.split = s}};
+
+    gw_split_go(&req, from, key(i), "match");
+    return gw_split_leave(&req, true) ? req.to.side : NONE;
+}
+
+static void
+test_who_is_full_is_relieved_by_who_has_as_much(void **state)
+{
+    (void)state; /* 10, 20, 30; the rest 40 */
+    for (unsigned i = 0; i < ROWS; i++) {
+        assert_int_equal(spilt(i, 1), REST);
+    }
+    assert_int_equal(spilt(REST, 1), NONE);
+    set_shares(10, 20, 70); /* no rest */
+    set_down(REST, true);
+    memset(got, 0, sizeof(got));
+    EACH_KEY
+    {
+        assert_int_equal(spilt(1, i), 2);
+        assert_int_equal(spilt(2, i), NONE);
+        got[spilt(0, i)]++;
+    }
+    assert_percent(1, 20 * 100 / 90.0);
+    assert_percent(2, 70 * 100 / 90.0);
+    set_shares(0, 50, 50);
+    assert_int_equal(spilt(1, 1), 2);
+    assert_int_equal(spilt(2, 1), 1);
+    set_down(2, true); /* and never to one that has nothing */
+    assert_int_equal(spilt(1, 1), NONE);
+    assert_true(gw_split_relieves(s, REST, 1) && gw_split_relieves(s, 2, 1));
+    assert_false(gw_split_relieves(s, 0, 0) || gw_split_relieves(s, 0, 1));
 }
 
 int
@@ -441,6 +479,7 @@ main(void)
         cmocka_unit_test_setup(test_when_all_are_down_it_stays, setup),
         cmocka_unit_test_setup(test_who_is_alone_stays, setup),
         cmocka_unit_test_setup(test_a_request_leaves_once, setup),
+        cmocka_unit_test_setup(test_who_is_full_is_relieved_by_who_has_as_much, setup),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
