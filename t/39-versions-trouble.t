@@ -87,4 +87,27 @@ $held = fill(v2 => $v2);
 like told(ask($v2)), qr/^v[13]$/, 'who has less does, to one that has as much';
 free(v2 => $held);
 
+# Who has waited for a turn in vain is not told so where the rest has room, and does not wait once more where it has none.
+my %late = (limits => {connections => 1, pending => 5}, timeouts => {pending => '200ms'});
+versions(\@canary, \%up, %late);
+$held = fill(v3 => $v3);
+$up{v1}->forget;
+my $metrics = sub { $gw->admin(GET => '/-/metrics')->{body} =~ /^\Q$_[0]\E (\d+)$/m ? $1 : undef };
+my $waits = $metrics->('ksgate_backend_pending_total');
+is told(ask($v3)), 'v1', 'who waits too long for a canary goes to the rest';
+is $metrics->('ksgate_backend_pending_total') - $waits, 1, '... after it has waited';
+is $up{v1}->seen, 1, '... and is sent once';
+my ($line) = $gw->access_log(1, sub { ($_->{version_by} // '') eq 'fallback' && $_->{status} == 200 });
+is $line->{version}, 'v1', '... which the log tells';
+my $also = fill(v1 => $stable[0]);
+$waits = $metrics->('ksgate_backend_pending_total');
+like told(ask($v3)), qr/^503 .*after 200 ms all of the 1 that this worker may have/, 'when that is full, too, it is told how long it has waited';
+is $metrics->('ksgate_backend_pending_total') - $waits, 1, '... and that was once';
+$up{v2}->forget;
+like told(ask($stable[1])), qr/^503 .*after 200 ms/, 'the rest waits, and does not spill';
+is $up{v2}->seen, 0, '... into a canary';
+free(v3 => $held);
+free(v1 => $also);
+is $metrics->('ksgate_backend_pending'), 0, 'nobody waits any more';
+
 done_testing;

@@ -34,6 +34,7 @@ struct gw_exchange {
     size_t rest_n;
     bool *gone;                /* set when the exchange ends while a callback is below us */
     bool in_step, step_failed; /* a failure within the forward step is its verdict */
+    bool waited;               /* for a turn, in vain */
     bool head_sent;            /* to the backend */
     bool sent_again;           /* to one before, which lost it */
     bool body_begun;           /* bytes of the body went to the backend: no second try */

@@ -29,6 +29,7 @@ struct wait {
 };
 
 static bool leave_version(struct gw_exchange *x, bool only_full);
+static bool take_one(struct gw_exchange *x);
 static void try_next(struct gw_exchange *x, enum gw_err err, const char *detail);
 static void take_connection(struct gw_exchange *x, struct gw_endpoint *e);
 static const struct gw_backend_events backend_events;
@@ -235,16 +236,23 @@ on_turn(struct gw_waiter *w)
     }
 }
 
+/* Nothing was sent: another version may have room at once, but nobody waits twice. */
 static void
 on_late(struct gw_waiter *w)
 {
     struct gw_exchange *x = ((struct wait *)w)->x;
 
-    gw_exchange_fail(x, GW_ERR_PENDING_TIMEOUT,
-                     gw_arena_printf(x->req->arena,
-                                     "after %lld ms all of the %u that this worker may have are "
-                                     "in use still",
-                                     x->pending_ms, x->req->to.max_connections));
+    gw_tries_end(x);
+    x->waited = true;
+    if (!leave_version(x, true) || !take_one(x)) {
+        gw_exchange_fail(x, GW_ERR_PENDING_TIMEOUT,
+                         gw_arena_printf(x->req->arena,
+                                         "after %lld ms all of the %u that this worker may have "
+                                         "are in use still",
+                                         x->pending_ms, x->req->to.max_connections));
+    } else if (x->backend->ready) {
+        gw_exchange_send(x);
+    }
 }
 
 static void
@@ -334,7 +342,7 @@ take_one(struct gw_exchange *x)
             take_connection(x, e);
             return true;
         }
-        if (e->n_pending < req->to.max_pending) {
+        if (e->n_pending < req->to.max_pending && !x->waited) {
             req->err = GW_ERR_OK;
             wait_for(x, e);
             return true;
