@@ -280,13 +280,14 @@ find(struct gw_req *req, const void *conf)
     return enter(req, r, rest);
 }
 
+/* Whether there are versions, and which, is nothing to the client: explain says it, and the log. */
 static enum gw_verdict
 refuse_without_endpoint(struct gw_req *req)
 {
     struct gw_str version = req->decision.version;
 
     req->err = GW_ERR_NO_ENDPOINT;
-    if (version.n > 0) {
+    if (req->dry && version.n > 0) {
         req->detail = gw_arena_printf(
             req->arena, "version %.*s has none, and no other one takes over", GW_STR_ARG(version));
     }

@@ -210,7 +210,12 @@ is $gw->request(GET => '/extensions/devops/x', from($of_v2))->{status}, 502, 'fa
 $gw->apply([versions([{name => 'v2', weight => 50, fallback => 'none'}], endpoints => [$both[0]])]);
 $r = $gw->request(GET => '/extensions/devops/x', from($of_v2));
 is $r->{status}, 503, 'without an endpoint at all, too';
-like $r->{json}{message}, qr/version v2 has none, and no other one takes over/, 'and it is told why';
+unlike $r->{body}, qr/v2/, 'whoever asks is not told of versions';
+my ($refused) = $gw->access_log(1, sub { $_->{status} == 503 && ($_->{version} // '') eq 'v2' });
+ok $refused, 'the log has the version';
+$e = explained($user_v2);
+is $e->{version}{name}, 'v2', 'so has explain';
+like +JSON::PP->new->canonical->encode($e), qr/version v2 has none, and no other one takes over/, 'and it says why';
 $gw->apply([versions([{name => 'v2', weight => 50}], endpoints => [$both[0]])]);
 is body(from($of_v2)), 'v1', 'else the rest takes over';
 $up{v2}->start;
