@@ -223,6 +223,9 @@ gw_ext_versions_choose(struct gw_req *req)
     }
     unsigned side = gw_split_settle(s, wanted, key);
     gw_split_go(req, side, key, side == wanted ? by : "fallback");
+    if (side != wanted) {
+        req->decision.wanted = s->sides[wanted].series;
+    }
     if (req->dry) {
         say_why(&choice, s, wanted, first, side);
     }

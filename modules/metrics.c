@@ -55,9 +55,12 @@ count(struct gw_req *req, const void *conf)
 
     (void)conf;
     if (d->series.n > 0) {
-        gw_counter_add(&gw_metrics_extension(c, d->series)->requests[class], 1);
+        gw_counter_add(&gw_metrics_extension(c, d->series)->counts[class], 1);
     } else {
         gw_counter_add(&c->route[d->route].requests[class], 1);
+    }
+    if (d->wanted.n > 0) {
+        gw_counter_add(&gw_metrics_extension(c, d->wanted)->counts[GW_METRICS_FALLBACKS], 1);
     }
     while (bound < GW_METRICS_BOUNDS && d->end_us > gw_metrics_bounds[bound]) {
         bound++;

@@ -17,6 +17,9 @@
 enum {
     GW_METRICS_ROUTES = GW_N_ROUTES + 1, /* the last: refused before a route was found */
     GW_METRICS_CLASSES = 6,              /* of status codes; 0: the client got none */
+    /* of an extension or version: its requests by class, and those that others have taken over */
+    GW_METRICS_FALLBACKS = GW_METRICS_CLASSES,
+    GW_METRICS_OF_EXTENSION,
 };
 
 enum {
@@ -33,7 +36,7 @@ struct gw_metrics_extension {
         atomic_char shared[GW_METRICS_NAME];
         char own[GW_METRICS_NAME]; /* for the worker, who alone writes it */
     } name;
-    atomic_ullong requests[GW_METRICS_CLASSES];
+    atomic_ullong counts[GW_METRICS_OF_EXTENSION];
 };
 
 /* One worker's.  It owns nothing: it is given back as it is. */
@@ -69,7 +72,7 @@ struct gw_metrics_counts *gw_metrics_counts(struct gw_world *w);
 struct gw_metrics_extension *gw_metrics_extension(struct gw_metrics_counts *c, struct gw_str name);
 /* Anyone.  False: it is nobody's, or changes hands just now. */
 bool gw_metrics_extension_read(const struct gw_metrics_extension *x, char name[GW_METRICS_NAME],
-                               unsigned long long requests[GW_METRICS_CLASSES]);
+                               unsigned long long counts[GW_METRICS_OF_EXTENSION]);
 
 /* The module's share of /-/metrics. */
 void gw_metrics_text(struct gw_buf *out, struct gw_world *const *worlds, size_t n);

@@ -20,8 +20,8 @@ give_place(struct gw_metrics_extension *x, struct gw_str name)
         atomic_store_explicit(&x->name.shared[i], name.p[i], memory_order_release);
     }
     atomic_store_explicit(&x->name.shared[name.n], '\0', memory_order_release);
-    for (unsigned k = 0; k < GW_METRICS_CLASSES; k++) {
-        atomic_store_explicit(&x->requests[k], 0, memory_order_release);
+    for (unsigned k = 0; k < GW_METRICS_OF_EXTENSION; k++) {
+        atomic_store_explicit(&x->counts[k], 0, memory_order_release);
     }
     atomic_store_explicit(&x->version, x->version + 1, memory_order_release); /* even */
 }
@@ -34,7 +34,7 @@ name_of(const struct gw_metrics_extension *x)
 
 bool
 gw_metrics_extension_read(const struct gw_metrics_extension *x, char name[GW_METRICS_NAME],
-                          unsigned long long requests[GW_METRICS_CLASSES])
+                          unsigned long long counts[GW_METRICS_OF_EXTENSION])
 {
     unsigned version = atomic_load_explicit(&x->version, memory_order_acquire);
     size_t n = 0;
@@ -43,8 +43,8 @@ gw_metrics_extension_read(const struct gw_metrics_extension *x, char name[GW_MET
         name[n] = atomic_load_explicit(&x->name.shared[n], memory_order_acquire);
     } while (name[n] != '\0' && ++n < GW_METRICS_NAME - 1);
     name[n] = '\0';
-    for (unsigned k = 0; k < GW_METRICS_CLASSES; k++) {
-        requests[k] = atomic_load_explicit(&x->requests[k], memory_order_acquire);
+    for (unsigned k = 0; k < GW_METRICS_OF_EXTENSION; k++) {
+        counts[k] = atomic_load_explicit(&x->counts[k], memory_order_acquire);
     }
     return version % 2 == 0 && version == atomic_load_explicit(&x->version, memory_order_relaxed);
 }

@@ -62,39 +62,46 @@ put_label(struct gw_buf *out, struct gw_str s)
     }
 }
 
-/* extension: or "extension\nversion". */
+/* name: of an extension, or "extension\nversion". */
+static void
+put_extension(struct gw_buf *out, struct gw_str name)
+{
+    struct gw_str version = name;
+
+    gw_buf_puts(out, "extension=\"");
+    put_label(out, gw_str_cut(&version, '\n'));
+    if (version.n > 0) {
+        gw_buf_puts(out, "\",version=\"");
+        put_label(out, version);
+    }
+    gw_buf_puts(out, "\"");
+}
+
 static void
 put_requests(struct gw_buf *out, const char *route, struct gw_str extension,
              const unsigned long long *classes)
 {
-    struct gw_str version = extension;
-
-    extension = gw_str_cut(&version, '\n');
     for (unsigned k = 0; k < GW_METRICS_CLASSES; k++) {
         if (classes[k] > 0) {
-            gw_buf_printf(out, "ksgate_requests_total{route=\"%s\",code=\"%s\",extension=\"", route,
+            gw_buf_printf(out, "ksgate_requests_total{route=\"%s\",code=\"%s\",", route,
                           class_names[k]);
-            put_label(out, extension);
-            if (version.n > 0) {
-                gw_buf_puts(out, "\",version=\"");
-                put_label(out, version);
-            }
-            gw_buf_printf(out, "\"} %llu\n", classes[k]);
+            put_extension(out, extension);
+            gw_buf_printf(out, "} %llu\n", classes[k]);
         }
     }
 }
 
 static void
-add_requests(struct gw_map *sums, struct gw_str name, const unsigned long long *requests)
+add_counts(struct gw_map *sums, struct gw_str name, const unsigned long long *counts)
 {
-    unsigned long long *classes = gw_map_get(sums, name);
+    unsigned long long *all = gw_map_get(sums, name);
 
-    if (classes == NULL) {
-        classes = gw_mem_alloc(GW_METRICS_CLASSES * sizeof(*classes));
-        gw_map_put(sums, name, classes);
+    if (all == NULL) {
+        all = gw_mem_alloc(GW_METRICS_OF_EXTENSION * sizeof(*all));
+        gw_map_put(sums, name, all);
     }
-    for (unsigned k = 0; k < GW_METRICS_CLASSES; k++) {
-        classes[k] += requests[k];
+    for (unsigned k = 0; k < GW_METRICS_OF_EXTENSION; k++) {
+        all[k] += counts[k];
     }
 }
 
@@ -104,15 +111,36 @@ add_extensions(struct gw_map *sums, const struct gw_metrics_counts *c)
 {
     unsigned n = atomic_load_explicit(&c->n_extensions, memory_order_acquire);
     char name[GW_METRICS_NAME];
-    unsigned long long requests[GW_METRICS_CLASSES];
+    unsigned long long counts[GW_METRICS_OF_EXTENSION];
 
     for (unsigned i = 0; i < n; i++) {
-        if (gw_metrics_extension_read(&c->extensions[i], name, requests)) {
-            add_requests(sums, gw_str_of(name), requests);
+        if (gw_metrics_extension_read(&c->extensions[i], name, counts)) {
+            add_counts(sums, gw_str_of(name), counts);
         }
     }
-    if (gw_metrics_extension_read(&c->extensions[GW_METRICS_EXTENSIONS], name, requests)) {
-        add_requests(sums, GW_STR("(other)"), requests);
+    if (gw_metrics_extension_read(&c->extensions[GW_METRICS_EXTENSIONS], name, counts)) {
+        add_counts(sums, GW_STR("(other)"), counts);
+    }
+}
+
+/* Only of those that ever had to be taken over from. */
+static void
+write_fallbacks(struct gw_buf *out, const struct gw_map *sums)
+{
+    struct gw_str name;
+    void *counts = NULL;
+    size_t at = 0;
+
+    family(out, "ksgate_version_fallbacks_total", "counter",
+           "Requests for a version of an extension that another one had to take over.");
+    while (gw_map_next(sums, &at, &name, &counts)) {
+        unsigned long long n = ((const unsigned long long *)counts)[GW_METRICS_FALLBACKS];
+
+        if (n > 0) {
+            gw_buf_puts(out, "ksgate_version_fallbacks_total{");
+            put_extension(out, name);
+            gw_buf_printf(out, "} %llu\n", n);
+        }
     }
 }
 
@@ -121,7 +149,7 @@ write_requests(const struct all *a)
 {
     struct gw_map *sums = gw_map_new();
     struct gw_str name;
-    void *classes = NULL;
+    void *counts = NULL;
     size_t at = 0;
 
     family(
@@ -139,9 +167,10 @@ write_requests(const struct all *a)
     for (size_t i = 0; i < a->n; i++) {
         add_extensions(sums, a->list[i]);
     }
-    while (gw_map_next(sums, &at, &name, &classes)) {
-        put_requests(a->out, route_names[GW_ROUTE_EXTENSIONS], name, classes);
+    while (gw_map_next(sums, &at, &name, &counts)) {
+        put_requests(a->out, route_names[GW_ROUTE_EXTENSIONS], name, counts);
     }
+    write_fallbacks(a->out, sums);
     gw_map_free(sums, free);
 }
 

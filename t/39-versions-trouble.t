@@ -18,6 +18,8 @@ sub versions {
 }
 sub ask { my ($address, $path) = @_; return $gw->request(GET => '/extensions/shop/' . ($path // 'x'), 'X-Forwarded-For' => $address) }
 sub bodies { return [map { ask($_)->{body} } @_] }
+my $metrics = sub { $gw->admin(GET => '/-/metrics')->{body} =~ /^\Q$_[0]\E (\d+)$/m ? $1 : undef };
+sub fallbacks { my ($version) = @_; return $metrics->(qq{ksgate_version_fallbacks_total{extension="shop",version="$version"}}) }
 my @all = map { "10.0.0.$_" } 1 .. 200;
 
 # Who is drawn for which, while all are well.
@@ -41,6 +43,7 @@ is_deeply bodies(@stable), [('ill') x 10], 'the rest that is ill keeps its reque
 is ask($v3)->{body}, 'v3', 'and canaries have their own';
 versions(\@canary, {%up, v3 => ill()}, %outlier);
 is_deeply bodies(($v3) x 5), [('ill') x 3, ('v1') x 2], 'a canary that is ill is left alone: the rest takes over';
+ok eventually { (fallbacks('v3') // 0) == 2 } '... which is counted, for the version that was wanted';
 
 my @named = ({name => 'v1', weight => 70}, {name => 'v2', weight => 15}, {name => 'v3', weight => 15});
 $of = drawn(\@named);
@@ -92,11 +95,13 @@ my %late = (limits => {connections => 1, pending => 5}, timeouts => {pending => 
 versions(\@canary, \%up, %late);
 $held = fill(v3 => $v3);
 $up{v1}->forget;
-my $metrics = sub { $gw->admin(GET => '/-/metrics')->{body} =~ /^\Q$_[0]\E (\d+)$/m ? $1 : undef };
 my $waits = $metrics->('ksgate_backend_pending_total');
+my $fallbacks = fallbacks('v3');
 is told(ask($v3)), 'v1', 'who waits too long for a canary goes to the rest';
 is $metrics->('ksgate_backend_pending_total') - $waits, 1, '... after it has waited';
 is $up{v1}->seen, 1, '... and is sent once';
+ok eventually { fallbacks('v3') == $fallbacks + 1 } '... and counted';
+is fallbacks('(rest)'), undef, '... not for who took over';
 my ($line) = $gw->access_log(1, sub { ($_->{version_by} // '') eq 'fallback' && $_->{status} == 200 });
 is $line->{version}, 'v1', '... which the log tells';
 my $also = fill(v1 => $stable[0]);

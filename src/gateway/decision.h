@@ -22,6 +22,8 @@ struct gw_decision {
     struct gw_str extension;   /* or none */
     struct gw_str series;      /* the name under which it is counted: the extension's, or one for
                                   its version (split.h) */
+    struct gw_str wanted;      /* the series of the version that was to get it, if another one had
+                                  to take over; or none */
     struct gw_str version;     /* of the extension that was chosen, or none */
     const char *version_by;    /* "match", "weight", "rest", "fallback"; NULL: it has no versions */
     struct gw_str version_why; /* for people; of a dry request alone */

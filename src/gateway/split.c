@@ -153,6 +153,9 @@ gw_split_leave(struct gw_req *req, bool only_full)
     if (other > s->n_rows) {
         return false;
     }
+    if (req->decision.wanted.n == 0) {
+        req->decision.wanted = s->sides[req->to.side].series;
+    }
     gw_split_go(req, other, req->to.split_key, "fallback");
     req->to.split = NULL;
     return true;

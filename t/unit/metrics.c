@@ -49,7 +49,7 @@ pass_sweep(void)
 static void
 count(const char *name, unsigned class)
 {
-    gw_counter_add(&gw_metrics_extension(counts, gw_str_of(name))->requests[class], 1);
+    gw_counter_add(&gw_metrics_extension(counts, gw_str_of(name))->counts[class], 1);
 }
 
 /* Of this name, as another thread reads them; -1: there is none. */
@@ -57,12 +57,12 @@ static long long
 read_counts(const char *name, unsigned class)
 {
     for (unsigned i = 0; i < counts->n_extensions; i++) {
-        unsigned long long requests[GW_METRICS_CLASSES];
+        unsigned long long its_counts[GW_METRICS_OF_EXTENSION];
         char its[GW_METRICS_NAME];
 
-        if (gw_metrics_extension_read(&counts->extensions[i], its, requests) &&
+        if (gw_metrics_extension_read(&counts->extensions[i], its, its_counts) &&
             strcmp(its, name) == 0) {
-            return (long long)requests[class];
+            return (long long)its_counts[class];
         }
     }
     return -1;
@@ -71,7 +71,7 @@ read_counts(const char *name, unsigned class)
 static unsigned long long
 others(unsigned class)
 {
-    return counts->extensions[GW_METRICS_EXTENSIONS].requests[class];
+    return counts->extensions[GW_METRICS_EXTENSIONS].counts[class];
 }
 
 static void
@@ -201,14 +201,14 @@ read_all_the_time(void *arg)
     (void)arg;
     while (!atomic_load(&over)) {
         for (unsigned i = 0; i < counts->n_extensions; i++) {
-            unsigned long long requests[GW_METRICS_CLASSES];
+            unsigned long long its_counts[GW_METRICS_OF_EXTENSION];
             char name[GW_METRICS_NAME];
 
-            if (!gw_metrics_extension_read(&counts->extensions[i], name, requests)) {
+            if (!gw_metrics_extension_read(&counts->extensions[i], name, its_counts)) {
                 continue;
             }
             for (unsigned k = 0; k < GW_METRICS_CLASSES; k++) {
-                wrong += requests[k] > 0 && (unsigned)(name[strlen(name) - 1] - '0') != k;
+                wrong += its_counts[k] > 0 && (unsigned)(name[strlen(name) - 1] - '0') != k;
             }
         }
     }
