@@ -80,6 +80,11 @@ subtest 'what is written' => sub {
     my $other = put($gw, proxy('a', '/proxy/else', 'GET', 'other'));
     like $other->{json}{message}, qr{the name is that of ReverseProxy "a" of the extension devops}, 'so it is with the names of the others';
 
+    refused('more links than one may claim', post($gw, bundle('many', 'x', '', map { "/dist/many/$_" } 1 .. 1000)),
+        qr{^JSBundle "many" is invalid: spec\.assets\.files: has more than 1000 different links; leave some out});
+    is post($gw, bundle('same', 'same', '', ('/dist/same/1.js') x 8_000))->{status}, 201, 'one link many times is one';
+    is put($gw, bundle('same', 'same', '', '/dist/same/2.js', ('/dist/same/1.js') x 8_000))->{status}, 200, '... and can be written again';
+
     is put($gw, proxy('a', '/proxy/a/*', 'GET', 'devops'))->{status}, 200, 'an object is not in its own way';
     is put($gw, proxy('p', '/proxy/a/b', 'POST'))->{status}, 201, 'another method';
     is put($gw, proxy('q', '/proxy/a', 'GET'))->{status}, 201, 'what a wildcard does not match';
@@ -187,6 +192,15 @@ subtest 'two gateways on one Redis' => sub {
     $all->(sub { my ($gw) = @_; held($gw, proxy('c2')) && held($gw, proxy('c3')) }, 'of those of the same age the first by name has it');
     delete_directly($redis, proxy('c1'));
     $all->(sub { my ($gw) = @_; (held($gw, proxy('c3')) // '') =~ /"c2"/ && !held($gw, proxy('c2')) }, '... then the next');
+
+    my $many = bundle('many', 'x', '', map { "/dist/many/$_" } 1 .. 1000);
+    write_directly($redis, $many, '2026-11-03T00:00:00Z');
+    $all->(sub { there($_[0], $many) }, 'one with too many links, from elsewhere');
+    my ($condition) = grep { $_->{type} eq 'ksgate.io/Accepted' } @{$gw[0]->admin(GET => where($many))->{json}{status}{conditions}};
+    is "$condition->{status} $condition->{reason}", 'False TooMany', '... is not used, and says so';
+    like $condition->{message}, qr/has more than 1000 different links/, '... and why';
+    delete_directly($redis, $many);
+    $all->(sub { !there($_[0], $many) }, '... and goes');
 
     subtest 'both are written to at once' => sub {
         for my $round (1 .. 10) {

@@ -48,6 +48,7 @@ on_turned(void *arg, const struct gw_claim_turn *t)
 {
     struct gw_claimed *c = arg;
     struct gw_object *o = t->claims->object;
+    bool own = t->winner == t->claims; /* an object that held itself would live for ever */
     struct gw_buf named = {0};
     struct gw_buf unnamed = {0};
 
@@ -55,8 +56,8 @@ on_turned(void *arg, const struct gw_claim_turn *t)
         gw_claims_say(&named, t->claims, t->winner, true);
         gw_claims_say(&unnamed, t->claims, t->winner, false);
     }
-    retire(c,
-           gw_object_set_hold(o, t->winner == NULL ? NULL : t->winner->object, named.p, unnamed.p));
+    retire(c, gw_object_set_hold(o, own || t->winner == NULL ? NULL : t->winner->object, named.p,
+                                 unnamed.p));
     say(c, t, named.p);
     if (!t->put && t->was_held != (t->winner != NULL)) {
         note_turned(c, o);

@@ -308,7 +308,7 @@ static void
 settle_one(struct gw_claim_index *x, struct holder *h,
            void (*turned)(void *arg, const struct gw_claim_turn *t), void *arg)
 {
-    const struct holder *winner = winner_over(x, h);
+    const struct holder *winner = h->claims->too_many ? h : winner_over(x, h);
     struct gw_object *object = winner == NULL ? NULL : winner->claims->object;
     struct gw_claim_turn t = {
         .claims = h->claims,

@@ -22,10 +22,11 @@ void gw_claim_index_take(struct gw_claim_index *x, const char *key);
 /* What became of one object.  Borrowed. */
 struct gw_claim_turn {
     const struct gw_claims *claims;
-    const struct gw_claims *winner; /* NULL: it has what it claims */
-    bool was_held;                  /* so far; a new one was not */
-    bool other_winner;              /* it is held, and by another one than so far */
-    bool put;                       /* since the last time */
+    /* NULL: it has what it claims; its own: nobody else is to blame, it has too many */
+    const struct gw_claims *winner;
+    bool was_held;     /* so far; a new one was not */
+    bool other_winner; /* it is held, and by another one than so far */
+    bool put;          /* since the last time */
 };
 
 /* After puts and takes: tells of each that was put and is held, and of each for which something is

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/map.h"
 #include "base/mem.h"
 
 #define EXTENSIONS "extensions.kubesphere.io"
@@ -13,7 +14,14 @@
 struct gathering {
     struct gw_claim *list;
     size_t n, size;
+    unsigned short *slots; /* links by their hash: 1 + where, or 0 */
+    bool too_many;
 };
+
+#define N_SLOTS ((size_t)2048)
+_Static_assert(N_SLOTS > GW_CLAIMS_MAX + 1, "there is always a slot that ends a search");
+
+#define FEW 8 /* that are looked at one by one */
 
 static bool
 is(const struct gw_kind *kind, const char *name)
@@ -103,10 +111,29 @@ read_path(struct gathering *g, const json_t *json)
                           .prefix = prefix});
 }
 
+/* Was it there before?  It is now. */
+static bool
+is_known(const struct gathering *g, struct gw_str link)
+{
+    size_t at = gw_hash(link) % N_SLOTS;
+
+    for (; g->slots[at] != 0; at = (at + 1) % N_SLOTS) {
+        if (gw_str_eq(g->list[g->slots[at] - 1].text, link)) {
+            return true;
+        }
+    }
+    g->slots[at] = (unsigned short)(g->n + 1);
+    return false;
+}
+
 static void
 add_link(struct gathering *g, struct gw_str link, const char *field)
 {
-    if (link.n > 0) {
+    if (link.n == 0 || g->too_many || is_known(g, link)) {
+        return;
+    }
+    g->too_many = g->n == GW_CLAIMS_MAX;
+    if (!g->too_many) {
         add(g, (struct gw_claim){
                    .text = link, .method = GW_STR("*"), .field = field, .space = GW_CLAIM_LINK});
     }
@@ -122,6 +149,7 @@ read_links(struct gathering *g, const json_t *json, struct gw_buf *own)
     size_t i;
     const json_t *file;
 
+    g->slots = gw_mem_alloc(N_SLOTS * sizeof(*g->slots));
     if (link.n == 0 && extension.n > 0) {
         gw_buf_printf(own, "/dist/%.*s/index.js", GW_STR_ARG(extension));
         link = gw_buf_text(own);
@@ -178,18 +206,30 @@ pack(char **at, struct gw_str text)
     return copy;
 }
 
+static int
+by_text(const void *a, const void *b)
+{
+    return gw_str_cmp((*(const struct gw_claim *const *)a)->text,
+                      (*(const struct gw_claim *const *)b)->text);
+}
+
 /* In one piece, with all its texts. */
 static struct gw_claims *
 keep(const struct gathering *g, struct gw_object *o, struct gw_str created, struct gw_str extension)
 {
     struct gw_claims *c = NULL;
-    size_t bytes = created.n + 1 + extension.n + 1;
+    size_t n_sorted = g->slots != NULL && g->n > FEW ? g->n : 0;
+    size_t bytes = created.n + 1 + extension.n + 1 + n_sorted * sizeof(const struct gw_claim *);
 
     for (size_t i = 0; i < g->n; i++) {
         bytes += g->list[i].text.n + g->list[i].method.n;
     }
     c = gw_mem_alloc(sizeof(*c) + g->n * sizeof(*g->list) + bytes);
     char *at = (char *)&c->list[g->n];
+    if (n_sorted > 0) {
+        c->sorted = (const struct gw_claim **)(void *)at;
+        at += n_sorted * sizeof(const struct gw_claim *);
+    }
     c->object = gw_object_ref(o);
     c->extension = pack(&at, extension);
     c->created = created.n == 0 ? NULL : pack(&at, created);
@@ -198,6 +238,12 @@ keep(const struct gathering *g, struct gw_object *o, struct gw_str created, stru
         c->list[i] = g->list[i];
         c->list[i].text = gw_str_pack(&at, g->list[i].text);
         c->list[i].method = gw_str_pack(&at, g->list[i].method);
+    }
+    for (size_t i = 0; i < n_sorted; i++) {
+        c->sorted[i] = &c->list[i];
+    }
+    if (n_sorted > 0) {
+        qsort(c->sorted, n_sorted, sizeof(const struct gw_claim *), by_text);
     }
     return c;
 }
@@ -220,12 +266,17 @@ gw_claims_read(struct gw_object *o, bool from_file)
     } else {
         read_links(&g, json, &own);
     }
-    if (g.n > 0) {
+    if (g.too_many) {
+        g.n = 0;
+    }
+    if (g.n > 0 || g.too_many) {
         c = keep(&g, o, time_of(json), text_of(labels_of(json), "kubesphere.io/extension-ref"));
         c->from_file = from_file;
+        c->too_many = g.too_many;
     }
     json_decref(json);
     gw_buf_fini(&own);
+    free(g.slots);
     free(g.list);
     return c;
 }
@@ -258,15 +309,46 @@ gw_claim_meets(const struct gw_claim *a, const struct gw_claim *b)
            (b->prefix && gw_str_has_prefix(a->text, b->text));
 }
 
+/* Links: whole texts that differ. */
+static const struct gw_claim *
+find_sorted(const struct gw_claim *c, const struct gw_claims *all)
+{
+    size_t low = 0;
+    size_t high = all->n;
+
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+
+        if (gw_str_cmp(all->sorted[mid]->text, c->text) < 0) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return low < all->n && gw_claim_meets(c, all->sorted[low]) ? all->sorted[low] : NULL;
+}
+
+static const struct gw_claim *
+first_met(const struct gw_claim *c, const struct gw_claims *all)
+{
+    if (all->sorted != NULL) {
+        return find_sorted(c, all); /* links alone have it, and meet nothing but links */
+    }
+    for (size_t i = 0; i < all->n; i++) {
+        if (gw_claim_meets(c, &all->list[i])) {
+            return &all->list[i];
+        }
+    }
+    return NULL;
+}
+
 const struct gw_claim *
 gw_claims_meet(const struct gw_claims *a, const struct gw_claims *b, const struct gw_claim **other)
 {
     for (size_t i = 0; i < a->n; i++) {
-        for (size_t j = 0; j < b->n; j++) {
-            if (gw_claim_meets(&a->list[i], &b->list[j])) {
-                *other = &b->list[j];
-                return &a->list[i];
-            }
+        *other = first_met(&a->list[i], b);
+        if (*other != NULL) {
+            return &a->list[i];
         }
     }
     return NULL;
@@ -319,8 +401,17 @@ void
 gw_claims_say(struct gw_buf *out, const struct gw_claims *a, const struct gw_claims *b, bool named)
 {
     const struct gw_claim *its = NULL;
-    const struct gw_claim *mine = gw_claims_meet(a, b, &its);
+    const struct gw_claim *mine;
 
+    if (a == b && a->too_many) {
+        gw_buf_printf(
+            out,
+            "spec.assets.files: has more than %d different links; leave some out, or make "
+            "several objects of it",
+            GW_CLAIMS_MAX);
+        return;
+    }
+    mine = gw_claims_meet(a, b, &its);
     assert(mine != NULL);
     gw_buf_printf(out, "%s: ", mine->field);
     say_what(out, mine);

@@ -32,13 +32,18 @@ struct gw_claim {
     bool prefix; /* all that begin so */
 };
 
-/* All of one object's. */
+/* Of one object.  What it takes to compare two, or to find one again, grows with it. */
+#define GW_CLAIMS_MAX 1000
+
+/* All of one object's; no two are the same. */
 struct gw_claims {
     struct gw_object *object; /* a reference */
     const char *extension;    /* of its label; "": none */
     const char *created;      /* NULL: it does not say, or not in Kubernetes' form */
     bool from_file;
+    bool too_many; /* more than GW_CLAIMS_MAX: it has none, and is not used */
     size_t n;
+    const struct gw_claim **sorted; /* links, by their text; NULL: few, or others */
     struct gw_claim list[];
 };
 
@@ -62,7 +67,8 @@ const struct gw_claim *gw_claims_meet(const struct gw_claims *a, const struct gw
 int gw_claims_order(const struct gw_claims *a, const struct gw_claims *b);
 
 /* For people.  "spec.matcher.path: /proxy/x* with method GET overlaps /proxy/x/y of ReverseProxy
- * "a" (extension devops), ..."; named false: without whose it is, and what.  a and b meet. */
+ * "a" (extension devops), ..."; named false: without whose it is, and what.  a and b meet, or are
+ * the same one, that has too many. */
 void gw_claims_say(struct gw_buf *out, const struct gw_claims *a, const struct gw_claims *b,
                    bool named);
 

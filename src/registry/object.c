@@ -180,7 +180,7 @@ new_hold(struct gw_object *winner, const char *named, const char *unnamed)
     size_t n_unnamed = strlen(unnamed) + 1;
     struct gw_object_hold *h = gw_mem_alloc(sizeof(*h) + n + n_unnamed);
 
-    h->winner = gw_object_ref(winner);
+    h->winner = winner == NULL ? NULL : gw_object_ref(winner);
     memcpy(h->named, named, n);
     h->unnamed = memcpy(h->named + n, unnamed, n_unnamed);
     return h;
@@ -190,7 +190,7 @@ struct gw_object_hold *
 gw_object_set_hold(struct gw_object *o, struct gw_object *winner, const char *named,
                    const char *unnamed)
 {
-    struct gw_object_hold *hold = winner == NULL ? NULL : new_hold(winner, named, unnamed);
+    struct gw_object_hold *hold = named == NULL ? NULL : new_hold(winner, named, unnamed);
     struct gw_object_hold *old = atomic_exchange_explicit(&o->hold, hold, memory_order_acq_rel);
 
     if (gw_object_flaw(o) == NULL && (old == NULL) != (hold == NULL)) {

@@ -42,7 +42,7 @@ struct gw_object_flaw {
 
 /* What it claims is another's (claims.h): as long as that is so, it counts as absent. */
 struct gw_object_hold {
-    struct gw_object *winner; /* a reference */
+    struct gw_object *winner; /* a reference; NULL: it is not used for what it is itself */
     const char *unnamed;      /* why, for whoever may not know of the winner */
     char named[];             /* the same for whoever may */
 };
@@ -72,8 +72,8 @@ const struct gw_object_flaw *gw_object_flaw(const struct gw_object *o);
 /* How many objects have one, or are held. */
 unsigned gw_object_flaws(void);
 
-/* winner NULL: it is held no more.  Returns what stood there, which is the caller's to free when
- * nobody can be looking at it any more.  Control thread. */
+/* named NULL: it is held no more; winner NULL: by no other object.  Returns what stood there, which
+ * is the caller's to free when nobody can be looking at it any more.  Control thread. */
 struct gw_object_hold *gw_object_set_hold(struct gw_object *o, struct gw_object *winner,
                                           const char *named, const char *unnamed);
 void gw_object_hold_free(struct gw_object_hold *h); /* NULL is fine */

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/map.h"
 #include "base/mem.h"
 #include "registry/claim_index.h"
 #include "server/admin_sight.h"
@@ -100,21 +101,42 @@ struct asking {
     const struct gw_claims *claims;     /* of what is written */
     const struct gw_claims *before;     /* of the version that is there; NULL: none */
     const struct gw_claim_index *batch; /* all that are written together */
-    bool in_batch;                      /* is that what is being looked at? */
+    const struct gw_claim_index *among; /* what is being looked at */
+    struct gw_map *met; /* whom `before` meets among them, by key; NULL: not known yet */
 };
+
+static bool
+note_met(void *arg, const struct gw_claims *other)
+{
+    (void)gw_map_put(arg, gw_str_of(other->object->key), arg);
+    return false; /* and all others, too */
+}
+
+/* All of them are looked for once, and not each whenever one of its claims is met. */
+static bool
+was_met(struct asking *a, const char *key)
+{
+    if (a->before == NULL) {
+        return false;
+    }
+    if (a->met == NULL) {
+        a->met = gw_map_of_values();
+        (void)gw_claim_index_meet(a->among, a->before, note_met, a->met);
+    }
+    return gw_map_get(a->met, gw_str_of(key)) != NULL;
+}
 
 static bool
 counts(void *arg, const struct gw_claims *other)
 {
-    const struct asking *a = arg;
-    const struct gw_claim *its;
+    struct asking *a = arg;
     const char *key = other->object->key;
 
     if (strcmp(key, a->claims->object->key) == 0 ||
-        (!a->in_batch && gw_claim_index_get(a->batch, key) != NULL)) {
+        (a->among != a->batch && gw_claim_index_get(a->batch, key) != NULL)) {
         return false; /* itself, or what will be replaced */
     }
-    return a->before == NULL || gw_claims_meet(a->before, other, &its) == NULL;
+    return !was_met(a, key);
 }
 
 /* The first in order of those that have what it would claim; or NULL. */
@@ -128,9 +150,14 @@ rival_of(struct gw_errand *e, const struct gw_claim_index *batch, const struct g
                        .batch = batch};
     const struct gw_claims *rival = NULL;
 
+    if (a.claims != NULL && a.claims->too_many) {
+        return a.claims; /* it is to blame itself */
+    }
     for (size_t i = 0; a.claims != NULL && rival == NULL && i < sizeof(all) / sizeof(all[0]); i++) {
-        a.in_batch = all[i] == batch;
+        a.among = all[i];
         rival = gw_claim_index_meet(all[i], a.claims, counts, &a);
+        gw_map_free(a.met, NULL);
+        a.met = NULL;
     }
     return rival;
 }

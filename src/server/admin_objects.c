@@ -99,7 +99,7 @@ shown(struct gw_viewer *v, const struct gw_object *o)
     const struct gw_object_hold *hold = gw_object_hold(o);
     json_t *json = gw_endpoint_status_object(o);
 
-    if (hold != NULL && gw_admin_sees(v, hold->winner)) {
+    if (hold != NULL && hold->winner != NULL && gw_admin_sees(v, hold->winner)) {
         gw_object_status_name(json, hold);
     }
     return json;

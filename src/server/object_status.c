@@ -49,8 +49,9 @@ gw_object_status_add(json_t *json, const struct gw_object *o)
     }
     (void)json_array_append_new(
         conditions,
-        hold != NULL ? condition(false, "Conflict", hold->unnamed)
-                     : condition(!flaw->unused, flaw->unused ? "NotUsed" : "Warning", flaw->text));
+        hold != NULL
+            ? condition(false, hold->winner == NULL ? "TooMany" : "Conflict", hold->unnamed)
+            : condition(!flaw->unused, flaw->unused ? "NotUsed" : "Warning", flaw->text));
 }
 
 void

@@ -244,6 +244,133 @@ test_text(void **state)
          "another one, or delete the other object");
 }
 
+/* ---- many links ----------------------------------------------------------------------------- */
+
+/* A bundle without other links: n, that end with i modulo `of`. */
+static struct gw_claims *
+links(const char *name, const char *start, unsigned n, unsigned of)
+{
+    struct gw_diag diag = {0};
+    json_t *files = json_array();
+
+    for (unsigned i = 0; i < n; i++) {
+        (void)json_array_append_new(
+            files, json_pack("{s:o}", "link", json_sprintf("%s%u", start, i % of)));
+    }
+    json_t *json = json_pack("{s:s, s:s, s:{s:s}, s:{s:{s:o}}}", "apiVersion",
+                             "extensions.kubesphere.io/v1alpha1", "kind", "JSBundle", "metadata",
+                             "name", name, "spec", "assets", "files", files);
+    struct gw_object *o = gw_object_stored(json, &diag);
+    assert_non_null(o);
+    json_decref(json);
+    struct gw_claims *c = gw_claims_read(o, false);
+    gw_object_unref(o);
+    return c;
+}
+
+static bool
+all_count(void *arg, const struct gw_claims *other)
+{
+    (void)other;
+    ++*(unsigned *)arg;
+    return true;
+}
+
+static void
+note_turn(void *arg, const struct gw_claim_turn *t)
+{
+    assert_true(t->claims->too_many);
+    assert_ptr_equal(t->winner, t->claims);
+    ++*(unsigned *)arg;
+}
+
+static void
+test_links(void **state)
+{
+    struct gw_claim_index *x = gw_claim_index_new();
+    struct gw_claims *same = links("same", "/dist/x/", 20000, 1);
+    struct gw_claims *most = links("most", "/dist/x/", 5000, GW_CLAIMS_MAX);
+    struct gw_claims *more = links("more", "/dist/x/", GW_CLAIMS_MAX + 1, GW_CLAIMS_MAX + 1);
+    struct gw_claims *many = links("many", "/dist/y/", 5000, 5000);
+    struct gw_buf out = {0};
+    unsigned n = 0;
+
+    (void)state;
+    assert_int_equal(same->n, 1);
+    assert_false(same->too_many);
+    assert_int_equal(most->n, GW_CLAIMS_MAX);
+    assert_false(most->too_many);
+    assert_true(more->too_many);
+    assert_int_equal(more->n, 0);
+    assert_true(many->too_many);
+    gw_claims_say(&out, many, many, true);
+    assert_string_equal(out.p, "spec.assets.files: has more than 1000 different links; leave some "
+                               "out, or make several objects of it");
+
+    gw_claim_index_put(x, same->object, false);
+    assert_non_null(gw_claim_index_meet(x, same, all_count, &n));
+    assert_int_equal(n, 1); /* it would be 20 000 times 20 000 */
+    n = 0;
+    gw_claim_index_put(x, many->object, false);
+    gw_claim_index_settle(x, note_turn, &n);
+    assert_int_equal(n, 1);
+    assert_true(gw_claim_index_is_held(x, many->object->key));
+    assert_false(gw_claim_index_is_held(x, same->object->key));
+    gw_claim_index_take(x, many->object->key);
+    assert_false(gw_claim_index_is_held(x, many->object->key));
+    gw_claim_index_free(x);
+    gw_buf_fini(&out);
+    gw_claims_free(same);
+    gw_claims_free(most);
+    gw_claims_free(more);
+    gw_claims_free(many);
+}
+
+/* The least of many: what other programs do meanwhile is not in it. */
+static uint64_t
+cost_to_compare(unsigned n)
+{
+    struct gw_claims *a = links("a", "/dist/a/", n, n);
+    struct gw_claims *b = links("b", "/dist/b/", n, n);
+    uint64_t least = UINT64_MAX;
+
+    for (unsigned i = 0; i < 200; i++) {
+        const struct gw_claim *other;
+        struct timespec from;
+        struct timespec to;
+
+        (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+        assert_null(gw_claims_meet(a, b, &other));
+        (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+        uint64_t ns = (uint64_t)(to.tv_sec - from.tv_sec) * 1000000000 + (uint64_t)to.tv_nsec -
+                      (uint64_t)from.tv_nsec;
+        least = ns < least ? ns : least;
+    }
+    gw_claims_free(a);
+    gw_claims_free(b);
+    return least;
+}
+
+static void
+test_many_links(void **state)
+{
+    struct gw_claims *a = links("a", "/dist/a/", 500, 500);
+    struct gw_claims *b = links("b", "/dist/a/49", 500, 500);
+    const struct gw_claim *other;
+    uint64_t few = cost_to_compare(50);
+    uint64_t more = cost_to_compare(GW_CLAIMS_MAX);
+
+    (void)state;
+    const struct gw_claim *mine = gw_claims_meet(a, b, &other);
+    assert_non_null(mine);
+    assert_true(gw_claim_meets(mine, other));
+    print_message("# 50 links: %llu ns, %d: %llu ns\n", (unsigned long long)few, GW_CLAIMS_MAX,
+                  (unsigned long long)more);
+    assert_true(more < 100 * few); /* 20 times as many; each with each would be 400 times */
+    gw_claims_free(a);
+    gw_claims_free(b);
+}
+
 /* ---- random worlds -------------------------------------------------------------------------- */
 
 #define NAMES 60
@@ -422,14 +549,6 @@ test_any_order(void **state)
 
 /* ---- many ----------------------------------------------------------------------------------- */
 
-static bool
-all_count(void *arg, const struct gw_claims *other)
-{
-    (void)other;
-    ++*(unsigned *)arg;
-    return true;
-}
-
 static void
 no_turn(void *arg, const struct gw_claim_turn *t)
 {
@@ -540,6 +659,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_paths),  cmocka_unit_test(test_others),
         cmocka_unit_test(test_order),  cmocka_unit_test(test_text),
+        cmocka_unit_test(test_links),  cmocka_unit_test(test_many_links),
         cmocka_unit_test(test_worlds), cmocka_unit_test(test_any_order),
         cmocka_unit_test(test_many),   cmocka_unit_test(test_crowd),
     };
