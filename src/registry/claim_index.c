@@ -27,6 +27,7 @@ struct gw_claim_index {
     struct gw_claim_tree tree;
     struct holder **heap; /* the first in order is at 0 */
     size_t n_heap, size_heap;
+    uint64_t round; /* the number of the last settling, and of what was done since */
 };
 
 /* ---- the heap ------------------------------------------------------------------------------- */
@@ -111,6 +112,7 @@ gw_claim_index_new(void)
     struct gw_claim_index *x = gw_mem_alloc(sizeof(*x));
 
     x->holders = gw_map_of_values();
+    x->round = 1;
     return x;
 }
 
@@ -137,11 +139,10 @@ gw_claim_index_free(struct gw_claim_index *x)
 }
 
 static void
-add_marks(struct gw_claim_index *x, struct holder *h, bool live)
+add_marks(struct gw_claim_index *x, struct holder *h)
 {
-    h->live = live;
     for (size_t i = 0; i < h->claims->n; i++) {
-        gw_claim_tree_add(&x->tree, &h->marks[i], live);
+        gw_claim_tree_add(&x->tree, &h->marks[i], false);
     }
 }
 
@@ -158,26 +159,64 @@ struct waking {
     const struct holder *by;
 };
 
-static bool
-wake(void *arg, struct gw_claim_mark *m)
+static void
+wake_list(const struct waking *w, struct gw_claim_mark *m)
 {
-    const struct waking *w = arg;
-    struct holder *h = m->owner;
+    for (; m != NULL; m = m->next) {
+        struct holder *h = m->owner;
 
-    if (h != w->by && comes_before(w->by, h)) {
-        push(w->x, h);
+        if (h != w->by && comes_before(w->by, h)) {
+            push(w->x, h);
+        }
     }
-    return true;
 }
 
-/* Those behind it that it meets have to be looked at again. */
+/* Whoever was settled before in this round comes before us, so those behind us that are equal to
+ * some whom that one has woken wait already. */
+static void
+wake(void *arg, struct gw_claim_group *g)
+{
+    const struct waking *w = arg;
+
+    if (g->woken != w->x->round) {
+        g->woken = w->x->round;
+        wake_list(w, g->live);
+        wake_list(w, g->held);
+    }
+}
+
+/* Those behind it that it meets have to be looked at again.  While settling. */
 static void
 wake_those_behind(struct gw_claim_index *x, const struct holder *h)
 {
     struct waking w = {x, h};
 
     for (size_t i = 0; i < h->claims->n; i++) {
-        gw_claim_tree_meet(&x->tree, &h->claims->list[i], false, wake, &w);
+        gw_claim_tree_meet(&x->tree, &h->claims->list[i], wake, &w);
+    }
+}
+
+/* Those that leave come in no order.  So all that are held are woken, once: who comes later waits
+ * anyway. */
+static void
+stir(void *arg, struct gw_claim_group *g)
+{
+    struct gw_claim_index *x = arg;
+
+    if (g->stirred != x->round) {
+        g->stirred = x->round;
+        for (struct gw_claim_mark *m = g->held; m != NULL; m = m->next) {
+            push(x, m->owner);
+        }
+    }
+}
+
+/* What it had may be another one's now.  Between settlings. */
+static void
+stir_those_held(struct gw_claim_index *x, const struct holder *h)
+{
+    for (size_t i = 0; i < h->claims->n; i++) {
+        gw_claim_tree_meet(&x->tree, &h->claims->list[i], stir, x);
     }
 }
 
@@ -186,7 +225,7 @@ static void
 leave(struct gw_claim_index *x, struct holder *h)
 {
     if (h->live) {
-        wake_those_behind(x, h);
+        stir_those_held(x, h);
     }
     unheap(x, h);
     remove_marks(x, h);
@@ -230,7 +269,7 @@ gw_claim_index_put(struct gw_claim_index *x, struct gw_object *o, bool from_file
         h->was_held = old != NULL && (old->put ? old->was_held : !old->live);
         h->told = old == NULL || old->told == NULL ? NULL : gw_object_ref(old->told);
         (void)gw_map_put(x->holders, gw_str_of(o->key), h);
-        add_marks(x, h, false); /* until it is its turn */
+        add_marks(x, h); /* not live until it is its turn */
         push(x, h);
     }
     if (old != NULL) {
@@ -269,17 +308,40 @@ struct search {
     struct holder *first;
 };
 
-static bool
-note_winner(void *arg, struct gw_claim_mark *m)
+static void
+consider(struct search *s, struct holder *h)
 {
-    struct search *s = arg;
-    struct holder *h = m->owner;
-
     if (h != s->whose && comes_before(h, s->whose) &&
         (s->first == NULL || comes_before(h, s->first))) {
         s->first = h;
     }
-    return true;
+}
+
+static void
+note_winner(void *arg, struct gw_claim_group *g)
+{
+    for (const struct gw_claim_mark *m = g->live; m != NULL; m = m->next) {
+        consider(arg, m->owner);
+    }
+}
+
+/* Over one of its claims.  Who wins over one that comes before it, by an equal claim, wins over it,
+ * too: nothing before that one has changed since it was settled. */
+static struct holder *
+winner_by(const struct gw_claim_index *x, const struct holder *h, const struct gw_claim_mark *m)
+{
+    struct gw_claim_group *g = m->group;
+    struct search s = {.whose = h};
+
+    if (g->asked == x->round) {
+        return g->winner;
+    }
+    gw_claim_tree_meet(&x->tree, m->claim, note_winner, &s);
+    if (s.first != NULL) {
+        g->asked = x->round;
+        g->winner = s.first;
+    }
+    return s.first;
 }
 
 /* Of those before it that have what they claim, the first that meets it; or NULL. */
@@ -289,7 +351,11 @@ winner_over(const struct gw_claim_index *x, const struct holder *h)
     struct search s = {.whose = h};
 
     for (size_t i = 0; i < h->claims->n; i++) {
-        gw_claim_tree_meet(&x->tree, &h->claims->list[i], true, note_winner, &s);
+        struct holder *winner = winner_by(x, h, &h->marks[i]);
+
+        if (winner != NULL) {
+            consider(&s, winner);
+        }
     }
     return s.first;
 }
@@ -298,8 +364,10 @@ static void
 turn(struct gw_claim_index *x, struct holder *h, bool live)
 {
     if (live != h->live) {
-        remove_marks(x, h);
-        add_marks(x, h, live);
+        h->live = live;
+        for (size_t i = 0; i < h->claims->n; i++) {
+            gw_claim_tree_move(&h->marks[i], live);
+        }
         wake_those_behind(x, h);
     }
 }
@@ -315,15 +383,16 @@ settle_one(struct gw_claim_index *x, struct holder *h,
         .winner = winner == NULL ? NULL : winner->claims,
         .was_held = h->put ? h->was_held : !h->live,
         .other_winner =
-            object != NULL && (h->told == NULL || strcmp(h->told->key, object->key) != 0),
+            winner != NULL && (h->told == NULL || strcmp(h->told->key, object->key) != 0),
         .put = h->put,
     };
-    bool tell = object != h->told || t.was_held != (object != NULL) || (h->put && object != NULL);
+    bool other = winner == NULL ? h->told != NULL : h->told == NULL || object != h->told;
+    bool tell = other || t.was_held != (winner != NULL) || (h->put && winner != NULL);
 
     turn(x, h, winner == NULL);
-    if (object != h->told) {
+    if (other) {
         gw_object_unref(h->told);
-        h->told = object == NULL ? NULL : gw_object_ref(object);
+        h->told = winner == NULL ? NULL : gw_object_ref(object);
     }
     h->put = false;
     if (tell) {
@@ -335,6 +404,7 @@ void
 gw_claim_index_settle(struct gw_claim_index *x,
                       void (*turned)(void *arg, const struct gw_claim_turn *t), void *arg)
 {
+    x->round++;
     while (x->n_heap > 0) {
         struct holder *h = x->heap[0];
 
@@ -351,16 +421,24 @@ struct meeting {
     const struct gw_claims *first;
 };
 
-static bool
-note_met(void *arg, struct gw_claim_mark *m)
+static void
+note_met_of(struct meeting *q, const struct gw_claim_mark *m)
 {
-    struct meeting *q = arg;
-    const struct gw_claims *other = ((const struct holder *)m->owner)->claims;
+    for (; m != NULL; m = m->next) {
+        const struct gw_claims *other = ((const struct holder *)m->owner)->claims;
 
-    if ((q->first == NULL || gw_claims_order(other, q->first) < 0) && q->counts(q->arg, other)) {
-        q->first = other;
+        if ((q->first == NULL || gw_claims_order(other, q->first) < 0) &&
+            q->counts(q->arg, other)) {
+            q->first = other;
+        }
     }
-    return true;
+}
+
+static void
+note_met(void *arg, struct gw_claim_group *g)
+{
+    note_met_of(arg, g->live);
+    note_met_of(arg, g->held);
 }
 
 const struct gw_claims *
@@ -370,7 +448,7 @@ gw_claim_index_meet(const struct gw_claim_index *x, const struct gw_claims *clai
     struct meeting q = {.counts = counts, .arg = arg};
 
     for (size_t i = 0; i < claims->n; i++) {
-        gw_claim_tree_meet(&x->tree, &claims->list[i], false, note_met, &q);
+        gw_claim_tree_meet(&x->tree, &claims->list[i], note_met, &q);
     }
     return q.first;
 }

@@ -9,7 +9,8 @@
 struct gw_claim_node {
     struct gw_claim_node *parent;
     struct gw_claim_node **children; /* by their first byte */
-    struct gw_claim_mark *live, *held;
+    struct gw_claim_group **groups;  /* of the claims that end here, by order() */
+    unsigned n_groups;
     unsigned n_children;
     unsigned n_label;
     char label[];
@@ -120,16 +121,92 @@ node_for(struct gw_claim_node *node, struct gw_str rest)
     return node;
 }
 
-void
-gw_claim_tree_add(struct gw_claim_tree *t, struct gw_claim_mark *m, bool live)
-{
-    struct gw_claim_node **root = &t->roots[m->claim->space];
+/* ---- groups --------------------------------------------------------------------------------- */
 
-    if (*root == NULL) {
-        *root = new_node(GW_STR_NONE);
+static const struct gw_claim *
+claim_of(const struct gw_claim_group *g)
+{
+    return (g->live != NULL ? g->live : g->held)->claim;
+}
+
+/* By their methods, then prefixes behind whole texts. */
+static int
+order(const struct gw_claim *a, const struct gw_claim *b)
+{
+    int by_method = gw_str_cmp(a->method, b->method);
+
+    return by_method != 0 ? by_method : (int)a->prefix - (int)b->prefix;
+}
+
+/* Where the group of claims like this one is, or would be. */
+static unsigned
+group_place(const struct gw_claim_node *node, const struct gw_claim *like)
+{
+    unsigned low = 0;
+    unsigned high = node->n_groups;
+
+    while (low < high) {
+        unsigned mid = (low + high) / 2;
+
+        if (order(claim_of(node->groups[mid]), like) < 0) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
     }
-    m->node = node_for(*root, m->claim->text);
-    struct gw_claim_mark **list = live ? &m->node->live : &m->node->held;
+    return low;
+}
+
+static struct gw_claim_group *
+group_for(struct gw_claim_node *node, const struct gw_claim *claim)
+{
+    unsigned at = group_place(node, claim);
+
+    if (at < node->n_groups && order(claim_of(node->groups[at]), claim) == 0) {
+        return node->groups[at];
+    }
+    if ((node->n_groups & (node->n_groups - 1)) == 0) { /* room for 1, 2, 4, 8, ... */
+        size_t room = node->n_groups == 0 ? 1 : (size_t)node->n_groups * 2;
+
+        node->groups = gw_mem_resize(node->groups, room * sizeof(struct gw_claim_group *));
+    }
+    struct gw_claim_group *g = gw_mem_alloc(sizeof(*g));
+    g->node = node;
+    memmove(node->groups + at + 1, node->groups + at,
+            (node->n_groups - at) * sizeof(struct gw_claim_group *));
+    node->groups[at] = g;
+    node->n_groups++;
+    return g;
+}
+
+/* The last claim like this one is just going: its group is still found by it. */
+static void
+drop_group(struct gw_claim_node *node, const struct gw_claim *claim)
+{
+    unsigned at = group_place(node, claim);
+
+    free(node->groups[at]);
+    node->n_groups--;
+    memmove(node->groups + at, node->groups + at + 1,
+            (node->n_groups - at) * sizeof(struct gw_claim_group *));
+}
+
+static void
+free_node(struct gw_claim_node *node)
+{
+    for (unsigned i = 0; i < node->n_groups; i++) {
+        free(node->groups[i]);
+    }
+    free(node->groups);
+    free(node->children);
+    free(node);
+}
+
+static void
+link_in(struct gw_claim_mark *m, bool live)
+{
+    struct gw_claim_mark **list = live ? &m->group->live : &m->group->held;
+
     m->next = *list;
     m->prev = list;
     if (m->next != NULL) {
@@ -138,35 +215,72 @@ gw_claim_tree_add(struct gw_claim_tree *t, struct gw_claim_mark *m, bool live)
     *list = m;
 }
 
+static void
+unlink_from(struct gw_claim_mark *m)
+{
+    *m->prev = m->next;
+    if (m->next != NULL) {
+        m->next->prev = m->prev;
+    }
+}
+
+void
+gw_claim_tree_add(struct gw_claim_tree *t, struct gw_claim_mark *m, bool live)
+{
+    struct gw_claim_node **root = &t->roots[m->claim->space];
+
+    if (*root == NULL) {
+        *root = new_node(GW_STR_NONE);
+    }
+    m->group = group_for(node_for(*root, m->claim->text), m->claim);
+    link_in(m, live);
+}
+
+void
+gw_claim_tree_move(struct gw_claim_mark *m, bool live)
+{
+    unlink_from(m);
+    link_in(m, live);
+}
+
 /* Nodes of which nothing is left.  One with a single child stays as long as that: there are no more
  * of these than the child's text has bytes. */
 static void
 prune(struct gw_claim_node *node)
 {
-    while (node->parent != NULL && node->n_children == 0 && node->live == NULL &&
-           node->held == NULL) {
+    while (node->parent != NULL && node->n_children == 0 && node->n_groups == 0) {
         struct gw_claim_node *parent = node->parent;
 
         parent->n_children--;
         for (unsigned i = place_of(parent, node->label[0]); i < parent->n_children; i++) {
             parent->children[i] = parent->children[i + 1];
         }
-        free(node->children);
-        free(node);
+        free_node(node);
         node = parent;
     }
+}
+
+static bool
+is_alone(const struct gw_claim_mark *m)
+{
+    const struct gw_claim_group *g = m->group;
+
+    return m->next == NULL && (g->live == m ? g->held == NULL : g->held == m && g->live == NULL);
 }
 
 void
 gw_claim_tree_remove(struct gw_claim_tree *t, struct gw_claim_mark *m)
 {
+    struct gw_claim_node *node = m->group->node;
+
     (void)t;
-    *m->prev = m->next;
-    if (m->next != NULL) {
-        m->next->prev = m->prev;
+    if (is_alone(m)) {
+        drop_group(node, m->claim);
+        prune(node);
+    } else {
+        unlink_from(m);
     }
-    prune(m->node);
-    m->node = NULL;
+    m->group = NULL;
 }
 
 /* The next one in a walk over all that is below `top`, parents first; NULL: that was the last. */
@@ -199,8 +313,7 @@ gw_claim_tree_fini(struct gw_claim_tree *t)
                 node = node->children[--node->n_children];
             }
             struct gw_claim_node *parent = node->parent;
-            free(node->children);
-            free(node);
+            free_node(node);
             node = parent;
         }
         t->roots[i] = NULL;
@@ -211,45 +324,60 @@ gw_claim_tree_fini(struct gw_claim_tree *t)
 
 struct meeting {
     const struct gw_claim *claim;
-    bool live_only;
     gw_claim_met_fn *met;
     void *arg;
 };
 
 static bool
-tell_list(const struct meeting *q, struct gw_claim_mark *m)
+is_any(struct gw_str method)
 {
-    while (m != NULL) {
-        struct gw_claim_mark *next = m->next;
-
-        if (gw_claim_meets(q->claim, m->claim) && !q->met(q->arg, m)) {
-            return false;
-        }
-        m = next;
-    }
-    return true;
+    return gw_str_eq(method, GW_STR("*"));
 }
 
-static bool
+static void
+tell_of_method(const struct meeting *q, const struct gw_claim_node *node, struct gw_str method)
+{
+    const struct gw_claim first = {.method = method};
+
+    for (unsigned i = group_place(node, &first); i < node->n_groups; i++) {
+        const struct gw_claim *claim = claim_of(node->groups[i]);
+
+        if (!gw_str_eq(claim->method, method)) {
+            return;
+        }
+        if (gw_claim_meets(q->claim, claim)) {
+            q->met(q->arg, node->groups[i]);
+        }
+    }
+}
+
+static void
 tell(const struct meeting *q, const struct gw_claim_node *node)
 {
-    return tell_list(q, node->live) && (q->live_only || tell_list(q, node->held));
+    if (!is_any(q->claim->method)) {
+        tell_of_method(q, node, GW_STR("*"));
+        tell_of_method(q, node, q->claim->method);
+        return;
+    }
+    for (unsigned i = 0; i < node->n_groups; i++) {
+        if (gw_claim_meets(q->claim, claim_of(node->groups[i]))) {
+            q->met(q->arg, node->groups[i]);
+        }
+    }
 }
 
 void
-gw_claim_tree_meet(const struct gw_claim_tree *t, const struct gw_claim *claim, bool live_only,
+gw_claim_tree_meet(const struct gw_claim_tree *t, const struct gw_claim *claim,
                    gw_claim_met_fn *met, void *arg)
 {
-    const struct meeting q = {claim, live_only, met, arg};
+    const struct meeting q = {claim, met, arg};
     struct gw_claim_node *node = t->roots[claim->space];
     struct gw_str rest = claim->text;
 
     /* those on the way: prefixes of ours, and ours itself */
     while (node != NULL && rest.n >= node->n_label && gw_str_has_prefix(rest, label_of(node))) {
         rest = gw_str_skip(rest, node->n_label);
-        if (!tell(&q, node)) {
-            return;
-        }
+        tell(&q, node);
         if (rest.n == 0) {
             break;
         }
@@ -262,8 +390,8 @@ gw_claim_tree_meet(const struct gw_claim_tree *t, const struct gw_claim *claim, 
     const struct gw_claim_node *top = node;
     bool told = rest.n == 0;
     for (; node != NULL; node = next_below(top, node)) {
-        if (!(told && node == top) && !tell(&q, node)) {
-            return;
+        if (!(told && node == top)) {
+            tell(&q, node);
         }
     }
 }

@@ -653,6 +653,105 @@ test_crowd(void **state)
     gw_claim_index_free(x);
 }
 
+/* ---- many, in groups ------------------------------------------------------------------------ */
+
+static void
+put_proxy(struct gw_claim_index *x, const char *name, const char *created, const char *path,
+          const char *method)
+{
+    struct gw_object *o = proxy(name, created, path, method);
+
+    gw_claim_index_put(x, o, false);
+    gw_object_unref(o);
+}
+
+/* One wildcard with n methods, all of which have it. */
+static void
+with_methods(struct gw_claim_index *x, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        char name[16];
+        char method[16];
+
+        (void)snprintf(name, sizeof(name), "o%u", i);
+        (void)snprintf(method, sizeof(method), "M%u", i);
+        put_proxy(x, name, AGE, "/proxy/x/*", method);
+    }
+}
+
+/* n younger wildcards over n older leaves. */
+static void
+with_leaves(struct gw_claim_index *x, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        char name[16];
+        char path[40];
+
+        (void)snprintf(name, sizeof(name), "o%u", i);
+        (void)snprintf(path, sizeof(path), "/proxy/x/%u", i);
+        put_proxy(x, name, "2025-11-30T13:41:58Z", path, "GET");
+        (void)snprintf(name, sizeof(name), "w%u", i);
+        put_proxy(x, name, AGE, "/proxy/x/*", "GET");
+    }
+}
+
+static void
+take_leaves(struct gw_claim_index *x, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        char key[80];
+
+        (void)snprintf(key, sizeof(key), "extensions.kubesphere.io/ReverseProxy//o%u", i);
+        gw_claim_index_take(x, key);
+    }
+}
+
+/* To settle all, to take half of them out, and to settle the rest.  turns: how many are held at
+ * first. */
+static uint64_t
+cost_of(void (*with)(struct gw_claim_index *, unsigned), unsigned n, unsigned turns)
+{
+    uint64_t least = UINT64_MAX;
+
+    for (unsigned i = 0; i < 3; i++) {
+        struct gw_claim_index *x = gw_claim_index_new();
+        struct timespec from;
+        struct timespec to;
+        unsigned turned = 0;
+
+        with(x, n);
+        (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+        gw_claim_index_settle(x, count_turn, &turned);
+        assert_int_equal(turned, turns);
+        take_leaves(x, n);
+        gw_claim_index_settle(x, count_turn, &turned);
+        (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+        assert_int_equal(turned, 2 * turns); /* one of them has it now, the others not from whom */
+        gw_claim_index_free(x);
+        uint64_t ns = (uint64_t)(to.tv_sec - from.tv_sec) * 1000000000 + (uint64_t)to.tv_nsec -
+                      (uint64_t)from.tv_nsec;
+        least = ns < least ? ns : least;
+    }
+    return least;
+}
+
+static void
+test_groups(void **state)
+{
+    uint64_t few = cost_of(with_methods, 500, 0);
+    uint64_t more = cost_of(with_methods, 4000, 0);
+
+    (void)state;
+    print_message("# 500 methods: %llu us, 4000: %llu us\n", (unsigned long long)few / 1000,
+                  (unsigned long long)more / 1000);
+    assert_true(more < 35 * few); /* 64 times, if each were compared with each */
+    few = cost_of(with_leaves, 500, 500);
+    more = cost_of(with_leaves, 4000, 4000);
+    print_message("# 500 wildcards over as many: %llu us, 4000: %llu us\n",
+                  (unsigned long long)few / 1000, (unsigned long long)more / 1000);
+    assert_true(more < 35 * few);
+}
+
 int
 main(void)
 {
@@ -662,6 +761,7 @@ main(void)
         cmocka_unit_test(test_links),  cmocka_unit_test(test_many_links),
         cmocka_unit_test(test_worlds), cmocka_unit_test(test_any_order),
         cmocka_unit_test(test_many),   cmocka_unit_test(test_crowd),
+        cmocka_unit_test(test_groups),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
