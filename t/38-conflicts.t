@@ -226,12 +226,22 @@ subtest 'files win' => sub {
     ok eventually { !held($gw, proxy('older')) }, 'until it is gone';
 };
 
+sub put_role {
+    my ($gw, $name, $user, @rules) = @_;
+    my @r = map { $gw->admin(PUT => path_of_object($_), $_)->{status} } role(GlobalRole => $name, [@rules]), binding(GlobalRole => $user, $name, $user);
+    return $r[0] == $r[1] ? $r[0] : "@r";
+}
+sub path_of_object { my ($o) = @_; return "/-/apis/$o->{apiVersion}/" . lc($o->{kind}) . "s/$o->{metadata}{name}" }
+
 subtest 'who may not know of the other one is not told' => sub {
     my $gw = gateway(objects => [
         extension(hidden => $up->url, access => 'authenticated', workspaces => ['ws1']),
         role(GlobalRole => 'writer', [{verbs => ['*'], apiGroups => ['extensions.kubesphere.io'], resources => ['*']}]),
         binding(GlobalRole => 'tom', 'writer', 'tom'),
-        proxy('secret-proxy', '/proxy/s/secret', '*', 'hidden'), proxy('plain', '/proxy/p')]);
+        proxy('secret-proxy', '/proxy/s/secret', '*', 'hidden'), proxy('plain', '/proxy/p'), proxy('q', '/proxy/q')]);
+    is put_role($gw, 'maker', 'eva', {verbs => ['create', 'update'], apiGroups => ['extensions.kubesphere.io'], resources => ['*']}), 201, 'eva may write';
+    is put_role($gw, 'one', 'max', {verbs => ['create', 'update'], apiGroups => ['extensions.kubesphere.io'], resources => ['*']},
+        {verbs => ['get'], apiGroups => ['extensions.kubesphere.io'], resources => ['reverseproxies'], resourceNames => ['plain', 'q']}), 201, '... max get one of them, too';
     my @tom = $gw->as('tom');
     my $put = sub { my ($o) = @_; return $gw->request(PUT => where($o), @tom, 'Content-Type' => 'application/json', body => $json->encode($o)) };
 
@@ -240,12 +250,23 @@ subtest 'who may not know of the other one is not told' => sub {
     unlike $r->{body}, qr/secret|hidden/, '... and nothing else';
     refused('whose it is, where they may know', $put->(proxy('n', '/proxy/p*')), qr/of ReverseProxy "plain"/);
 
+    for my $query (undef, 'dryRun=All') {
+        my $by = sub { my ($who, $o) = @_; return $gw->request(POST => "$api/reverseproxies" . ($query ? "?$query" : ''), $gw->as($who), 'Content-Type' => 'application/json', body => $json->encode($o)) };
+        my $eva = $by->('eva', proxy('n', '/proxy/p*'));
+        refused('that it is taken, to who may not get the other one', $eva, qr{/proxy/p\* with any method is taken by another object; choose another one$});
+        unlike $eva->{body}, qr/plain/, '... not by whom';
+        refused('by whom, to who may get that one', $by->('max', proxy('n', '/proxy/p*')), qr/of ReverseProxy "plain"/);
+    }
+
     # stored all the same: it is older, by its place in a file
     my $dir = tempdir();
     $gw->configure({registry => {files => [$dir]}});
     $gw->stop;
     spew("$dir/f.json", $json->encode(proxy('secret-file', '/proxy/p*', '*', 'hidden')));
+    spew("$dir/q.json", $json->encode(proxy('open-file', '/proxy/q*')));
     $gw->start;
+    like held($gw, proxy('q'), @tom), qr/"open-file"/, 'the status of one names another, to who may get that';
+    is held($gw, proxy('q'), $gw->as('max')), 'spec.matcher.path: /proxy/q with any method is taken by another object; choose another one', '... and not to who may not';
     like held($gw, proxy('plain')), qr/"secret-file" \(extension hidden\)/, 'the status names it';
     is held($gw, proxy('plain'), @tom), 'spec.matcher.path: /proxy/p with any method is taken by another object; choose another one', '... not to them';
     my $list = $gw->request(GET => "$api/reverseproxies", @tom);

@@ -246,6 +246,6 @@ gw_admin_claims_refusal(struct gw_errand *e, struct gw_admin_call *call)
 
     gw_viewer_init(&viewer, call->req);
     gw_diag_error(&diag, (struct gw_place){0}, "%s",
-                  gw_admin_sees(&viewer, e->rival) ? e->text : e->unnamed);
+                  gw_admin_may_get(call, &viewer, e->rival) ? e->text : e->unnamed);
     return gw_admin_invalid(call, &diag);
 }

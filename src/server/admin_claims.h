@@ -20,7 +20,7 @@ bool gw_admin_claims_refused(struct gw_errand *e, struct gw_object *const *objec
 void gw_admin_claims_begin(struct gw_errand *e, struct gw_object *const *objects, size_t n);
 void gw_admin_claims_end(struct gw_errand *e, const char *key);
 
-/* Worker: 422, and who it is, to those who may know of it. */
+/* Worker: 422, and who it is, to those who may get that. */
 enum gw_verdict gw_admin_claims_refusal(struct gw_errand *e, struct gw_admin_call *call);
 
 #endif

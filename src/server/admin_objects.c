@@ -92,14 +92,14 @@ fetch(struct gw_errand *e)
     gw_errand_return(e);
 }
 
-/* The object, for whoever may see it. */
+/* The object, for whoever may see it.  In whose way it is, who may get that is told. */
 static json_t *
-shown(struct gw_viewer *v, const struct gw_object *o)
+shown(const struct gw_admin_call *call, struct gw_viewer *v, const struct gw_object *o)
 {
     const struct gw_object_hold *hold = gw_object_hold(o);
     json_t *json = gw_endpoint_status_object(o);
 
-    if (hold != NULL && hold->winner != NULL && gw_admin_sees(v, hold->winner)) {
+    if (hold != NULL && hold->winner != NULL && gw_admin_may_get(call, v, hold->winner)) {
         gw_object_status_name(json, hold);
     }
     return json;
@@ -117,7 +117,7 @@ answer_object(struct gw_errand *e, struct gw_admin_call *call)
     if (e->result != GW_STORE_OK) {
         return gw_errand_refuse(e, call);
     }
-    json_t *object = shown(&viewer, e->object);
+    json_t *object = shown(call, &viewer, e->object);
     struct gw_admin_table table;
     if (gw_admin_table_read(&table, call) == GW_NEXT && table.version != NULL) {
         const json_t *metadata = json_object_get(object, "metadata");
@@ -181,7 +181,7 @@ answer_list(struct gw_errand *e, struct gw_admin_call *call)
     items = json_array();
     for (size_t i = 0; i < e->n_objects; i++) {
         if (gw_admin_sees(&viewer, e->objects[i]) && gw_selection_takes(&s, e->objects[i])) {
-            (void)json_array_append_new(items, shown(&viewer, e->objects[i]));
+            (void)json_array_append_new(items, shown(call, &viewer, e->objects[i]));
         }
     }
     json_t *list = table.version == NULL

@@ -5,6 +5,7 @@
 
 #include "modules/rbac.h"
 #include "modules/rbac_say.h"
+#include "modules/request_rules.h"
 #include "server/admin_owner.h"
 
 #define REF_LABEL "kubesphere.io/extension-ref"
@@ -102,6 +103,32 @@ gw_admin_may(const struct gw_admin_call *call, const struct gw_request_info *inf
     return !is_let_in_by_roles(req) || gw_rbac_decide(gw_world_index(req->world, &gw_rbac_view),
                                                       req->arena, &req->subject, info, GW_STR_NONE)
                                            .allowed;
+}
+
+/* As a request for it would be read. */
+static struct gw_request_info
+about_object(const struct gw_object *o)
+{
+    struct gw_request_info info = {
+        .verb = GW_STR("get"),
+        .api_group = gw_str_of(o->kind->group),
+        .api_version = gw_str_of(o->kind->version),
+        .resource = gw_str_of(o->kind->plural),
+        .ns = gw_str_of(o->ns),
+        .name = gw_str_of(o->name),
+        .is_resource = true,
+    };
+
+    info.scope = gw_request_rules_scope(&info);
+    return info;
+}
+
+bool
+gw_admin_may_get(const struct gw_admin_call *call, struct gw_viewer *v, const struct gw_object *o)
+{
+    const struct gw_request_info info = about_object(o);
+
+    return gw_admin_sees(v, o) && gw_admin_may(call, &info);
 }
 
 bool

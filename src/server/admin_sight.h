@@ -25,6 +25,10 @@ bool gw_admin_is_operator(const struct gw_admin_call *call);
 /* Beside what RBAC has let in: may they do that, too?  Where no roles are asked, they may. */
 bool gw_admin_may(const struct gw_admin_call *call, const struct gw_request_info *info);
 
+/* May they get it, and know of it?  Else nothing that others get in its place names it. */
+bool gw_admin_may_get(const struct gw_admin_call *call, struct gw_viewer *v,
+                      const struct gw_object *o);
+
 /* The right to do to backends of the extension what the call does; "": of all extensions. */
 bool gw_admin_may_register(const struct gw_admin_call *call, struct gw_str extension);
 
