@@ -131,6 +131,29 @@ subtest 'many who write at once, here' => sub {
     }
 };
 
+# The store has not answered, and one of the two will fail: the other's claim counts all the while.
+subtest 'two writes of one object at once, and somebody else' => sub {
+    my $redis = redis();
+    my $gw = gateway(redis => $redis, config => {workers => 1});
+    my $old = post($gw, proxy('k', '/proxy/old'))->{json};
+    my $stale = proxy('k', '/proxy/k2');
+    $stale->{metadata}{resourceVersion} = $old->{metadata}{resourceVersion};
+    my @send = ([PUT => where($old), proxy('k', '/proxy/k1')], [PUT => where($old), $stale], [POST => "$api/reverseproxies", proxy('other', '/proxy/k1')]);
+    my @clients = map { admin_client($gw) } @send;
+
+    $redis->command('CLIENT', 'PAUSE', 60_000, 'WRITE');
+    for my $i (0 .. $#send) {
+        my ($method, $path, $o) = @{$send[$i]};
+        $clients[$i]->send_request($method => $path, 'Content-Type' => 'application/json', body => $json->encode($o));
+        is $gw->admin(GET => where($old))->{status}, 200, 'a read goes on, behind what was sent';
+    }
+    $redis->command('CLIENT', 'UNPAUSE');
+    my @status = map { $_->response->{status} } @clients;
+    is "@status", '200 409 422', 'the first is written, the second is late, and the third may not have what the first has';
+    is flawed($gw), 0, 'nothing is held';
+    is post($gw, proxy('third', '/proxy/k2'))->{status}, 201, 'what the second wanted is free again';
+};
+
 # ---- What got there in other ways ---------------------------------------------------------------
 
 # Writes it as another program does, by the documented script.

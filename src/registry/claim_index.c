@@ -13,6 +13,7 @@
 
 struct holder {
     struct gw_claims *claims;
+    char *name;             /* owned; NULL: the object's key */
     struct gw_object *told; /* the winner that was told last: a reference; NULL: none */
     size_t at;              /* on the heap, if it waits there */
     bool live;              /* has what it claims; not until it was settled */
@@ -23,7 +24,7 @@ struct holder {
 };
 
 struct gw_claim_index {
-    struct gw_map *holders; /* by the object's key, which is theirs */
+    struct gw_map *holders; /* by name or key, which are theirs */
     struct gw_claim_tree tree;
     struct holder **heap; /* the first in order is at 0 */
     size_t n_heap, size_heap;
@@ -123,6 +124,7 @@ free_holder(void *p)
 
     gw_claims_free(h->claims);
     gw_object_unref(h->told);
+    free(h->name);
     free(h);
 }
 
@@ -255,11 +257,12 @@ new_holder(struct gw_claims *claims)
     return h;
 }
 
-void
-gw_claim_index_put(struct gw_claim_index *x, struct gw_object *o, bool from_file)
+/* name: the caller's; NULL: its key. */
+static void
+put_under(struct gw_claim_index *x, const char *name, struct gw_object *o, bool from_file)
 {
     struct gw_claims *claims = gw_claims_read(o, from_file);
-    struct holder *old = gw_map_take(x->holders, gw_str_of(o->key));
+    struct holder *old = gw_map_take(x->holders, gw_str_of(name == NULL ? o->key : name));
     struct holder *h = claims == NULL ? NULL : new_holder(claims);
 
     if (old != NULL) {
@@ -268,13 +271,26 @@ gw_claim_index_put(struct gw_claim_index *x, struct gw_object *o, bool from_file
     if (h != NULL) {
         h->was_held = old != NULL && (old->put ? old->was_held : !old->live);
         h->told = old == NULL || old->told == NULL ? NULL : gw_object_ref(old->told);
-        (void)gw_map_put(x->holders, gw_str_of(o->key), h);
+        h->name = gw_mem_strdup(name);
+        (void)gw_map_put(x->holders, gw_str_of(name == NULL ? o->key : h->name), h);
         add_marks(x, h); /* not live until it is its turn */
         push(x, h);
     }
     if (old != NULL) {
         free_holder(old);
     }
+}
+
+void
+gw_claim_index_put(struct gw_claim_index *x, struct gw_object *o, bool from_file)
+{
+    put_under(x, NULL, o, from_file);
+}
+
+void
+gw_claim_index_put_as(struct gw_claim_index *x, const char *name, struct gw_object *o)
+{
+    put_under(x, name, o, false);
 }
 
 const struct gw_claims *

@@ -19,6 +19,10 @@ void gw_claim_index_free(struct gw_claim_index *x); /* NULL is fine */
 void gw_claim_index_put(struct gw_claim_index *x, struct gw_object *o, bool from_file);
 void gw_claim_index_take(struct gw_claim_index *x, const char *key);
 
+/* The same under a name that is not its key: so one key may stand there several times.  Is taken
+ * out by that name.  For meet() alone: such an index is never settled. */
+void gw_claim_index_put_as(struct gw_claim_index *x, const char *name, struct gw_object *o);
+
 /* What became of one object.  Borrowed. */
 struct gw_claim_turn {
     const struct gw_claims *claims;

@@ -222,18 +222,39 @@ gw_admin_claims_refused(struct gw_errand *e, struct gw_object *const *objects, s
     return claims_refused(e, objects, n);
 }
 
+/* No two that are on their way have the same: of one key there may be several, and until the store
+ * has answered, each may be the one that stays. */
+static char *
+name_of_write(const struct gw_errand *e, const char *key)
+{
+    struct gw_buf name = {0};
+
+    gw_buf_printf(&name, "%s %p", key, (const void *)e);
+    return name.p;
+}
+
 void
 gw_admin_claims_begin(struct gw_errand *e, struct gw_object *const *objects, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        gw_claim_index_put(gw_control_writing(e->control), objects[i], false);
+        if (gw_claims_of_key(objects[i]->key)) {
+            char *name = name_of_write(e, objects[i]->key);
+
+            gw_claim_index_put_as(gw_control_writing(e->control), name, objects[i]);
+            free(name);
+        }
     }
 }
 
 void
 gw_admin_claims_end(struct gw_errand *e, const char *key)
 {
-    gw_claim_index_take(gw_control_writing(e->control), key);
+    if (gw_claims_of_key(key)) {
+        char *name = name_of_write(e, key);
+
+        gw_claim_index_take(gw_control_writing(e->control), name);
+        free(name);
+    }
 }
 
 /* ---- worker --------------------------------------------------------------------------------- */

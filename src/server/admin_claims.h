@@ -16,7 +16,8 @@
  * counts; of those that are written together, what they will be. */
 bool gw_admin_claims_refused(struct gw_errand *e, struct gw_object *const *objects, size_t n);
 
-/* Control: until the store has answered, what they claim is theirs. */
+/* Control: until the store has answered, what they claim is theirs.  _end() is fine for an errand
+ * that has begun nothing, as a removal. */
 void gw_admin_claims_begin(struct gw_errand *e, struct gw_object *const *objects, size_t n);
 void gw_admin_claims_end(struct gw_errand *e, const char *key);
 

@@ -653,6 +653,38 @@ test_crowd(void **state)
     gw_claim_index_free(x);
 }
 
+/* What is on its way, of one key twice: each is there until it is taken out itself. */
+static void
+test_names(void **state)
+{
+    struct gw_claim_index *x = gw_claim_index_new();
+    struct gw_object *a = proxy("a", AGE, "/proxy/a", "GET");
+    struct gw_object *b = proxy("a", AGE, "/proxy/b", "GET");
+    struct gw_claims *of_a = gw_claims_read(a, false);
+    struct gw_claims *of_b = gw_claims_read(b, false);
+    unsigned n = 0;
+
+    (void)state;
+    gw_claim_index_put_as(x, "first", a);
+    gw_claim_index_put_as(x, "second", b);
+    gw_claim_index_put_as(x, "third", b);
+    assert_ptr_equal(gw_claim_index_meet(x, of_a, all_count, &n)->object, a);
+    assert_ptr_equal(gw_claim_index_meet(x, of_b, all_count, &n)->object, b);
+    gw_claim_index_take(x, "second");
+    gw_claim_index_take(x, a->key); /* a name that nothing has */
+    assert_non_null(gw_claim_index_meet(x, of_a, all_count, &n));
+    assert_non_null(gw_claim_index_meet(x, of_b, all_count, &n));
+    gw_claim_index_take(x, "third");
+    assert_null(gw_claim_index_meet(x, of_b, all_count, &n));
+    gw_claim_index_take(x, "first");
+    assert_null(gw_claim_index_meet(x, of_a, all_count, &n));
+    gw_claim_index_free(x);
+    gw_claims_free(of_a);
+    gw_claims_free(of_b);
+    gw_object_unref(a);
+    gw_object_unref(b);
+}
+
 /* ---- many, in groups ------------------------------------------------------------------------ */
 
 static void
@@ -761,7 +793,7 @@ main(void)
         cmocka_unit_test(test_links),  cmocka_unit_test(test_many_links),
         cmocka_unit_test(test_worlds), cmocka_unit_test(test_any_order),
         cmocka_unit_test(test_many),   cmocka_unit_test(test_crowd),
-        cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_groups), cmocka_unit_test(test_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
