@@ -348,8 +348,10 @@ close_store(void *store)
 
     event_free(s->tick);
     gw_redis_renewals_flush(s->renewals);
-    gw_redis_close(s->writer);
+    /* Before the writer is gone: whoever is answered may go on to wait for the fleet, which asks by
+     * it.  What it takes along itself is refused, and waits for nothing. */
     gw_redis_writes_settle(&s->writes, UINT64_MAX);
+    gw_redis_close(s->writer);
     gw_redis_fleet_close(s->fleet);
     gw_follow_close(s->follow);
     gw_redis_renewals_free(s->renewals);
