@@ -44,4 +44,56 @@ sub send_put { my ($gw, $path, $body) = @_;
     eventually { grep { /shop\.pod/ } @{$redis->command('HKEYS', '{ksgate}:objects')} } 'the write to be made';
     is $gw->stop, 0, 'a gateway stops well while a write waits to be seen, and then for the fleet';
 }
+
+# ---- A line that is lost, and stays so, while what is written gets there -----------------------------------
+
+{
+    my $redis = redis();
+    my %conf = (redis => {timeout => '500ms', fleet_wait => '700ms'});
+    my ($gw, $other) = map { user_of($redis, $_, %conf) } qw(a b);
+    $gw->apply([extension(shop => undef)]);
+    is $gw->admin(PUT => "$place/first?wait=fleet", $body)->{status}, 201, 'two gateways are well';
+    lose_line($redis, $gw, 'a');
+    for my $wait (qw(live fleet)) {
+        my $r = $gw->admin(PUT => "$place/$wait?wait=$wait", $body);
+        is $r->{status}, 504, "wait=$wait: a gateway that can't follow does not wait for ever";
+        like $r->{json}{message}, qr/\Aendpoints\.ksgate\.io "shop\.$wait" was written \(resourceVersion \d+\); not yet, as far as is known: (\S+): this gateway itself, whose registry is stale: .*HSCAN/,
+            '... it says that it is itself what has not followed, and why';
+        my $cause = $r->{json}{details}{causes}[0];
+        is $cause->{reason}, 'GatewayBehind', '... as a cause';
+        eventually { $other->admin(GET => "$api/endpoints/shop.$wait")->{status} == 200 } 'it to be at the other one';
+        pass '... and what was written stays: the other gateway has it';
+    }
+    my $c = send_put($gw, "$place/late?wait=live", $body);
+    eventually { grep { /shop\.late/ } @{$redis->command('HKEYS', '{ksgate}:objects')} } 'the write to be made';
+    $redis->command('ACL', 'SETUSER', 'a', '+hscan');
+    eventually { state_is($gw, 'fresh') } 'the line to be back';
+    like $c->response->{status}, qr/\A(?:201|504)\z/, 'one that waits meanwhile is answered';
+    is $gw->admin(PUT => "$place/again?wait=fleet", $body)->{status}, 201, 'and then all is well again';
+}
+
+# ---- A registry whose revisions begin anew, before it can be listed: they are lower than what was known -------
+
+{
+    my $redis = redis();
+    my %conf = (redis => {timeout => '500ms', fleet_wait => '700ms'});
+    my ($gw, $other) = map { user_of($redis, $_, %conf) } qw(a b);
+    $gw->apply([extension(shop => undef)]);
+    $gw->admin(PUT => "$place/old-$_", $body) for 1 .. 9;
+    is $gw->admin(PUT => "$place/old?wait=fleet", $body)->{status}, 201, 'two gateways are at a high revision';
+    $redis->command('ACL', 'SETUSER', $_, '-hscan') for qw(a b);
+    $redis->command('SET', '{ksgate}:revision', 2);
+    $redis->command('DEL', '{ksgate}:changes');
+    eventually { state_is($gw, 'stale') && state_is($other, 'stale') } 'both to lose the line';
+    for my $wait (qw(live fleet)) {
+        my $r = $gw->admin(PUT => "$place/back-$wait?wait=$wait", $body);
+        my $known = $gw->admin(GET => "$api/endpoints/shop.back-$wait")->{status};
+        is_deeply [$r->{status}, $known], [504, 404], "wait=$wait: what nobody routes by is not said to be, although its revision is a low one" or diag $r->{body};
+    }
+    $redis->command('ACL', 'SETUSER', $_, '+hscan') for qw(a b);
+    eventually { state_is($gw, 'fresh') && state_is($other, 'fresh') } 'both to follow again';
+    is $_->admin(GET => "$api/endpoints/shop.back-live")->{status}, 200, '... it is, once it is listed' for $gw, $other;
+    is $gw->admin(PUT => "$place/new?wait=fleet", $body)->{status}, 201, '... and others are in use everywhere when they are answered';
+    is $other->admin(GET => "$api/endpoints/shop.new")->{status}, 200, '... as they are';
+}
 done_testing;

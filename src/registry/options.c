@@ -51,7 +51,7 @@ static const struct gw_setting redis_rows[] = {
     {.name = "fleet_wait", .set = gw_set_duration,
      .at = offsetof(struct gw_registry_redis, fleet_wait_ms), .min = 100, .max = 60000,
      .initial = "3s", .flags = GW_RESTART,
-     .help = "How long a write with `?wait=fleet` waits for the other gateways before it is answered with those that have not followed."},
+     .help = "How long a write with `?wait=live` waits for this gateway, and one with `?wait=fleet` then for the others, before it is answered with those that have not followed."},
     {0},
 };
 

@@ -300,16 +300,17 @@ gw_redis_fleet_await(struct gw_redis_fleet *f)
 }
 
 void
-gw_redis_fleet_when(struct gw_redis_fleet *f, uint64_t revision, gw_store_fleet_fn *done, void *arg)
+gw_redis_fleet_when(struct gw_redis_fleet *f, const struct gw_store_mark *mark,
+                    gw_store_fleet_fn *done, void *arg)
 {
     struct waiter *w = gw_mem_alloc(sizeof(*w));
 
-    *w = (struct waiter){.revision = revision,
+    *w = (struct waiter){.revision = mark->revision,
                          .question = f->asked + 1,
                          .deadline_ms = gw_clock_mono_ms() + (uint64_t)f->wait_ms,
                          .done = done,
                          .arg = arg};
-    (void)snprintf(w->epoch, sizeof(w->epoch), "%s", gw_follow_epoch(f->follow));
+    (void)snprintf(w->epoch, sizeof(w->epoch), "%s", mark->epoch);
     *f->last = w;
     f->last = &w->next;
     if (f->first == w) {

@@ -31,8 +31,8 @@ void gw_redis_fleet_part(struct gw_redis_fleet *f);
 
 /* As gw_store_driver has them. */
 void gw_redis_fleet_await(struct gw_redis_fleet *f);
-void gw_redis_fleet_when(struct gw_redis_fleet *f, uint64_t revision, gw_store_fleet_fn *done,
-                         void *arg);
+void gw_redis_fleet_when(struct gw_redis_fleet *f, const struct gw_store_mark *mark,
+                         gw_store_fleet_fn *done, void *arg);
 
 /* Its part of the store's state. */
 void gw_redis_fleet_status(const struct gw_redis_fleet *f, struct gw_store_status *out);

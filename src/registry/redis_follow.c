@@ -592,9 +592,9 @@ gw_follow_close(struct gw_follow *f)
 }
 
 bool
-gw_follow_has_seen(const struct gw_follow *f, const char *epoch, uint64_t revision)
+gw_follow_has_seen(const struct gw_follow *f, const struct gw_store_mark *mark)
 {
-    return f->following && strcmp(f->epoch, epoch) == 0 && f->revision >= revision;
+    return f->following && strcmp(f->epoch, mark->epoch) == 0 && f->revision >= mark->revision;
 }
 
 void

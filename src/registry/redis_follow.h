@@ -21,8 +21,8 @@ struct gw_follow *gw_follow_open(const struct gw_redis_conf *conf, const char *p
                                  void *owner, struct gw_diag *diag);
 void gw_follow_close(struct gw_follow *f); /* NULL is fine */
 
-/* Whether the owner has been given the revision of that epoch. */
-bool gw_follow_has_seen(const struct gw_follow *f, const char *epoch, uint64_t revision);
+/* Whether the owner has been given the write. */
+bool gw_follow_has_seen(const struct gw_follow *f, const struct gw_store_mark *mark);
 
 /* That of what the owner has been given last; "": nothing yet. */
 const char *gw_follow_epoch(const struct gw_follow *f);

@@ -57,6 +57,7 @@ static bool
 is_list(const redisReply *reply, size_t n)
 {
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
+        reply->element[0]->type != REDIS_REPLY_STRING ||
         reply->element[1]->type != REDIS_REPLY_ARRAY || reply->element[1]->elements != 3 * n) {
         return false;
     }
@@ -86,11 +87,14 @@ on_renewed(void *arg, const redisReply *reply, const char *error)
     }
     for (size_t i = 0; i < b->n; i++) {
         redisReply *const *of = reply->element[1]->element + 3 * i;
+        struct gw_store_mark mark = {.revision = (uint64_t)of[1]->integer};
         struct gw_store_answer a = {.result = GW_STORE_UNAVAILABLE,
                                     .revision = (uint64_t)of[1]->integer,
                                     .text = "Redis answered something unexpected",
-                                    .unsure = true};
+                                    .unsure = true,
+                                    .mark = &mark};
 
+        (void)snprintf(mark.epoch, sizeof(mark.epoch), "%s", reply->element[0]->str);
         if (gw_redis_write_result(of[0]->str, &a.result, &a.text)) {
             a.unsure = false;
             a.lease_until_ms = (uint64_t)of[2]->integer;

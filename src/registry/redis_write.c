@@ -11,7 +11,7 @@
 struct gw_redis_waiting {
     struct gw_redis_waiting *next;
     struct gw_store_answer answer;
-    char epoch[41];
+    struct gw_store_mark mark;
     uint64_t deadline_ms;
     gw_store_done_fn *done;
     void *arg;
@@ -25,7 +25,7 @@ struct gw_redis_write {
     gw_store_done_fn *done;
     void *arg;
     struct gw_store_answer answer; /* while replicas are waited for */
-    char epoch[41];
+    struct gw_store_mark mark;
 };
 
 /* Answers the writes whose changes the owner has been given, or that waited too long. */
@@ -36,7 +36,7 @@ gw_redis_writes_settle(struct gw_redis_writes *s, uint64_t now_ms)
 
     while (*at != NULL) {
         struct gw_redis_waiting *w = *at;
-        bool seen = gw_follow_has_seen(s->follow, w->epoch, w->answer.revision);
+        bool seen = gw_follow_has_seen(s->follow, &w->mark);
 
         if (!seen && now_ms < w->deadline_ms) {
             at = &w->next;
@@ -49,6 +49,7 @@ gw_redis_writes_settle(struct gw_redis_writes *s, uint64_t now_ms)
         if (*at == NULL) {
             s->last = at;
         }
+        w->answer.mark = &w->mark;
         w->done(w->arg, &w->answer);
         free(w);
         at = &s->first; /* the callback may have written again */
@@ -122,8 +123,8 @@ finish(struct gw_redis_write *w)
 {
     struct gw_redis_writes *s = w->of;
 
-    if (w->answer.result != GW_STORE_OK || !w->waits ||
-        gw_follow_has_seen(s->follow, w->epoch, w->answer.revision)) {
+    if (w->answer.result != GW_STORE_OK || !w->waits || gw_follow_has_seen(s->follow, &w->mark)) {
+        w->answer.mark = &w->mark;
         w->done(w->arg, &w->answer);
         free(w);
         return;
@@ -133,7 +134,7 @@ finish(struct gw_redis_write *w)
     waiting->deadline_ms = gw_clock_mono_ms() + (uint64_t)s->timeout_ms;
     waiting->done = w->done;
     waiting->arg = w->arg;
-    memcpy(waiting->epoch, w->epoch, sizeof(waiting->epoch));
+    waiting->mark = w->mark;
     *s->last = waiting;
     s->last = &waiting->next;
     free(w);
@@ -241,7 +242,8 @@ on_written(void *arg, const redisReply *reply, const char *error)
         return;
     }
     w->answer = answer;
-    (void)snprintf(w->epoch, sizeof(w->epoch), "%s", reply->element[3]->str);
+    w->mark.revision = answer.revision;
+    (void)snprintf(w->mark.epoch, sizeof(w->mark.epoch), "%s", reply->element[3]->str);
     if (answer.result == GW_STORE_OK && w->waits && s->replicas > 0) {
         *s->last_behind = w;
         s->last_behind = &w->next;

@@ -33,6 +33,13 @@ enum gw_store_when {
     GW_WHEN_PRESENT,  /* replace or renew, whatever revision */
 };
 
+/* A write, for whoever wants to know whether it has come back to this gateway: the revision alone
+ * does not tell, which begins anew in a store that was replaced. */
+struct gw_store_mark {
+    char epoch[GW_FLEET_EPOCH_MAX + 1];
+    uint64_t revision;
+};
+
 struct gw_store_answer {
     enum gw_store_result result;
     uint64_t revision;       /* of the write, or of the list */
@@ -40,6 +47,8 @@ struct gw_store_answer {
     bool unsure;             /* UNAVAILABLE: the write was sent and may be made all the same */
     size_t refused;          /* of several that were put: which one is not OK */
     const char *text;        /* for people, when not OK; borrowed */
+    /* OK: for has(), borrowed; NULL: it has been given to the owner already. */
+    const struct gw_store_mark *mark;
 };
 typedef void gw_store_done_fn(void *arg, const struct gw_store_answer *answer);
 
@@ -104,15 +113,18 @@ struct gw_store_driver {
      * one. */
     void (*renew)(void *store, const char *key, uint64_t revision, long long lease_ms,
                   gw_store_done_fn *done, void *arg);
+    /* Has the owner been given the write, or what has come of it?  NULL: always. */
+    bool (*has)(void *store, const struct gw_store_mark *mark);
     /* The gateways that share the store; all four NULL: it does not know of others.
      * live: all workers route by this revision; 0: of what is followed from now on, by none.
      * await: the caller is going to write, and then to wait for all gateways.
-     * when_fleet: calls done once all that live route by the revision, or when that has taken too
+     * when_fleet: calls done once all that live route by the write, or when that has taken too
      * long.  This one does.
      * part: this one is not waited for any more. */
     void (*live)(void *store, uint64_t revision);
     void (*await)(void *store);
-    void (*when_fleet)(void *store, uint64_t revision, gw_store_fleet_fn *done, void *arg);
+    void (*when_fleet)(void *store, const struct gw_store_mark *mark, gw_store_fleet_fn *done,
+                       void *arg);
     void (*part)(void *store);
     /* NULL: there is nothing to tell. */
     void (*status)(void *store, struct gw_store_status *out);

@@ -273,6 +273,14 @@ renew(void *store, const char *key, uint64_t revision, long long lease_ms, gw_st
     gw_redis_renew(s->renewals, key, revision, lease_ms, done, arg);
 }
 
+static bool
+has(void *store, const struct gw_store_mark *mark)
+{
+    const struct store *s = store;
+
+    return gw_follow_has_seen(s->follow, mark);
+}
+
 static void
 live(void *store, uint64_t revision)
 {
@@ -290,11 +298,11 @@ await(void *store)
 }
 
 static void
-when_fleet(void *store, uint64_t revision, gw_store_fleet_fn *done, void *arg)
+when_fleet(void *store, const struct gw_store_mark *mark, gw_store_fleet_fn *done, void *arg)
 {
     struct store *s = store;
 
-    gw_redis_fleet_when(s->fleet, revision, done, arg);
+    gw_redis_fleet_when(s->fleet, mark, done, arg);
 }
 
 static void
@@ -381,6 +389,7 @@ const struct gw_store_driver gw_store_redis = {
     .put_all = put_all,
     .remove = remove_object,
     .renew = renew,
+    .has = has,
     .live = live,
     .await = await,
     .when_fleet = when_fleet,

@@ -573,13 +573,20 @@ gw_sync_await(struct gw_sync *s)
     }
 }
 
+bool
+gw_sync_has(struct gw_sync *s, const struct gw_store_mark *mark)
+{
+    return mark == NULL || s->driver->has == NULL || s->driver->has(s->store, mark);
+}
+
 void
-gw_sync_when_fleet(struct gw_sync *s, uint64_t revision, gw_store_fleet_fn *done, void *arg)
+gw_sync_when_fleet(struct gw_sync *s, const struct gw_store_mark *mark, gw_store_fleet_fn *done,
+                   void *arg)
 {
     struct gw_diag none = {0};
 
-    if (s->driver->when_fleet != NULL) {
-        s->driver->when_fleet(s->store, revision, done, arg);
+    if (s->driver->when_fleet != NULL && mark != NULL) {
+        s->driver->when_fleet(s->store, mark, done, arg);
     } else {
         done(arg, &none);
     }

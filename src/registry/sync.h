@@ -91,9 +91,13 @@ void gw_sync_live(struct gw_sync *s, uint64_t n, uint64_t revision);
 /* Before a write whose answer waits for all gateways. */
 void gw_sync_await(struct gw_sync *s);
 
-/* Calls done once all gateways that share the store, and live, route by the revision, as this one
+/* Has the write (its answer's mark, or NULL) been given to `batch`? */
+bool gw_sync_has(struct gw_sync *s, const struct gw_store_mark *mark);
+
+/* Calls done once all gateways that share the store, and live, route by the write, as this one
  * does, or have not for too long; at once where the store knows of no others. */
-void gw_sync_when_fleet(struct gw_sync *s, uint64_t revision, gw_store_fleet_fn *done, void *arg);
+void gw_sync_when_fleet(struct gw_sync *s, const struct gw_store_mark *mark,
+                        gw_store_fleet_fn *done, void *arg);
 
 /* This gateway is about to end: the others need not wait for it. */
 void gw_sync_part(struct gw_sync *s);

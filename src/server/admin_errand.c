@@ -82,9 +82,9 @@ answer_behind(struct gw_errand *e, struct gw_admin_call *call)
 {
     const char *message = gw_arena_printf(
         call->req->arena,
-        "%s \"%.*s\" was written (resourceVersion %llu), and this gateway routes by it; not yet, "
-        "as far as is known:",
-        gw_admin_resource(call), GW_STR_ARG(call->name), (unsigned long long)e->revision);
+        "%s \"%.*s\" was written (resourceVersion %llu)%s; not yet, as far as is known:",
+        gw_admin_resource(call), GW_STR_ARG(call->name), (unsigned long long)e->revision,
+        e->behind_here ? "" : ", and this gateway routes by it");
 
     return gw_admin_refuse_causes(call, GW_ERR_FLEET_BEHIND, message, "GatewayBehind", &e->behind);
 }
@@ -253,15 +253,32 @@ on_fleet(void *errand, struct gw_diag *behind)
     gw_errand_return(e);
 }
 
+/* It is stored, and has not come back to this gateway, or a worker has not taken it over. */
 static void
-on_live(void *errand)
+note_behind_here(struct gw_errand *e, struct gw_sync *sync)
+{
+    struct gw_sync_status status;
+
+    gw_sync_status(sync, &status);
+    e->behind_here = true;
+    gw_diag_error(&e->behind, (struct gw_place){0}, "%s: this gateway itself%s%s",
+                  status.store.gateway[0] == '\0' ? "gateway" : status.store.gateway,
+                  status.state == GW_SYNC_FRESH ? "" : ", whose registry is stale: ",
+                  status.state == GW_SYNC_FRESH ? "" : status.text);
+}
+
+static void
+on_live(void *errand, bool live)
 {
     struct gw_errand *e = errand;
 
     struct gw_sync *sync = gw_control_sync(e->control);
 
-    if (e->until == GW_UNTIL_FLEET && sync != NULL) {
-        gw_sync_when_fleet(sync, e->revision, on_fleet, e);
+    if (!live && sync != NULL) {
+        note_behind_here(e, sync);
+        gw_errand_return(e);
+    } else if (e->until == GW_UNTIL_FLEET && sync != NULL) {
+        gw_sync_when_fleet(sync, e->marked ? &e->mark : NULL, on_fleet, e);
     } else { /* without a registry everything comes to an end */
         gw_errand_return(e);
     }
@@ -273,7 +290,7 @@ gw_errand_return_when(struct gw_errand *e)
     if (e->until == GW_UNTIL_STORED || e->result != GW_STORE_OK) {
         gw_errand_return(e);
     } else {
-        gw_control_when_live(e->control, e->revision, on_live, e);
+        gw_control_when_live(e->control, e->marked ? &e->mark : NULL, on_live, e);
     }
 }
 
@@ -285,6 +302,8 @@ gw_errand_note(struct gw_errand *e, const struct gw_store_answer *answer)
     e->lease_until_ms = answer->lease_until_ms;
     e->unsure = answer->unsure;
     e->refused = answer->refused;
+    e->marked = answer->mark != NULL;
+    e->mark = e->marked ? *answer->mark : (struct gw_store_mark){0};
     free(e->text);
     e->text = answer->result == GW_STORE_OK ? NULL : gw_mem_strdup(answer->text);
 }

@@ -48,7 +48,10 @@ struct gw_errand {
     bool created, unsure;
     size_t refused; /* of several */
     uint64_t lease_until_ms;
-    char *text;            /* owned; for people */
+    char *text; /* owned; for people */
+    struct gw_store_mark mark;
+    bool marked;           /* the store has given one */
+    bool behind_here;      /* this gateway itself is what has not followed */
     struct gw_diag behind; /* owned; gateways that have not followed a write that is done */
     /* CLAIMED: by whom, a reference; and the text for whoever may not know of it, owned. */
     struct gw_object *rival;

@@ -135,6 +135,7 @@ on_status(evutil_socket_t fd, short what, void *arg)
     the_live = (struct gw_control_live){.revision = live->revision, .sum = live->sum};
     pthread_mutex_unlock(&status_lock);
     look_for_ebb(c);
+    gw_control_see_to_waiters(c);
     if (!c->listening && !c->stopping &&
         (now.state != GW_SYNC_STARTING || gw_clock_mono_ms() - c->started_ms >= FIRST_STATE_MS)) {
         if (now.state == GW_SYNC_STARTING) {

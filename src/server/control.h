@@ -29,10 +29,11 @@ struct gw_claim_index *gw_control_writing(struct gw_control *c);
 struct event_base *gw_control_base(struct gw_control *c);
 struct gw_conf *gw_control_conf(struct gw_control *c); /* the current one; borrowed */
 
-/* Calls done(arg) once every worker has applied all that was known until now, and the batch of this
- * revision (maybe at once). */
-void gw_control_when_live(struct gw_control *c, uint64_t revision, void (*done)(void *arg),
-                          void *arg);
+/* Calls done once every worker has applied the write and all that was known until now (maybe at
+ * once), or when that has taken too long (registry.redis.fleet_wait): then live is false.  mark:
+ * its answer's, or NULL. */
+void gw_control_when_live(struct gw_control *c, const struct gw_store_mark *mark,
+                          void (*done)(void *arg, bool live), void *arg);
 
 /* Reads the config file again, checks it, and publishes it; keeps the old one when it is wrong.
  * The diag says what happened. */

@@ -15,8 +15,10 @@
 
 struct gw_live_waiter {
     struct gw_live_waiter *next;
-    uint64_t number, revision; /* of a batch; both */
-    void (*done)(void *arg);
+    struct gw_store_mark mark;
+    uint64_t number; /* of the batch that it is in at the latest; 0: it was not given to us yet */
+    uint64_t deadline_ms;
+    void (*done)(void *arg, bool live);
     void *arg;
 };
 
@@ -45,44 +47,73 @@ gw_control_last_live(const struct gw_control *c)
     return last;
 }
 
-/* The revision alone does not tell: it was higher, perhaps, in a registry that was replaced. */
 static bool
-is_live(const struct gw_control_step *live, uint64_t number, uint64_t revision)
+is_live(const struct gw_control_step *live, const struct gw_live_waiter *w)
 {
-    return live->number >= number && live->revision >= revision;
+    return w->number > 0 && live->number >= w->number;
 }
 
+/* until_ms: whose deadline is over by then is answered as well. */
 static void
-wake_waiters(struct gw_control *c)
+wake_waiters(struct gw_control *c, uint64_t until_ms)
 {
     const struct gw_control_step *live = gw_control_last_live(c);
 
     for (struct gw_live_waiter **at = &c->waiters; *at != NULL;) {
         struct gw_live_waiter *w = *at;
 
-        if (!is_live(live, w->number, w->revision)) {
+        if (!is_live(live, w) && w->deadline_ms > until_ms) {
             at = &w->next;
             continue;
         }
         *at = w->next;
-        w->done(w->arg);
+        w->done(w->arg, is_live(live, w));
         free(w);
     }
 }
 
-void
-gw_control_when_live(struct gw_control *c, uint64_t revision, void (*done)(void *arg), void *arg)
+/* Those whose writes were given to us meanwhile: with the last batch, or before. */
+static void
+number_waiters(struct gw_control *c)
 {
-    if (is_live(gw_control_last_live(c), c->sent.number, revision)) {
-        done(arg);
+    for (struct gw_live_waiter *w = c->waiters; w != NULL; w = w->next) {
+        if (w->number == 0 && gw_sync_has(c->sync, &w->mark)) {
+            w->number = c->sent.number;
+        }
+    }
+}
+
+void
+gw_control_see_to_waiters(struct gw_control *c)
+{
+    if (c->waiters != NULL) { /* a list may say that nothing has changed: that is no batch */
+        number_waiters(c);
+        wake_waiters(c, gw_clock_mono_ms());
+    }
+}
+
+void
+gw_control_when_live(struct gw_control *c, const struct gw_store_mark *mark,
+                     void (*done)(void *arg, bool live), void *arg)
+{
+    bool given = c->sync == NULL || gw_sync_has(c->sync, mark);
+    struct gw_live_waiter now = {.number = given ? c->sent.number : 0};
+
+    if (is_live(gw_control_last_live(c), &now)) {
+        done(arg, true);
         return;
     }
     struct gw_live_waiter *w = gw_mem_alloc(sizeof(*w));
     *w = (struct gw_live_waiter){.next = c->waiters,
-                                 .number = c->sent.number,
-                                 .revision = revision,
+                                 .number = now.number,
+                                 .deadline_ms =
+                                     gw_clock_mono_ms() +
+                                     (uint64_t)c->conf->settings.registry.redis.fleet_wait_ms,
                                  .done = done,
                                  .arg = arg};
+    if (mark != NULL) {
+        w->mark = *mark;
+    }
     c->waiters = w;
 }
 
@@ -105,7 +136,7 @@ on_live(struct gw_mail *mail, void *receiver)
 
         gw_sync_live(c->sync, live->number, live->revision);
     }
-    wake_waiters(c);
+    wake_waiters(c, 0);
 }
 
 /* On the worker. */
@@ -140,6 +171,7 @@ gw_control_on_batch(void *owner, const struct gw_change *changes, size_t n, uint
                                        .revision = revision,
                                        .sum = reset ? (struct gw_sum){0} : c->sent.sum};
     gw_sum_change(&c->sent.sum, changes, n);
+    number_waiters(c);
     for (unsigned i = 0; i < c->n_workers; i++) {
         struct batch_mail *m = gw_mem_alloc(sizeof(*m));
 
@@ -163,7 +195,7 @@ gw_control_dismiss_waiters(struct gw_control *c)
         struct gw_live_waiter *w = c->waiters;
 
         c->waiters = w->next;
-        w->done(w->arg);
+        w->done(w->arg, true);
         free(w);
     }
 }

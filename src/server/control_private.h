@@ -54,7 +54,9 @@ void gw_control_on_batch(void *owner, const struct gw_change *changes, size_t n,
 const struct gw_control_step *gw_control_last_live(const struct gw_control *c);
 /* The news of the batch that was just sent, to those workers where somebody watches. */
 void gw_control_tell_watchers(struct gw_control *c);
-/* Those who wait for a revision are answered although it will never be live. */
+/* Now and then: answers those whose write is live, or has not been for too long. */
+void gw_control_see_to_waiters(struct gw_control *c);
+/* Those who wait for a write are answered although it will never be live. */
 void gw_control_dismiss_waiters(struct gw_control *c);
 
 /* Another configuration is in force from now on (its reference is c's), and the files that it names
