@@ -90,7 +90,13 @@ sub send_put { my ($gw, $path, $body) = @_;
         my $known = $gw->admin(GET => "$api/endpoints/shop.back-$wait")->{status};
         is_deeply [$r->{status}, $known], [504, 404], "wait=$wait: what nobody routes by is not said to be, although its revision is a low one" or diag $r->{body};
     }
-    $redis->command('ACL', 'SETUSER', $_, '+hscan') for qw(a b);
+    # One lists it, and the other can't: which has said before that it is at a higher revision.
+    $redis->command('ACL', 'SETUSER', 'a', '+hscan');
+    eventually { state_is($gw, 'fresh') } 'the one to follow again';
+    my $r = $gw->admin(PUT => "$place/half?wait=fleet", $body);
+    is $r->{status}, 504, 'what a gateway said of itself before it lost the line does not count' or diag $r->{body};
+    like $r->{json}{message}, qr/, and this gateway routes by it; not yet, as far as is known: \S+: it has not taken over this registry yet, heard/, '... which is named';
+    $redis->command('ACL', 'SETUSER', 'b', '+hscan');
     eventually { state_is($gw, 'fresh') && state_is($other, 'fresh') } 'both to follow again';
     is $_->admin(GET => "$api/endpoints/shop.back-live")->{status}, 200, '... it is, once it is listed' for $gw, $other;
     is $gw->admin(PUT => "$place/new?wait=fleet", $body)->{status}, 201, '... and others are in use everywhere when they are answered';

@@ -221,7 +221,8 @@ gw_redis_fleet_beat(struct gw_redis_fleet *f)
 {
     char revision[24];
     const char *epoch = gw_follow_epoch(f->follow);
-    bool known = f->live > 0 && epoch[0] != '\0';
+    /* Whoever has lost the line does not know whether revisions have gone back. */
+    bool known = f->live > 0 && epoch[0] != '\0' && gw_follow_is_following(f->follow);
     const char *const argv[] = {"beat", f->id, revision, known ? epoch : "", FORGET_MS, NULL};
 
     if (!f->takes_part || !gw_redis_is_up(f->writer)) {
@@ -234,6 +235,13 @@ gw_redis_fleet_beat(struct gw_redis_fleet *f)
     (void)snprintf(revision, sizeof(revision), "%" PRIu64, known ? f->live : 0);
     f->beating = true;
     gw_script_call(f->writer, f->prefix, argv, on_beaten, f);
+}
+
+/* What it said last would count until the next beat. */
+static void
+on_lost(void *arg)
+{
+    gw_redis_fleet_beat(arg);
 }
 
 void
@@ -357,6 +365,7 @@ gw_redis_fleet_open(const struct gw_registry_redis *conf, struct gw_redis *write
     assert(f->deadline != NULL);
     make_id(f->id);
     gw_follow_on_beat(follow, on_beat_of_others, f);
+    gw_follow_on_lost(follow, on_lost, f);
     return f;
 }
 

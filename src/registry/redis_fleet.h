@@ -19,7 +19,8 @@ struct gw_redis_fleet *gw_redis_fleet_open(const struct gw_registry_redis *conf,
                                            struct event_base *base);
 void gw_redis_fleet_close(struct gw_redis_fleet *f); /* who waits is answered first */
 
-/* The heartbeat of a gateway: each second, and when the connection has come back. */
+/* The heartbeat of a gateway: each second, and when the connection has come back, or the registry
+ * was listed.  From the loss of the line until then it says that it routes by nothing of it. */
 void gw_redis_fleet_beat(struct gw_redis_fleet *f);
 
 /* All workers route by this revision of what is followed; 0: of that, by none yet.  From the first

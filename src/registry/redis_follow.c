@@ -32,6 +32,8 @@ struct gw_follow {
     bool wrong_key;      /* a key of ours holds something of another type */
     struct gw_redis_bad bad;
     uint64_t awaited_until_ms; /* mono: all gateways are waited for */
+    void (*lost)(void *arg);
+    void *lost_arg;
     /* the beats of others, while this one waits */
     void (*on_beat)(void *arg);
     void *on_beat_arg;
@@ -95,6 +97,17 @@ forget_list(struct gw_follow *f)
     f->scanned = NULL;
 }
 
+static void
+leave_line(struct gw_follow *f)
+{
+    bool was = f->following;
+
+    f->following = false;
+    if (was && f->lost != NULL) {
+        f->lost(f->lost_arg);
+    }
+}
+
 /* A reply that is no reply to what was asked (no permission, keys of another type): nothing of
  * it is used, and the list begins again after a while.  key: of ours that was asked for. */
 static void
@@ -108,7 +121,7 @@ complain(struct gw_follow *f, const char *what, const char *key, const redisRepl
                    reply->type == REDIS_REPLY_ERROR ? reply->str : "something unexpected");
     f->wrong_key = reply->type == REDIS_REPLY_ERROR && strstr(reply->str, "WRONGTYPE") != NULL;
     (void)snprintf(f->reason, sizeof(f->reason), "an answer could not be used");
-    f->following = false;
+    leave_line(f);
     forget_list(f);
     (void)event_add(f->again, &tv);
     f->events.reachable(f->owner, false, text);
@@ -149,7 +162,7 @@ list_again(struct gw_follow *f, const char *broken)
     struct timeval tv = {.tv_sec = (time_t)(f->pause_ms / 1000),
                          .tv_usec = (suseconds_t)(f->pause_ms % 1000 * 1000)};
     (void)snprintf(f->reason, sizeof(f->reason), "%s", broken);
-    f->following = false;
+    leave_line(f);
     forget_list(f);
     (void)event_add(f->again, &tv);
 }
@@ -322,7 +335,7 @@ start_list(struct gw_follow *f, const char *reason)
     if (reason != f->reason) {
         (void)snprintf(f->reason, sizeof(f->reason), "%s", reason);
     }
-    f->following = false;
+    leave_line(f);
     forget_list(f);
     f->scanned = gw_map_new();
     gw_redis_bad_begin(&f->bad);
@@ -531,7 +544,7 @@ on_down(void *owner, const char *text)
     if (f->following) {
         (void)snprintf(f->reason, sizeof(f->reason), "the connection was lost and is back");
     }
-    f->following = false;
+    leave_line(f);
     (void)event_del(f->again);
     forget_list(f);
     f->events.reachable(f->owner, false, text);
@@ -610,6 +623,19 @@ const char *
 gw_follow_epoch(const struct gw_follow *f)
 {
     return f->epoch;
+}
+
+bool
+gw_follow_is_following(const struct gw_follow *f)
+{
+    return f->following;
+}
+
+void
+gw_follow_on_lost(struct gw_follow *f, void (*lost)(void *arg), void *arg)
+{
+    f->lost = lost;
+    f->lost_arg = arg;
 }
 
 bool

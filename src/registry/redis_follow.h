@@ -21,6 +21,10 @@ struct gw_follow *gw_follow_open(const struct gw_redis_conf *conf, const char *p
                                  void *owner, struct gw_diag *diag);
 void gw_follow_close(struct gw_follow *f); /* NULL is fine */
 
+/* On the line, since a list.  lost: called when it is not any more. */
+bool gw_follow_is_following(const struct gw_follow *f);
+void gw_follow_on_lost(struct gw_follow *f, void (*lost)(void *arg), void *arg);
+
 /* Whether the owner has been given the write. */
 bool gw_follow_has_seen(const struct gw_follow *f, const struct gw_store_mark *mark);
 

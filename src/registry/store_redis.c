@@ -96,6 +96,7 @@ on_listed(void *owner, struct gw_object *const *objects, size_t n, uint64_t revi
     bool other = s->events.listed(s->owner, objects, n, revision, epoch, reason);
 
     gw_redis_writes_settle(&s->writes, 0);
+    gw_redis_fleet_beat(s->fleet);
     return other;
 }
 
@@ -360,6 +361,7 @@ close_store(void *store)
      * it.  What it takes along itself is refused, and waits for nothing. */
     gw_redis_writes_settle(&s->writes, UINT64_MAX);
     gw_redis_close(s->writer);
+    gw_follow_on_lost(s->follow, NULL, NULL);
     gw_redis_fleet_close(s->fleet);
     gw_follow_close(s->follow);
     gw_redis_renewals_free(s->renewals);
