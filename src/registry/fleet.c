@@ -7,7 +7,11 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-#define PARTS 5 /* of one member: id, revision, epoch, since, last beat */
+/* Beyond it a beat is of a clock that there is no more: Redis has failed over to one that is
+ * behind, and whoever has not beaten since then is silent. */
+#define AHEAD_MS 1000
+
+#define PARTS    5 /* of one member: id, revision, epoch, since, last beat */
 
 static bool
 take_text(char *out, size_t size, const redisReply *part)
@@ -76,7 +80,7 @@ silent_ms(const struct gw_fleet *f, const struct gw_fleet_member *m)
 bool
 gw_fleet_lives(const struct gw_fleet *f, const struct gw_fleet_member *m, long long silence_ms)
 {
-    return silent_ms(f, m) <= (uint64_t)silence_ms;
+    return silent_ms(f, m) <= (uint64_t)silence_ms && m->heard_ms <= f->now_ms + AHEAD_MS;
 }
 
 size_t

@@ -407,15 +407,17 @@ local function fleet()
   return {now_ms(), last_beat(), members()}
 end
 
--- Takes out the one, and who has been silent since before `oldest`.  Since when the one was there.
-local function sweep(id, oldest)
+-- Takes out the one, and who has been silent since before `oldest`; or beat after `latest`, by a clock that
+-- was ahead of this one.  Since when the one was there.
+local function sweep(id, oldest, latest)
   local since
   local all = read('ZRANGE', GATEWAYS, 0, -1, 'WITHSCORES')
   redis.call('ZREM', GATEWAYS, '') -- so that a full Redis lets the beat be written
   for i = 1, #all, 2 do
     local who, from = string.match(all[i], '^(%S+) %d+ %S* (%d+)$')
     if who == id then since = from end
-    if who == id or not who or tonumber(all[i + 1]) < oldest then redis.call('ZREM', GATEWAYS, all[i]) end
+    local at = tonumber(all[i + 1])
+    if who == id or not who or at < oldest or at > latest then redis.call('ZREM', GATEWAYS, all[i]) end
   end
   return since
 end
@@ -426,14 +428,14 @@ function ops.beat(id, revision, epoch, forget_ms)
   local now = now_ms()
   last_beat() -- is the key ours?
   local waited_for = awaited_ms() > 0
-  local since = sweep(id, now - (tonumber(forget_ms) or 0))
+  local since = sweep(id, now - (tonumber(forget_ms) or 0), now + 1000)
   redis.call('ZADD', GATEWAYS, text(now), table.concat({id, revision, epoch, since or text(now)}, ' '))
   if waited_for then redis.call('XADD', BEATS, 'MAXLEN', '~', 100, '*', 'gateway', id, 'revision', revision) end
   return fleet()
 end
 
 function ops.part(id)
-  sweep(id, 0)
+  sweep(id, 0, math.huge)
   return fleet()
 end
 

@@ -67,7 +67,10 @@ test_who_is_behind(void **state)
         {"who has been silent for less than is allowed is waited for", ALL, "c", "e", 2, 6000,
          "d "},
         {"oneself is not", ALL, "b", "old", 12, 1500, "a "},
-        {"whoever beats by a clock that is ahead lives", "a 1 e 1 100001", "x", "e", 2, 2000, "a "},
+        {"whoever beats by a clock that is a little ahead lives", "a 1 e 1 101000", "x", "e", 2,
+         2000, "a "},
+        {"one of a clock that is gone does not", "a 1 e 1 101001 b 1 e 1 9999999", "x", "e", 2,
+         2000, ""},
         {"there is nobody", "", "x", "e", 2, 2000, ""},
     };
 
