@@ -27,4 +27,17 @@ eventually { 2 == fleet($gw) } 'the two';
     eventually { !grep { $_ eq 'ghost' } ids() } 'it to be swept';
     is scalar(ids()), 2, '... and forgotten, it alone';
 }
+
+# ---- One that is frozen ---------------------------------------------------------------------------------------
+
+my ($id) = map { $_->{id} } grep { !$_->{self} && $_->{live} } fleet($gw);
+kill STOP => $other->server_pid;
+{
+    my $r = $gw->admin(POST => '/-/apply?wait=fleet', {apiVersion => 'v1', kind => 'List', items => [map { extension("of-$_" => 'http://127.0.0.1:9') } 1 .. 3]});
+    is $r->{status}, 504, 'several objects that one gateway does not have yet';
+    like $r->{json}{message}, qr/\A3 objects were written \(resourceVersion \d+\), and this gateway routes by it; not yet, as far as is known: \Q$id\E: at revision \d+/, '... are counted';
+    $r = $gw->admin(POST => '/-/apply?wait=fleet', {apiVersion => 'v1', kind => 'List', items => [extension(alone => 'http://127.0.0.1:9')]});
+    like $r->{json}{message}, qr/\A1 object was written \(resourceVersion \d+\), and/, '... as one is';
+}
+kill CONT => $other->server_pid;
 done_testing;

@@ -80,11 +80,15 @@ on_control(struct gw_mail *mail, void *receiver)
 static enum gw_verdict
 answer_behind(struct gw_errand *e, struct gw_admin_call *call)
 {
+    struct gw_arena *arena = call->req->arena;
+    const char *what = call->name.n > 0
+                           ? gw_arena_printf(arena, "%s \"%.*s\" was", gw_admin_resource(call),
+                                             GW_STR_ARG(call->name))
+                           : gw_arena_printf(arena, "%zu object%s", e->n_objects,
+                                             e->n_objects == 1 ? " was" : "s were");
     const char *message = gw_arena_printf(
-        call->req->arena,
-        "%s \"%.*s\" was written (resourceVersion %llu)%s; not yet, as far as is known:",
-        gw_admin_resource(call), GW_STR_ARG(call->name), (unsigned long long)e->revision,
-        e->behind_here ? "" : ", and this gateway routes by it");
+        arena, "%s written (resourceVersion %llu)%s; not yet, as far as is known:", what,
+        (unsigned long long)e->revision, e->behind_here ? "" : ", and this gateway routes by it");
 
     return gw_admin_refuse_causes(call, GW_ERR_FLEET_BEHIND, message, "GatewayBehind", &e->behind);
 }
