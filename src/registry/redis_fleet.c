@@ -46,7 +46,7 @@ struct gw_redis_fleet {
 /* ---- who waits ------------------------------------------------------------------------------ */
 
 static void
-answer(struct gw_redis_fleet *f, struct waiter **at, struct gw_diag *behind)
+answer(struct gw_redis_fleet *f, struct waiter **at, struct gw_diag *behind, size_t of)
 {
     struct waiter *w = *at;
 
@@ -54,7 +54,7 @@ answer(struct gw_redis_fleet *f, struct waiter **at, struct gw_diag *behind)
     if (*at == NULL) {
         f->last = at;
     }
-    w->done(w->arg, behind);
+    w->done(w->arg, behind, of);
     free(w);
 }
 
@@ -72,7 +72,7 @@ settle(struct gw_redis_fleet *f)
             gw_fleet_behind(&f->fleet, f->id, w->epoch, w->revision, f->silence_ms, NULL) > 0) {
             at = &(*at)->next;
         } else {
-            answer(f, at, &none);
+            answer(f, at, &none, gw_fleet_living(&f->fleet, f->silence_ms));
             at = &f->first; /* who is answered may have begun to wait for something else */
         }
     }
@@ -83,6 +83,7 @@ give_up(struct gw_redis_fleet *f, struct waiter **at, const char *why)
 {
     const struct waiter *w = *at;
     struct gw_diag behind = {0};
+    size_t of = 0;
 
     if (w->question > f->answered || why[0] != '\0') {
         gw_diag_error(&behind, (struct gw_place){0},
@@ -90,8 +91,9 @@ give_up(struct gw_redis_fleet *f, struct waiter **at, const char *why)
                       why[0] == '\0' ? "" : ": ", why);
     } else {
         (void)gw_fleet_behind(&f->fleet, f->id, w->epoch, w->revision, f->silence_ms, &behind);
+        of = gw_fleet_living(&f->fleet, f->silence_ms);
     }
-    answer(f, at, &behind);
+    answer(f, at, &behind, of);
 }
 
 static void

@@ -81,8 +81,9 @@ struct gw_store_status {
     bool lives[GW_FLEET_SHOWN];
 };
 
-/* behind: the callee's; an error for each gateway that has not followed, none if all have. */
-typedef void gw_store_fleet_fn(void *arg, struct gw_diag *behind);
+/* behind: the callee's; an error for each gateway that has not followed, none if all have.  of: so
+ * many live, this one too; 0: that is not known, as the one error says. */
+typedef void gw_store_fleet_fn(void *arg, struct gw_diag *behind, size_t of);
 
 /* One write.  lease_ms 0: none.  With a lease the object disappears when it is not written or
  * renewed again within it, by the registry's clock. */

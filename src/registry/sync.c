@@ -588,7 +588,7 @@ gw_sync_when_fleet(struct gw_sync *s, const struct gw_store_mark *mark, gw_store
     if (s->driver->when_fleet != NULL && mark != NULL) {
         s->driver->when_fleet(s->store, mark, done, arg);
     } else {
-        done(arg, &none);
+        done(arg, &none, 1);
     }
 }
 

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "server/admin_claims.h"
+#include "server/admin_sight.h"
 
 #define PAUSE_MS 50 /* the longest after the second try; one more for each further one */
 
@@ -76,6 +77,24 @@ on_control(struct gw_mail *mail, void *receiver)
     e->there(e);
 }
 
+/* Whoever may register something need not know of hosts, nor of keys of the registry. */
+static void
+leave_out_names(struct gw_errand *e)
+{
+    size_t n = e->behind.n;
+
+    gw_diag_fini(&e->behind);
+    e->behind = (struct gw_diag){0};
+    if (e->behind_here) {
+        gw_diag_error(&e->behind, (struct gw_place){0}, "this gateway");
+    } else if (e->behind_of == 0) {
+        gw_diag_error(&e->behind, (struct gw_place){0},
+                      "it can't be told which gateways there are");
+    } else {
+        gw_diag_error(&e->behind, (struct gw_place){0}, "%zu of %zu gateways", n, e->behind_of);
+    }
+}
+
 /* It is done, which the answer says first: to do it again would do no harm, and no good. */
 static enum gw_verdict
 answer_behind(struct gw_errand *e, struct gw_admin_call *call)
@@ -90,6 +109,9 @@ answer_behind(struct gw_errand *e, struct gw_admin_call *call)
         arena, "%s written (resourceVersion %llu)%s; not yet, as far as is known:", what,
         (unsigned long long)e->revision, e->behind_here ? "" : ", and this gateway routes by it");
 
+    if (!gw_admin_is_operator(call)) {
+        leave_out_names(e);
+    }
     return gw_admin_refuse_causes(call, GW_ERR_FLEET_BEHIND, message, "GatewayBehind", &e->behind);
 }
 
@@ -249,11 +271,12 @@ gw_errand_before(struct gw_errand *e)
 }
 
 static void
-on_fleet(void *errand, struct gw_diag *behind)
+on_fleet(void *errand, struct gw_diag *behind, size_t of)
 {
     struct gw_errand *e = errand;
 
     e->behind = *behind;
+    e->behind_of = of;
     gw_errand_return(e);
 }
 
@@ -338,10 +361,22 @@ gw_errand_registry_known(struct gw_errand *e)
     return false;
 }
 
+/* Why it is away, with its address: for operators. */
+static enum gw_verdict
+refuse_unavailable(struct gw_errand *e, struct gw_admin_call *call)
+{
+    const char *text = e->text == NULL || !gw_admin_is_operator(call) ? "" : e->text;
+
+    return gw_admin_refuse(call, GW_ERR_REGISTRY_UNAVAILABLE, "%s%s%s",
+                           e->unsure ? "the registry did not answer; whether the change was "
+                                       "made is not known"
+                                     : gw_err_text(GW_ERR_REGISTRY_UNAVAILABLE),
+                           *text == '\0' ? "" : ": ", text);
+}
+
 enum gw_verdict
 gw_errand_refuse(struct gw_errand *e, struct gw_admin_call *call)
 {
-    const char *text = e->text == NULL ? "" : e->text;
     const char *what = gw_admin_resource(call);
 
     switch (e->result) {
@@ -370,11 +405,7 @@ gw_errand_refuse(struct gw_errand *e, struct gw_admin_call *call)
     case GW_STORE_TOO_OLD:
         return gw_admin_refuse(call, GW_ERR_TOO_OLD, "%s", gw_err_text(GW_ERR_TOO_OLD));
     case GW_STORE_UNAVAILABLE:
-        return gw_admin_refuse(call, GW_ERR_REGISTRY_UNAVAILABLE, "%s%s%s",
-                               e->unsure ? "the registry did not answer; whether the change was "
-                                           "made is not known"
-                                         : gw_err_text(GW_ERR_REGISTRY_UNAVAILABLE),
-                               *text == '\0' ? "" : ": ", text);
+        return refuse_unavailable(e, call);
     }
     return gw_admin_refuse(call, GW_ERR_INTERNAL, "%s", gw_err_text(GW_ERR_INTERNAL));
 }

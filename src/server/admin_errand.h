@@ -53,6 +53,7 @@ struct gw_errand {
     bool marked;           /* the store has given one */
     bool behind_here;      /* this gateway itself is what has not followed */
     struct gw_diag behind; /* owned; gateways that have not followed a write that is done */
+    size_t behind_of;      /* so many there are; 0: it is not known */
     /* CLAIMED: by whom, a reference; and the text for whoever may not know of it, owned. */
     struct gw_object *rival;
     char *unnamed;
