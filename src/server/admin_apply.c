@@ -122,13 +122,34 @@ foresee_all(struct gw_errand *e)
     }
 }
 
+/* Is what we know what the item is written over?  Else it has another owner, maybe.  What is of a
+ * file has no revision, and stays. */
+static bool
+is_known(struct gw_errand *e, const struct gw_object *now, const struct gw_store_put *put)
+{
+    bool same = put->when != GW_WHEN_REVISION ||
+                (now != NULL && (now->revision == 0 || now->revision == put->revision));
+
+    e->lags = false;
+    if (!same) {
+        gw_errand_look_lag(e, put->revision);
+        e->result = now == NULL && !e->lags ? GW_STORE_NOT_FOUND : GW_STORE_CONFLICT;
+    }
+    return same;
+}
+
 /* An Endpoint stays its owner's; a new one is whose the list says, which may be a backup, or ours.
- * Both hold if what stands there now does at the write.  False: see e->text. */
+ * Both hold if what stands there now does at the write.  False: e->result and e->text say why. */
 static bool
 keep_owner(struct gw_errand *e, size_t i, struct gw_store_put *put)
 {
     struct gw_diag diag = {0};
     struct gw_object *now = gw_sync_get(gw_control_sync(e->control), e->objects[i]->key);
+
+    if (!is_known(e, now, put)) {
+        gw_object_unref(now);
+        return false;
+    }
     json_t *json = gw_object_json(now != NULL ? now : e->objects[i]);
     const char *owner = gw_owner_of(json);
     struct gw_object *stamped =
@@ -137,6 +158,7 @@ keep_owner(struct gw_errand *e, size_t i, struct gw_store_put *put)
     if (stamped != NULL) {
         e->objects[i] = stamped;
     } else {
+        e->result = GW_STORE_UNAVAILABLE;
         e->text = gw_mem_strdup(gw_diag_first(&diag));
     }
     if (put->when == GW_WHEN_ANY && now == NULL) {
@@ -190,7 +212,6 @@ put_all(struct gw_errand *e)
         gw_admin_claims_begin(e, e->objects, e->n_objects);
         gw_sync_put_all(gw_control_sync(e->control), puts, e->n_objects, on_written, e);
     } else {
-        e->result = GW_STORE_UNAVAILABLE;
         gw_errand_return(e);
     }
     gw_objects_fini(&objects);
@@ -199,7 +220,7 @@ put_all(struct gw_errand *e)
 
 /* ---- worker --------------------------------------------------------------------------------- */
 
-/* Somebody has registered, or left, since we looked whose it is. */
+/* Somebody has registered, or left, since we looked whose it is; or that is not known here yet. */
 static bool
 is_late(const struct gw_errand *e)
 {
@@ -207,7 +228,7 @@ is_late(const struct gw_errand *e)
 
     return (e->result == GW_STORE_CONFLICT || e->result == GW_STORE_EXISTS ||
             e->result == GW_STORE_NOT_FOUND) &&
-           gw_owner_counts(o->kind) && o->revision == 0 && e->tries < GW_ERRAND_TRIES;
+           gw_owner_counts(o->kind) && (o->revision == 0 || e->lags) && e->tries < GW_ERRAND_TRIES;
 }
 
 static enum gw_verdict

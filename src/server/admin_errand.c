@@ -374,6 +374,15 @@ refuse_unavailable(struct gw_errand *e, struct gw_admin_call *call)
                            *text == '\0' ? "" : ": ", text);
 }
 
+void
+gw_errand_look_lag(struct gw_errand *e, uint64_t revision)
+{
+    struct gw_sync_status status;
+
+    gw_sync_status(gw_control_sync(e->control), &status);
+    e->lags = status.revision < revision;
+}
+
 enum gw_verdict
 gw_errand_refuse(struct gw_errand *e, struct gw_admin_call *call)
 {

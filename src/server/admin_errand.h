@@ -46,6 +46,7 @@ struct gw_errand {
     /* out */
     enum gw_store_result result;
     bool created, unsure;
+    bool lags;      /* memory is older than the revision that the caller knows */
     size_t refused; /* of several */
     uint64_t lease_until_ms;
     char *text; /* owned; for people */
@@ -101,6 +102,9 @@ void gw_errand_collect(void *errand, struct gw_object *o);
 
 /* Control thread: is something known of the registry?  False: e->result says that it is not. */
 bool gw_errand_registry_known(struct gw_errand *e);
+
+/* Control thread: sets e->lags: is memory older than this revision of the store? */
+void gw_errand_look_lag(struct gw_errand *e, uint64_t revision);
 
 /* Worker: the refusal of what the store did not do. */
 enum gw_verdict gw_errand_refuse(struct gw_errand *e, struct gw_admin_call *call);

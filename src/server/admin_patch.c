@@ -2,7 +2,8 @@
  * admin_patch.c - PATCH: read, merge, check, write if nobody else has.
  *
  * Control reads, the worker merges and checks, control writes with compare-and-set.  A patch
- * that names no resourceVersion is tried again when somebody else was faster.
+ * that names no resourceVersion is tried again when somebody else was faster.  One that names it is
+ * merged into that revision alone: memory may be older, and then have another owner and content.
  */
 #include "server/admin_owner.h"
 #include "server/admin_sight.h"
@@ -33,6 +34,30 @@ gw_admin_merge(json_t *target, json_t *patch)
     return merged;
 }
 
+static const char *
+revision_text(const struct gw_errand *e)
+{
+    return json_string_value(
+        json_object_get(json_object_get(e->patch, "metadata"), "resourceVersion"));
+}
+
+static bool
+names_revision(const struct gw_errand *e)
+{
+    const char *text = revision_text(e);
+
+    return text != NULL && *text != '\0';
+}
+
+/* 0: it names none, or what can't be one. */
+static uint64_t
+named_revision(const struct gw_errand *e)
+{
+    uint64_t revision = 0;
+
+    return gw_str_u64(gw_str_of(revision_text(e)), &revision) ? revision : 0;
+}
+
 static void
 fetch(struct gw_errand *e)
 {
@@ -41,6 +66,7 @@ fetch(struct gw_errand *e)
     if (gw_errand_registry_known(e)) {
         e->object = gw_sync_get(gw_control_sync(e->control), e->key);
         e->result = e->object == NULL ? GW_STORE_NOT_FOUND : GW_STORE_OK;
+        gw_errand_look_lag(e, named_revision(e));
     }
     gw_errand_return(e);
 }
@@ -53,14 +79,6 @@ fetch_again(struct gw_errand *e)
     return gw_errand_send_again(e);
 }
 
-static bool
-names_revision(const struct gw_errand *e)
-{
-    const json_t *metadata = json_object_get(e->patch, "metadata");
-
-    return json_string_length(json_object_get(metadata, "resourceVersion")) > 0;
-}
-
 static enum gw_verdict
 answer(struct gw_errand *e, struct gw_admin_call *call)
 {
@@ -70,6 +88,37 @@ answer(struct gw_errand *e, struct gw_admin_call *call)
     return gw_admin_answer_put(e, call);
 }
 
+/* Is what was read what the patch is for?  What is of a file has no revision, and stays as it is.
+ */
+static bool
+is_base(const struct gw_errand *e)
+{
+    return !names_revision(e) || e->object->revision == 0 ||
+           e->object->revision == named_revision(e);
+}
+
+/* Could another look find it? */
+static bool
+is_late(const struct gw_errand *e)
+{
+    bool found = e->result == GW_STORE_OK && is_base(e);
+
+    return e->lags && !found && e->result != GW_STORE_UNAVAILABLE && e->tries < GW_ERRAND_TRIES;
+}
+
+/* Refuses, if it has to be, what is read and not merged yet. */
+static void
+judge_base(struct gw_errand *e, struct gw_admin_call *call)
+{
+    bool found = e->result == GW_STORE_OK;
+
+    if (found && !gw_admin_may_touch(call, e->object)) {
+        e->result = GW_STORE_NOT_FOUND;
+    } else if (found ? !is_base(e) : e->result == GW_STORE_NOT_FOUND && e->lags) {
+        e->result = GW_STORE_CONFLICT; /* or it may be there by now */
+    }
+}
+
 static enum gw_verdict
 merge_and_write(struct gw_errand *e, struct gw_admin_call *call)
 {
@@ -77,9 +126,11 @@ merge_and_write(struct gw_errand *e, struct gw_admin_call *call)
     json_t *json;
     enum gw_verdict v;
 
-    if (e->result == GW_STORE_OK && !gw_admin_may_touch(call, e->object)) {
-        e->result = GW_STORE_NOT_FOUND;
+    if (is_late(e)) {
+        e->tries++;
+        return fetch_again(e);
     }
+    judge_base(e, call);
     if (e->result != GW_STORE_OK) {
         return gw_errand_refuse(e, call);
     }
@@ -99,7 +150,7 @@ merge_and_write(struct gw_errand *e, struct gw_admin_call *call)
         gw_object_unref(patched);
         return v;
     }
-    e->revision = names_revision(e) ? patched->revision : e->object->revision;
+    e->revision = e->object->revision;
     gw_object_unref(e->object);
     e->object = patched;
     e->when = GW_WHEN_REVISION;
