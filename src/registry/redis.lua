@@ -21,8 +21,9 @@
 --       Each answers {RESULT, revision, lease end (ms of Redis' clock, 0: none), epoch}.
 --       RESULT is ok, conflict, exists or not_found.
 --   expire LIMIT                           deletes what has a lease that ended
---       Answers {number deleted, revision, epoch}.  The time in which nobody called it, because
---       no gateway reached Redis, is added to all leases: nobody could renew them.
+--       Answers {number deleted, revision, epoch}.  When nobody called it for more than 1.5 s, or ever, no
+--       gateway reached Redis, and nobody could renew: that time is added to all leases, and none of an
+--       object with leaseSeconds (up to 3600) ends before these and 3 s more have passed since then.
 --   changes SINCE LIMIT                    reads
 --       Answers {epoch, revision, first kept revision, up to, {field, json or nil, ...}, awaited}: the
 --       state of each field that changed after SINCE, as far as `up to`; and for how many ms from now
@@ -340,13 +341,18 @@ function ops.expire(limit)
   read('ZRANGE', LEASES, 0, 0)
   read('HEXISTS', OBJECTS, '')
   local now = now_ms()
-  local away = now - (tonumber(read('GET', TICKED)) or now)
+  local ticked = tonumber(read('GET', TICKED))
+  local away = ticked and now - ticked or 0
   redis.call('DEL', TICKED)
   redis.call('SET', TICKED, text(now))
   mend_counter() -- also where nobody writes: until then its readers list again and again
-  if away > 5000 then
-    for _, field in ipairs(redis.call('ZRANGE', LEASES, 0, -1)) do
-      redis.call('ZINCRBY', LEASES, text(away), field)
+  if away > 1500 or not ticked then -- gateways tick each second, and are all back 2 s after Redis, or little later
+    local leases = redis.call('ZRANGE', LEASES, 0, -1, 'WITHSCORES')
+    for i = 1, #leases, 2 do
+      local json = redis.call('HGET', OBJECTS, leases[i]) or ''
+      local seconds = math.min(tonumber(string.match(json, '"leaseSeconds":(%d+)') or 0), 3600)
+      local grace = seconds > 0 and now + seconds * 1000 + 3000 or 0
+      redis.call('ZADD', LEASES, text(math.max(leases[i + 1] + away, grace)), leases[i])
     end
   end
   local due = redis.call('ZRANGEBYSCORE', LEASES, '-inf', text(now), 'LIMIT', 0, limit)
