@@ -399,7 +399,7 @@ gw_errand_refuse(struct gw_errand *e, struct gw_admin_call *call)
                                what, GW_STR_ARG(call->name));
     case GW_STORE_INVALID:
         return gw_admin_refuse(call, GW_ERR_BAD_OBJECT, "%s \"%.*s\" is invalid: %s", what,
-                               GW_STR_ARG(call->name), text);
+                               GW_STR_ARG(call->name), e->text == NULL ? "" : e->text);
     case GW_STORE_READ_ONLY:
         return gw_admin_refuse(call, GW_ERR_READ_ONLY, "%s \"%.*s\": %s", what,
                                GW_STR_ARG(call->name), gw_err_text(GW_ERR_READ_ONLY));
