@@ -51,7 +51,13 @@ is_deeply what('pod'), $theirs, '... which changes nothing';
 my $r = ask($b, blue => PATCH => 'endpoints/shop.fresh', {metadata => {resourceVersion => "$fresh"}, spec => {weight => 5}});
 is_deeply [@{$r->{json}}{qw(code reason)}], [409, 'Conflict'], 'what b has not heard of yet may be there' or diag $r->{body};
 is ask($b, blue => PATCH => 'endpoints/shop.fresh', {spec => {weight => 5}})->{status}, 404, '... and, asked for by its name alone, is not';
-is ask($b, red => PATCH => 'endpoints/shop.kept', {metadata => {resourceVersion => "$kept"}, spec => {weight => 5}})->{status}, 200, 'what has not changed since is patched';
+$r = ask($b, red => PATCH => 'endpoints/shop.kept', {metadata => {resourceVersion => "$kept"}, spec => {weight => 5}});
+is $r->{status}, 200, 'what has not changed since is patched' or diag $r->{body};
+is_deeply [$r->{json}{spec}{weight}, $r->{json}{metadata}{resourceVersion}], [5, there('kept')->{metadata}{resourceVersion}], '... which is what the answer says, though it has not come back';
+$r = ask($b, red => PUT => place('late'), {%body, leaseSeconds => 300});
+is_deeply [$r->{status}, $r->{json}{resourceVersion}, $r->{json}{lease}{seconds}], [201, there('late')->{metadata}{resourceVersion}, 300], '... and so with what is registered';
+$r = ask($b, red => PATCH => 'endpoints/shop.kept?dryRun=All', {spec => {weight => 7}});
+is_deeply [@{$r->{json}{spec}}{'weight'}, $r->{json}{metadata}{resourceVersion}], [7, $kept], '... but a dry run is of what is known';
 is_deeply what('kept'), ['User/red', $up->url, 5], '... as it should be';
 is ask($b, red => PATCH => 'endpoints/shop.kept', {metadata => {resourceVersion => '1'}, spec => {weight => 6}})->{status}, 409, 'an old revision is a conflict';
 

@@ -295,7 +295,7 @@ answer_registered(struct gw_errand *e, struct gw_admin_call *call)
         return gw_errand_refuse(e, call);
     }
     return gw_admin_answer_lease(call, e->created, gw_lease_ms(e->object), e->lease_until_ms,
-                                 e->object->revision);
+                                 e->dry_run ? e->object->revision : e->revision);
 }
 
 static enum gw_verdict

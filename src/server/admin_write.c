@@ -1,5 +1,9 @@
 /* admin_write.c - creating, replacing and deleting objects. */
 #include "server/admin_write.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "base/mem.h"
 #include "registry/lease.h"
@@ -101,18 +105,41 @@ gw_admin_foresee(struct gw_errand *e, const char *key, enum gw_store_when when, 
     }
 }
 
+/* e->object becomes what is stored now: as it has come back, or, where it has not yet, as it was
+ * sent, with its revision. */
+static void
+update_object(struct gw_errand *e)
+{
+    struct gw_object *now = gw_sync_get(gw_control_sync(e->control), e->key);
+
+    if (now == NULL || now->revision < e->revision) {
+        struct gw_diag diag = {0};
+        json_t *json = gw_object_json(e->object);
+        char text[24];
+
+        (void)snprintf(text, sizeof(text), "%" PRIu64, e->revision);
+        (void)json_object_set_new(json_object_get(json, "metadata"), "resourceVersion",
+                                  json_string(text));
+        gw_object_unref(now);
+        now = gw_object_stored(json, &diag); /* it was valid, and still is */
+        json_decref(json);
+        gw_diag_fini(&diag);
+    }
+    if (now != NULL) { /* with what the store has added to it */
+        gw_object_unref(e->object);
+        e->object = now;
+    }
+}
+
 void
 gw_admin_written(void *arg, const struct gw_store_answer *answer)
 {
     struct gw_errand *e = arg;
-    struct gw_object *now;
 
     gw_admin_claims_end(e, e->key);
     gw_errand_note(e, answer);
-    now = answer->result == GW_STORE_OK ? gw_sync_get(gw_control_sync(e->control), e->key) : NULL;
-    if (now != NULL) { /* with what the store has added to it */
-        gw_object_unref(e->object);
-        e->object = now;
+    if (answer->result == GW_STORE_OK && e->object != NULL) { /* else it is deleted */
+        update_object(e);
     }
     gw_errand_return_when(e);
 }
