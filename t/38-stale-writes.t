@@ -22,7 +22,8 @@ sub ask {
     return $at->request($method => "$api/$path", @{$as{$at, $user} //= [$at->as($user)]}, $body ? ('Content-Type' => $type, body => JSON::PP::encode_json($body)) : ());
 }
 sub state_of { return $_[0]->admin(GET => '/-/readyz')->{json}{registry}{state} }
-sub there { return $a->admin(GET => "$api/endpoints/shop.$_[0]")->{json} }
+# What is stored: a gateway may hear of the other one's write a moment later.
+sub there { my $text = $redis->command(HGET => '{ksgate}:objects', "ksgate.io/Endpoint//shop.$_[0]"); return $text && JSON::PP::decode_json($text) }
 sub what { my $o = there($_[0]); return [$o->{metadata}{annotations}{'ksgate.io/owner'}, @{$o->{spec}}{qw(url weight)}] }
 sub place { return "extensionservices/shop/endpoints/$_[0]" }
 sub list { return {apiVersion => 'v1', kind => 'List', items => [@_]} }
