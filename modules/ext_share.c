@@ -20,9 +20,8 @@ struct shared {
 static struct gw_map *all;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* Copies n bytes to *at, which moves on. */
-static void *
-put(char **at, const void *from, size_t n)
+void *
+gw_ext_share_put(char **at, const void *from, size_t n)
 {
     void *to = *at;
 
@@ -36,7 +35,7 @@ put(char **at, const void *from, size_t n)
 static const char *
 put_text(char **at, const char *text)
 {
-    return put(at, text, strlen(text) + 1);
+    return gw_ext_share_put(at, text, strlen(text) + 1);
 }
 
 struct sizes {
@@ -72,17 +71,18 @@ sizes_of(const struct gw_ext_spec *s)
 static void
 copy_permissions(struct gw_list *list, char **structs, char **texts)
 {
-    struct gw_ext_permission *p = put(structs, list->items, list->n * sizeof(*p));
+    struct gw_ext_permission *p = gw_ext_share_put(structs, list->items, list->n * sizeof(*p));
 
     list->items = p;
     for (size_t i = 0; i < list->n; i++) {
         p[i].path = put_text(texts, p[i].path);
         p[i].group = put_text(texts, p[i].group);
         p[i].resource = put_text(texts, p[i].resource);
-        p[i].segments = put(structs, p[i].segments, p[i].n_segments * sizeof(*p[i].segments));
+        p[i].segments =
+            gw_ext_share_put(structs, p[i].segments, p[i].n_segments * sizeof(*p[i].segments));
         for (unsigned k = 0; k < p[i].n_segments; k++) {
             struct gw_str *text = &p[i].segments[k].text;
-            text->p = put(texts, text->p, text->n);
+            text->p = gw_ext_share_put(texts, text->p, text->n);
         }
     }
 }
@@ -90,10 +90,10 @@ copy_permissions(struct gw_list *list, char **structs, char **texts)
 static void
 copy_workspaces(struct gw_ext_audience *a, char **structs, char **texts)
 {
-    struct gw_str *list = put(structs, a->workspaces, a->n_workspaces * sizeof(*list));
+    struct gw_str *list = gw_ext_share_put(structs, a->workspaces, a->n_workspaces * sizeof(*list));
 
     for (unsigned i = 0; i < a->n_workspaces; i++) {
-        list[i].p = put(texts, list[i].p, list[i].n);
+        list[i].p = gw_ext_share_put(texts, list[i].p, list[i].n);
     }
     a->workspaces = list;
 }
@@ -104,7 +104,7 @@ copy_check(struct gw_ext_spec *spec, char **structs, char **texts)
     if (spec->check == NULL) {
         return;
     }
-    struct gw_health_check *c = put(structs, spec->check, sizeof(*c));
+    struct gw_health_check *c = gw_ext_share_put(structs, spec->check, sizeof(*c));
 
     c->path = put_text(texts, c->path);
     c->host = c->host == NULL ? NULL : put_text(texts, c->host);
@@ -127,8 +127,8 @@ copy(const struct gw_ext_spec *spec, struct gw_str json)
     gw_ext_versions_copy(&s->spec.versions, &structs, &texts);
     s->spec.prepend = put_text(&texts, spec->prepend);
     s->spec.balancer.hash_name.p =
-        put(&texts, spec->balancer.hash_name.p, spec->balancer.hash_name.n);
-    s->json = (struct gw_str){put(&texts, json.p, json.n), json.n};
+        gw_ext_share_put(&texts, spec->balancer.hash_name.p, spec->balancer.hash_name.n);
+    s->json = (struct gw_str){gw_ext_share_put(&texts, json.p, json.n), json.n};
     return s;
 }
 

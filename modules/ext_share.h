@@ -14,4 +14,8 @@ const struct gw_ext_spec *gw_ext_share(const struct gw_ext_spec *spec, json_t *j
                                        struct gw_arena *arena);
 void gw_ext_share_release(const struct gw_ext_spec *spec);
 
+/* Copies n bytes to *at, which moves on; returns where they are.  For what is packed into one piece
+ * of memory. */
+void *gw_ext_share_put(char **at, const void *from, size_t n);
+
 #endif

@@ -4,6 +4,7 @@
 
 #include "gateway/split.h"
 #include "http/headers.h"
+#include "modules/ext_share.h"
 
 #define PERCENT_ALL 100
 
@@ -340,23 +341,10 @@ gw_ext_versions_size(const struct gw_ext_versions *v, size_t *structs, size_t *t
     }
 }
 
-/* Copies n bytes to *at, which moves on. */
-static void *
-put(char **at, const void *from, size_t n)
-{
-    void *to = *at;
-
-    if (n > 0) {
-        memcpy(to, from, n);
-    }
-    *at += n;
-    return to;
-}
-
 static void
 copy_condition(struct gw_ext_condition *c, char **structs, char **texts)
 {
-    struct gw_str *values = put(structs, c->values, c->n_values * sizeof(*values));
+    struct gw_str *values = gw_ext_share_put(structs, c->values, c->n_values * sizeof(*values));
 
     for (unsigned i = 0; i < c->n_values; i++) {
         values[i] = gw_str_pack(texts, values[i]);
@@ -373,10 +361,10 @@ gw_ext_versions_copy(struct gw_ext_versions *v, char **structs, char **texts)
     if (v->n == 0) {
         return;
     }
-    list = put(structs, v->list, v->n * sizeof(*list));
+    list = gw_ext_share_put(structs, v->list, v->n * sizeof(*list));
     for (unsigned i = 0; i < v->n; i++) {
         struct gw_ext_condition *c =
-            put(structs, list[i].conditions, list[i].n_conditions * sizeof(*c));
+            gw_ext_share_put(structs, list[i].conditions, list[i].n_conditions * sizeof(*c));
 
         for (unsigned k = 0; k < list[i].n_conditions; k++) {
             copy_condition(&c[k], structs, texts);

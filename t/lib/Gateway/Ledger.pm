@@ -184,7 +184,7 @@ sub agree {
         my %sums = map { join(' ', $_->{revision}, @{$_->{live}}{qw(revision checksum)}) => 1 } values %states;
         return 0 if keys %sums != 1;
         my $revision = eval { $self->{redis}->()->command('GET', "${prefix}revision") } // 0;
-        return (values %states)[0]{live}{revision} == $revision;
+        return $revision =~ /^\d+\z/ && (values %states)[0]{live}{revision} == $revision; # it may be rubbish for a moment
     };
     eval { eventually(sub { $same->() }, 'all gateways to be of the same mind', $seconds // 30) } or die "$@" . $json->pretty->encode(\%states);
     return $self->stored;
