@@ -27,10 +27,11 @@ sub put { my ($gw, $o, $query) = @_; return $gw->admin(PUT => where($o, $query),
 sub post { my ($gw, $o, $query) = @_; return $gw->admin(POST => "$api/$plural{$o->{kind}}" . ($query // ''), $o) }
 sub there { my ($gw, $o) = @_; return $gw->admin(GET => where($o))->{status} == 200 }
 
-# The condition that says that it is not used: its message; or nothing.
+# The condition that says that it is not used: its message; or nothing, also when it is not (yet) there.
 sub held {
     my ($gw, $o, @as) = @_;
     my $r = @as ? $gw->request(GET => where($o), @as) : $gw->admin(GET => where($o));
+    return if $r->{status} != 200;
     my ($c) = grep { $_->{type} eq 'ksgate.io/Accepted' } @{$r->{json}{status}{conditions} || []};
     return $c && "$c->{status} $c->{reason}" eq 'False Conflict' ? $c->{message} : undef;
 }
