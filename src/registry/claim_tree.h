@@ -17,7 +17,7 @@ struct gw_claim_node;
 struct gw_claim_group {
     struct gw_claim_node *node;
     struct gw_claim_mark *live, *held;
-    /* The owner's: see claim_index.c.  0 at first. */
+    /* The index's: see claim_settle.c, and claim_index.c for `stirred`.  0 at first. */
     uint64_t woken, stirred, asked;
     void *winner;
 };

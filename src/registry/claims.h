@@ -32,6 +32,12 @@ struct gw_claim {
     bool prefix; /* all that begin so */
 };
 
+static inline bool
+gw_claim_is_of_any_method(const struct gw_claim *c)
+{
+    return gw_str_eq(c->method, GW_STR("*"));
+}
+
 /* Of one object.  What it takes to compare two, or to find one again, grows with it. */
 #define GW_CLAIMS_MAX 1000
 
