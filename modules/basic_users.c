@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/table.h"
+#include "config/json.h"
 
 #define KEY_PREFIX    GW_STR("iam.kubesphere.io/User//")
 #define AUTHENTICATED GW_STR("system:authenticated")
@@ -21,18 +22,11 @@ free_user(struct gw_piece *piece)
     free(piece);
 }
 
-static struct gw_str
-text_of(const json_t *v)
-{
-    return json_is_string(v) ? (struct gw_str){json_string_value(v), json_string_length(v)}
-                             : GW_STR_NONE;
-}
-
 /* The i-th of spec.groups, or none when it is nobody's to have. */
 static struct gw_str
 group_at(const json_t *groups, size_t i)
 {
-    struct gw_str g = text_of(json_array_get(groups, i));
+    struct gw_str g = gw_json_text(json_array_get(groups, i));
 
     return gw_str_has_prefix(g, GW_STR("system:")) ? GW_STR_NONE : g;
 }
@@ -80,8 +74,8 @@ compile(const struct gw_kind *kind, const json_t *json, const struct gw_yaml *so
         struct gw_diag *diag)
 {
     const json_t *spec = json_object_get(json, "spec");
-    struct gw_str name = text_of(json_object_get(json_object_get(json, "metadata"), "name"));
-    struct gw_str hash = text_of(json_object_get(spec, "password"));
+    struct gw_str name = gw_json_text(json_object_get(json_object_get(json, "metadata"), "name"));
+    struct gw_str hash = gw_json_text(json_object_get(spec, "password"));
     struct gw_basic_user *u = pack(name, json_object_get(spec, "groups"));
 
     (void)kind;
@@ -89,7 +83,7 @@ compile(const struct gw_kind *kind, const json_t *json, const struct gw_yaml *so
     (void)diag;
     u->piece.free = free_user;
     atomic_init(&u->piece.refs, 1);
-    u->state = state_of(text_of(json_object_get(json_object_get(json, "status"), "state")));
+    u->state = state_of(gw_json_text(json_object_get(json_object_get(json, "status"), "state")));
     u->cost = gw_bcrypt_cost(hash);
     if (u->cost > 0 && hash.p != NULL) {
         memcpy(u->hash, hash.p, hash.n);

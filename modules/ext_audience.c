@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "config/json.h"
 #include "modules/subscriptions.h"
 
 enum {
@@ -62,7 +63,7 @@ read_workspaces(struct gw_ext_audience *out, const json_t *value, struct gw_aren
     for (size_t i = 0; i < n; i++) {
         const json_t *one = is_list ? json_array_get(value, i) : value;
 
-        list[i] = (struct gw_str){json_string_value(one), json_string_length(one)};
+        list[i] = gw_json_text(one);
         if (!gw_subscriptions_name_ok(list[i]) || gw_str_find(list[i], '\0') < list[i].n) {
             return false;
         }

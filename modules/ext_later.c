@@ -1,5 +1,7 @@
 #include "modules/ext_later.h"
 
+#include "config/json.h"
+
 static gw_set_fn set_rate;
 
 /* clang-format off */
@@ -42,7 +44,7 @@ static bool
 set_rate(struct gw_loader *l, void *field, const json_t *value, const struct gw_setting *row,
          const char *path)
 {
-    struct gw_str unit = {json_string_value(value), json_string_length(value)};
+    struct gw_str unit = gw_json_text(value);
     uint64_t n = 0;
     struct gw_str number = gw_str_cut(&unit, '/');
 

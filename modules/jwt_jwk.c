@@ -10,6 +10,7 @@
 #include <openssl/param_build.h>
 
 #include "base/mem.h"
+#include "config/json.h"
 #include "modules/jwt_token.h"
 
 #define ID_MAX       256  /* bytes of a kid */
@@ -62,7 +63,7 @@ static bool
 bytes(struct reader *r, const char *name, struct gw_str *out)
 {
     const json_t *value = json_object_get(r->jwk, name);
-    struct gw_str encoded = {json_string_value(value), json_string_length(value)};
+    struct gw_str encoded = gw_json_text(value);
 
     if (value == NULL) {
         (void)bad(r, "has no member \"%s\"", name);

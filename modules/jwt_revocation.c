@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "config/json.h"
 #include "config/schema.h"
 #include "modules/jwt_revoked.h"
 #include "modules/jwt_token.h"
@@ -92,7 +93,7 @@ set_time(struct gw_loader *l, void *field, const json_t *value, const struct gw_
          const char *path)
 {
     uint64_t ms = 0;
-    struct gw_str text = {json_string_value(value), json_string_length(value)};
+    struct gw_str text = gw_json_text(value);
 
     (void)row;
     if (!json_is_string(value) || !gw_clock_read_rfc3339(text, &ms)) {
@@ -139,7 +140,7 @@ static bool
 set_hash(struct gw_loader *l, void *field, const json_t *value, const struct gw_setting *row,
          const char *path)
 {
-    struct gw_str text = {json_string_value(value), json_string_length(value)};
+    struct gw_str text = gw_json_text(value);
     struct gw_str bytes = {0};
 
     (void)row;

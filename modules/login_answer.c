@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "config/json.h"
 #include "modules/jwt_token.h"
 
 #define USUAL_LIFE_MS 300000 /* of a token that does not say when it ends */
@@ -78,10 +79,7 @@ gw_login_error_word(struct gw_str word, char out[GW_LOGIN_WORD])
 static struct gw_str
 text_of(const json_t *root, const char *name)
 {
-    const json_t *v = json_object_get(root, name);
-
-    return json_is_string(v) ? (struct gw_str){json_string_value(v), json_string_length(v)}
-                             : GW_STR_NONE;
+    return gw_json_text(json_object_get(root, name));
 }
 
 /* That we are not known, or not allowed to ask so, is not what the session is to blame for. */

@@ -5,6 +5,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/pool.h"
+#include "config/json.h"
 #include "modules/rbac_read.h"
 
 #define POLICY "ksgate.io/policy"
@@ -47,7 +48,7 @@ read_policies(struct gw_rbac_role *r, const json_t *json, const struct gw_yaml *
     const json_t *notes = json_object_get(json_object_get(json, "metadata"), "annotations");
     const json_t *policy = json_object_get(notes, POLICY);
     const char *rego = json_string_value(json_object_get(notes, REGO));
-    struct gw_str text = {json_string_value(policy), json_string_length(policy)};
+    struct gw_str text = gw_json_text(policy);
     char why[200];
 
     if (policy != NULL && !gw_rbac_policy_read(&r->policy, text, why)) {

@@ -4,6 +4,8 @@
 
 #include <jansson.h>
 
+#include "base/str.h"
+
 /* jansson's iterators and its reference count take no const, although they change nothing
  * that a reader sees.  For reading and counting only. */
 static inline json_t *
@@ -15,6 +17,13 @@ gw_json_loose(const json_t *value)
     } v = {.given = value};
 
     return v.loose;
+}
+
+/* Borrowed; what is no text, or not there, has none. */
+static inline struct gw_str
+gw_json_text(const json_t *value)
+{
+    return (struct gw_str){json_string_value(value), json_string_length(value)};
 }
 
 #endif

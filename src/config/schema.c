@@ -54,7 +54,7 @@ gw_schema_got(struct gw_loader *l, const json_t *value)
     case JSON_STRING:
         break;
     }
-    struct gw_str got = {json_string_value(value), json_string_length(value)};
+    struct gw_str got = gw_json_text(value);
     bool cut = got.n > LONGEST_GOT;
     gw_buf_json(&text, (struct gw_str){got.p, cut ? LONGEST_GOT : got.n});
     const char *copy = gw_arena_printf(l->arena, "%s%s", text.p, cut ? "..." : "");

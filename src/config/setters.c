@@ -19,12 +19,6 @@ put_percent(struct gw_buf *out, long long value)
     gw_buf_printf(out, "%lld%%", value);
 }
 
-static struct gw_str
-text_of(const json_t *value)
-{
-    return (struct gw_str){json_string_value(value), json_string_length(value)};
-}
-
 /* max 0 below a min above it: no upper limit. */
 static bool
 has_max(const struct gw_setting *row)
@@ -69,7 +63,7 @@ plain_value(struct gw_loader *l, const json_t *value)
     json_t *read = NULL;
 
     if (json_is_string(value) && gw_yaml_is_expanded(l->source, value)) {
-        read = gw_scalar_read(text_of(value), &problem);
+        read = gw_scalar_read(gw_json_text(value), &problem);
     }
     return read != NULL ? read : json_incref(gw_json_loose(value));
 }
@@ -115,7 +109,7 @@ gw_set_size(struct gw_loader *l, void *field, const json_t *value, const struct 
             const char *path)
 {
     long long bytes = json_integer_value(value);
-    bool good = json_is_string(value) ? gw_parse_size(text_of(value), &bytes)
+    bool good = json_is_string(value) ? gw_parse_size(gw_json_text(value), &bytes)
                                       : json_is_integer(value) && bytes >= 0;
 
     if (!good) {
@@ -147,7 +141,7 @@ gw_set_duration(struct gw_loader *l, void *field, const json_t *value, const str
         gw_schema_error(l, value, path, "%lld has no unit; write %llds or %lldms", ms, ms, ms);
         return false;
     }
-    if (json_is_string(value) ? !gw_parse_duration(text_of(value), &ms)
+    if (json_is_string(value) ? !gw_parse_duration(gw_json_text(value), &ms)
                               : !json_is_integer(value) || ms != 0) {
         return refuse(l, value, path, "a duration such as 10s or 1h30m");
     }
@@ -162,7 +156,7 @@ bool
 gw_set_percent(struct gw_loader *l, void *field, const json_t *value, const struct gw_setting *row,
                const char *path)
 {
-    struct gw_str text = text_of(value);
+    struct gw_str text = gw_json_text(value);
     uint64_t number = 0;
 
     if (text.n == 0 || text.p[text.n - 1] != '%' ||
@@ -181,7 +175,7 @@ gw_set_percent(struct gw_loader *l, void *field, const json_t *value, const stru
 static const char *
 take_text(struct gw_loader *l, const json_t *value, const char *path)
 {
-    struct gw_str text = text_of(value);
+    struct gw_str text = gw_json_text(value);
 
     if (json_is_number(value) || json_is_boolean(value)) {
         gw_schema_error(l, value, path, "expected text, got %s; write it in quotes",
@@ -248,13 +242,14 @@ find_word(struct gw_loader *l, const json_t *value, const struct gw_setting *row
     struct gw_buf text = {0};
 
     for (int i = 0; row->words[i] != NULL; i++) {
-        if (json_is_string(value) && gw_str_eq(text_of(value), gw_str_of(row->words[i]))) {
+        if (json_is_string(value) && gw_str_eq(gw_json_text(value), gw_str_of(row->words[i]))) {
             gw_buf_fini(&text);
             return i;
         }
         gw_buf_printf(&text, "%s%s", i > 0 ? ", " : "", row->words[i]);
     }
-    const char *near = json_is_string(value) ? gw_diag_nearest(text_of(value), row->words) : NULL;
+    const char *near =
+        json_is_string(value) ? gw_diag_nearest(gw_json_text(value), row->words) : NULL;
     gw_schema_error(l, value, path, "expected one of %s, got %s%s%s%s", text.p,
                     gw_schema_got(l, value), near != NULL ? " (did you mean \"" : "",
                     near != NULL ? near : "", near != NULL ? "\"?)" : "");

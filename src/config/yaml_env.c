@@ -1,6 +1,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 
+#include "config/json.h"
 #include "config/places.h"
 #include "config/yaml.h"
 
@@ -70,7 +71,7 @@ expand_dollar(const struct expansion *x, struct gw_place at, struct gw_str text,
 static void
 expand_text(const struct expansion *x, json_t *value, struct gw_place at)
 {
-    struct gw_str rest = {json_string_value(value), json_string_length(value)};
+    struct gw_str rest = gw_json_text(value);
     struct gw_spot *spot = gw_places_find(x->y->places, gw_places_id(value));
     struct gw_buf out = {0};
 

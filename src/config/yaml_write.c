@@ -65,8 +65,7 @@ static void
 write_scalar(struct gw_buf *out, const json_t *value, int indent)
 {
     if (json_is_string(value)) {
-        write_text(out, (struct gw_str){json_string_value(value), json_string_length(value)},
-                   indent);
+        write_text(out, gw_json_text(value), indent);
         return;
     }
     char *text = json_dumps(value, JSON_ENCODE_ANY); /* numbers, true, null, [] and {} */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "config/json.h"
 #include "gateway/targets.h"
 #include "gateway/upstream.h"
 #include "gateway/worlds.h"
@@ -45,7 +46,7 @@ static bool
 set_status(struct gw_loader *l, void *field, const json_t *value, const struct gw_setting *row,
            const char *path)
 {
-    struct gw_str text = {json_string_value(value), json_string_length(value)};
+    struct gw_str text = gw_json_text(value);
     char number[24];
 
     (void)row;

@@ -89,15 +89,6 @@ is_path_segment(struct gw_str s)
     return true;
 }
 
-static struct gw_str
-text_of(const json_t *value)
-{
-    if (!json_is_string(value)) {
-        return GW_STR_NONE;
-    }
-    return (struct gw_str){json_string_value(value), json_string_length(value)};
-}
-
 /* "group/version" and "version" (of the group ""). */
 static void
 split_version(struct gw_str api_version, struct gw_str *group, struct gw_str *version)
@@ -176,8 +167,8 @@ say_unknown(const struct check *c, const json_t *json, struct gw_str api_version
 static const struct gw_kind *
 check_kind(const struct check *c, const json_t *json)
 {
-    struct gw_str api_version = text_of(json_object_get(json, "apiVersion"));
-    struct gw_str kind = text_of(json_object_get(json, "kind"));
+    struct gw_str api_version = gw_json_text(json_object_get(json, "apiVersion"));
+    struct gw_str kind = gw_json_text(json_object_get(json, "kind"));
     struct gw_str group;
     struct gw_str version;
 
@@ -201,7 +192,7 @@ static void
 check_name(const struct check *c, const struct gw_kind *kind, const json_t *metadata)
 {
     const json_t *value = json_object_get(metadata, "name");
-    struct gw_str name = text_of(value);
+    struct gw_str name = gw_json_text(value);
 
     if (name.n == 0) {
         gw_diag_error(c->diag, place_of(c, metadata, "name"), "metadata.name: a name is needed%s",
@@ -221,7 +212,7 @@ static void
 check_namespace(const struct check *c, const struct gw_kind *kind, const json_t *metadata)
 {
     const json_t *value = json_object_get(metadata, "namespace");
-    struct gw_str ns = text_of(value);
+    struct gw_str ns = gw_json_text(value);
 
     if (!kind->namespaced) {
         if (value != NULL && !(json_is_string(value) && ns.n == 0)) {
@@ -268,7 +259,7 @@ static void
 check_revision(const struct check *c, const json_t *metadata)
 {
     const json_t *value = json_object_get(metadata, "resourceVersion");
-    struct gw_str text = text_of(value);
+    struct gw_str text = gw_json_text(value);
     uint64_t revision;
 
     if (value != NULL && !(json_is_string(value) && text.n == 0) && !gw_str_u64(text, &revision)) {
@@ -420,11 +411,11 @@ gw_check_object(json_t *json, const struct gw_yaml *source, struct gw_diag *diag
 bool
 gw_check_is_foreign(const json_t *json)
 {
-    struct gw_str kind = text_of(json_object_get(json, "kind"));
+    struct gw_str kind = gw_json_text(json_object_get(json, "kind"));
     struct gw_str group;
     struct gw_str version;
 
-    split_version(text_of(json_object_get(json, "apiVersion")), &group, &version);
+    split_version(gw_json_text(json_object_get(json, "apiVersion")), &group, &version);
     if (version.n == 0 || kind.n == 0 || gw_kind_find(group, kind) != NULL) {
         return false;
     }

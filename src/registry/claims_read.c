@@ -5,6 +5,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "config/json.h"
 #include "registry/claims.h"
 
 #define EXTENSIONS "extensions.kubesphere.io"
@@ -45,9 +46,7 @@ gw_claims_of_key(const char *key)
 static struct gw_str
 text_of(const json_t *object, const char *name)
 {
-    const json_t *value = json_object_get(object, name);
-
-    return (struct gw_str){json_string_value(value), json_string_length(value)};
+    return gw_json_text(json_object_get(object, name));
 }
 
 static void
