@@ -159,6 +159,17 @@ subtest 'who may' => sub {
     $gw->admin(DELETE => '/-/apis/ksgate.io/v1/revocations/bob?wait=live');
 };
 
+subtest 'who may by a policy that looks at more than the resource' => sub {
+    my $role = role(GlobalRole => 'kube', []);
+    $role->{metadata}{annotations}{'ksgate.io/policy'} = '[{"verbs": ["list", "watch"], "kubernetesRequest": true}]';
+    $gw->apply([$role, binding(GlobalRole => 'dave', 'kube', 'dave')]);
+    my $dave = watching($gw, $es, {sendInitialEvents => 'false'}, $gw->as('dave'));
+    is $dave->head->{status}, 200, 'is let in';
+    put($gw, 'by-policy');
+    is $dave->words(1), 'ADDED by-policy', 'and stays: what is asked again is the whole question';
+    $dave->close;
+};
+
 subtest 'many events, many who watch' => sub {
     my $rv = revision($gw);
     my @all = map { watching($gw, $es, {resourceVersion => $rv, $_ % 2 ? (labelSelector => 'n%3D7') : ()}) } 1 .. 6;

@@ -1,6 +1,7 @@
 #include "gateway/explain.h"
 
 #include "base/clock.h"
+#include "gateway/explain_attrs.h"
 #include "gateway/intake.h"
 #include "gateway/relax.h"
 
@@ -197,35 +198,6 @@ encode(struct gw_arena *a, struct gw_str path)
 
 /* ---- questions with attributes ------------------------------------------------------------ */
 
-static struct gw_str
-attr(const json_t *attrs, const char *name)
-{
-    const json_t *v = json_object_get(attrs, name);
-
-    return json_is_string(v) ? (struct gw_str){json_string_value(v), json_string_length(v)}
-                             : GW_STR("");
-}
-
-static void
-read_attrs(struct gw_request_info *info, const json_t *attrs)
-{
-    *info = (struct gw_request_info){
-        .verb = attr(attrs, "Verb"),
-        .cluster = attr(attrs, "Cluster"),
-        .workspace = attr(attrs, "Workspace"),
-        .ns = attr(attrs, "Namespace"),
-        .api_group = attr(attrs, "APIGroup"),
-        .api_version = attr(attrs, "APIVersion"),
-        .resource = attr(attrs, "Resource"),
-        .subresource = attr(attrs, "Subresource"),
-        .name = attr(attrs, "Name"),
-        .path = attr(attrs, "Path"),
-        .scope = attr(attrs, "ResourceScope"),
-        .is_kubernetes = json_is_true(json_object_get(attrs, "KubernetesRequest")),
-        .is_resource = json_is_true(json_object_get(attrs, "ResourceRequest")),
-    };
-}
-
 /* What no request can ask for has no permission either (kubesphere.md 5.5): "/dist/../kapis" is
  * below /dist to a rule, and elsewhere to a backend.  One slash in front is optional there. */
 static bool
@@ -359,7 +331,7 @@ gw_explain_run(struct gw_conf *c, struct gw_world *w, const struct gw_question *
         walk_url(req, c);
         return req;
     }
-    read_attrs(&req->info, q->attrs);
+    req->info = gw_explain_attrs_read(q->attrs);
     if (is_of_extension(&req->info)) {
         become_request(req);
         walk_url(req, c);

@@ -12,7 +12,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "config/json.h"
 #include "gateway/explain.h"
+#include "gateway/explain_attrs.h"
 #include "modules/request_rules.h"
 #include "server/admin_call.h"
 
@@ -68,8 +70,7 @@ text_of(struct review *r, const json_t *object, const char *name)
     if (v != NULL && !json_is_null(v) && !json_is_string(v)) {
         complain(r, "spec: %s must be a text", name);
     }
-    return json_is_string(v) ? (struct gw_str){json_string_value(v), json_string_length(v)}
-                             : GW_STR("");
+    return json_is_string(v) ? gw_json_text(v) : GW_STR("");
 }
 
 /* As a request for it would be read; where the review names a scope, that one. */
@@ -132,31 +133,6 @@ read_attributes(struct review *r)
     return info;
 }
 
-static void
-add_attr(json_t *attrs, const char *name, struct gw_str value)
-{
-    (void)json_object_set_new(attrs, name, json_stringn(value.p, value.n));
-}
-
-/* By the names that `explain` takes. */
-static json_t *
-attrs_of(const struct gw_request_info *info)
-{
-    json_t *attrs = json_pack("{s:b}", "ResourceRequest", info->is_resource);
-
-    add_attr(attrs, "Verb", info->verb);
-    add_attr(attrs, "Workspace", info->workspace);
-    add_attr(attrs, "Namespace", info->ns);
-    add_attr(attrs, "APIGroup", info->api_group);
-    add_attr(attrs, "APIVersion", info->api_version);
-    add_attr(attrs, "Resource", info->resource);
-    add_attr(attrs, "Subresource", info->subresource);
-    add_attr(attrs, "Name", info->name);
-    add_attr(attrs, "Path", info->path);
-    add_attr(attrs, "ResourceScope", info->scope);
-    return attrs;
-}
-
 /* Whose right is asked for.  The groups are those of the review and no others: Kubernetes, too,
  * adds none. */
 static void
@@ -183,7 +159,7 @@ read_subject(struct review *r, struct gw_question *q)
         if (!json_is_string(v)) {
             complain(r, "spec.groups[%zu] must be a text", i);
         }
-        list[i] = (struct gw_str){json_string_value(v), json_string_length(v)};
+        list[i] = gw_json_text(v);
     }
     q->groups = list;
     q->n_groups = (unsigned)json_array_size(groups);
@@ -233,7 +209,7 @@ decide(struct review *r)
     if (r->form->self && req->subject.trusted) {
         return status_json(true, GW_STR("who may use the admin socket may do everything"));
     }
-    json_t *attrs = attrs_of(&info);
+    json_t *attrs = gw_explain_attrs_of(&info);
     q.attrs = attrs;
     q.asker = req;
     struct gw_req *asked = gw_explain_run(req->snapshot, req->world, &q);

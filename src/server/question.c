@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "config/json.h"
+#include "gateway/explain_attrs.h"
 
 /* Reads one case; its texts are the JSON's. */
 struct reader {
@@ -29,8 +30,7 @@ text_of(struct reader *r, const json_t *object, const char *name, const char *pa
     if (v != NULL && !json_is_null(v) && !json_is_string(v)) {
         complain(r, path, "a text");
     }
-    return json_is_string(v) ? (struct gw_str){json_string_value(v), json_string_length(v)}
-                             : GW_STR_NONE;
+    return gw_json_text(v);
 }
 
 static void
@@ -47,7 +47,7 @@ read_groups(struct reader *r, const json_t *list, struct gw_question *q)
         if (!json_is_string(v)) {
             complain(r, "user.groups", "a list of texts");
         }
-        groups[q->n_groups] = (struct gw_str){json_string_value(v), json_string_length(v)};
+        groups[q->n_groups] = gw_json_text(v);
     }
     q->groups = groups;
 }
@@ -70,7 +70,7 @@ read_headers(struct reader *r, const json_t *headers, struct gw_question *q)
         }
         list[q->n_headers++] = (struct gw_header){
             .name = gw_str_of(name),
-            .value = {json_string_value(value), json_string_length(value)},
+            .value = gw_json_text(value),
         };
     }
     q->headers = list;
@@ -88,35 +88,33 @@ read_target(struct reader *r, struct gw_question *q)
     }
 }
 
-/* Attributes that are misspelt would be those of another question. */
+/* One that is misspelt would be that of another question. */
+static void
+check_attr(struct reader *r, const struct gw_explain_attr *a, const char *name, const json_t *v)
+{
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "attrs.%.50s", name);
+    if (strcasecmp(name, a->name) != 0) {
+        return;
+    }
+    if (strcmp(name, a->name) != 0) {
+        complain(r, path, gw_arena_printf(r->arena, "it written as \"%s\"", a->name));
+    } else if (!json_is_null(v) && !(a->is_flag ? json_is_boolean(v) : json_is_string(v))) {
+        complain(r, path, a->is_flag ? "true or false" : "a text");
+    }
+}
+
 static void
 check_attrs(struct reader *r, const json_t *attrs)
 {
-    static const char *const flags[] = {"ResourceRequest", "KubernetesRequest"};
-    static const char *const texts[] = {
-        "Verb",     "Cluster",     "Workspace", "Namespace", "APIGroup",      "APIVersion",
-        "Resource", "Subresource", "Name",      "Path",      "ResourceScope",
-    };
     const json_t *v;
     const char *name;
-    char path[64];
 
     json_object_foreach(gw_json_loose(attrs), name, v)
     {
-        (void)snprintf(path, sizeof(path), "attrs.%.50s", name);
-        for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-            if (strcmp(name, texts[i]) == 0 && !json_is_string(v) && !json_is_null(v)) {
-                complain(r, path, "a text");
-            } else if (strcmp(name, texts[i]) != 0 && strcasecmp(name, texts[i]) == 0) {
-                complain(r, path, gw_arena_printf(r->arena, "it written as \"%s\"", texts[i]));
-            }
-        }
-        for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
-            if (strcmp(name, flags[i]) == 0 && !json_is_boolean(v) && !json_is_null(v)) {
-                complain(r, path, "true or false");
-            } else if (strcmp(name, flags[i]) != 0 && strcasecmp(name, flags[i]) == 0) {
-                complain(r, path, gw_arena_printf(r->arena, "it written as \"%s\"", flags[i]));
-            }
+        for (const struct gw_explain_attr *a = gw_explain_attrs; a->name != NULL; a++) {
+            check_attr(r, a, name, v);
         }
     }
 }

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "gateway/conf.h"
 #include "gateway/explain.h"
+#include "gateway/explain_attrs.h"
 #include "gateway/stream.h"
 #include "gateway/worlds.h"
 #include "server/watch_sight.h"
@@ -143,37 +144,20 @@ on_drain(void *arg)
 
 /* -- may it still? ----------------------------------------------------------------------------- */
 
-static void
-add_attr(json_t *attrs, const char *name, struct gw_str value)
-{
-    (void)json_object_set_new(attrs, name, json_stringn(value.p == NULL ? "" : value.p, value.n));
-}
-
 /* The question that let it in, asked again. */
 static bool
 may_watch(const struct gw_watcher *w)
 {
     const struct gw_req *req = w->req;
-    const struct gw_request_info *info = &req->info;
-    json_t *attrs = json_pack("{s:b}", "ResourceRequest", info->is_resource);
+
+    if (req->subject.trusted) {
+        return true;
+    }
+    json_t *attrs = gw_explain_attrs_of(&req->info);
     struct gw_question q = {.user = req->subject.name,
                             .groups = req->subject.groups,
                             .n_groups = req->subject.n_groups,
                             .attrs = attrs};
-
-    if (req->subject.trusted) {
-        json_decref(attrs);
-        return true;
-    }
-    add_attr(attrs, "Verb", info->verb);
-    add_attr(attrs, "Workspace", info->workspace);
-    add_attr(attrs, "Namespace", info->ns);
-    add_attr(attrs, "APIGroup", info->api_group);
-    add_attr(attrs, "APIVersion", info->api_version);
-    add_attr(attrs, "Resource", info->resource);
-    add_attr(attrs, "Name", info->name);
-    add_attr(attrs, "Path", info->path);
-    add_attr(attrs, "ResourceScope", info->scope);
     struct gw_req *asked = gw_explain_run(gw_world_conf(req->world), req->world, &q);
     bool yes = asked->decision.allowed == GW_ALLOWED;
     gw_arena_free(asked->arena);
