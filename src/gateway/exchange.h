@@ -1,7 +1,7 @@
 /*
- * exchange.h - one request's dealings with a backend: shared by forward.c (the request's way
- * there), answer_head.c and answer.c (the answer's way back), heads.c (what the heads become) and
- * tunnel.c.
+ * exchange.h - one request's dealings with a backend: shared by forward.c, forward_try.c and
+ * forward_body.c (the request's way there), answer_head.c and answer.c (the answer's way back),
+ * heads.c (what the heads become) and tunnel.c.
  */
 #ifndef GW_GATEWAY_EXCHANGE_H
 #define GW_GATEWAY_EXCHANGE_H
@@ -13,6 +13,8 @@
 
 /* Interim answers of one request; more is a backend gone mad. */
 #define GW_INTERIM_MAX 16
+/* Other endpoints that are tried when no connection can be made: each may take its time. */
+#define GW_DIALS_MAX 7
 
 struct gw_exchange {
     struct gw_req *req;
@@ -26,7 +28,7 @@ struct gw_exchange {
     unsigned dials_left;
     unsigned interim;
     unsigned trial; /* on it hangs whether the endpoint gets more: its number (outlier.h), or 0 */
-    struct gw_waiter *waiter; /* forward's, for a turn at a full endpoint; arena; or NULL */
+    struct gw_waiter *waiter; /* forward_try's, for a turn at a full endpoint; arena; or NULL */
     long long first_byte_ms, idle_ms, connect_ms, tunnel_idle_ms, pending_ms;
     char *stash; /* answer bytes that could not be used yet; arena */
     size_t stash_n, stash_size;
@@ -49,6 +51,19 @@ struct gw_exchange {
     bool no_body;              /* the client gets none (HEAD, 204, 304) */
 };
 
+static inline void
+gw_exchange_touch(struct gw_exchange *x)
+{
+    x->touched_ms = gw_world_now_ms(x->req->world);
+}
+
+/* How many other endpoints are tried when no connection can be made. */
+static inline unsigned
+gw_exchange_others(const struct gw_destination *to)
+{
+    return to->n_endpoints - 1 < GW_DIALS_MAX ? to->n_endpoints - 1 : GW_DIALS_MAX;
+}
+
 /* heads.c */
 void gw_heads_request(struct gw_exchange *x, struct gw_out *out);
 void gw_heads_response(struct gw_exchange *x, struct gw_out *out);
@@ -63,9 +78,13 @@ void gw_exchange_send(struct gw_exchange *x);
 void gw_exchange_release(struct gw_exchange *x, bool reusable);
 /* The request fails with err; detail (copied) or NULL.  The backend is left. */
 void gw_exchange_fail(struct gw_exchange *x, enum gw_err err, const char *detail);
+
+/* forward_try.c */
+/* The first endpoint: takes a connection to it, or a place in its queue.  False when there is
+ * neither at any; req->err and detail then say why. */
+bool gw_exchange_try(struct gw_exchange *x);
 /* Nothing of an answer has come: another try, or the request fails with err. */
 void gw_exchange_lost(struct gw_exchange *x, enum gw_err err, const char *detail);
-void gw_exchange_touch(struct gw_exchange *x);
 
 /* answer_head.c: what is there of it; when it is whole, the request goes on. */
 void gw_answer_read_head(struct gw_exchange *x);

@@ -3,7 +3,7 @@
  * core.outlier; docs/adr/0005-endpoint-health.md).
  *
  * What the requests of one worker find out; nobody is asked, nothing is shared.  How the states
- * go is breaker.h's; here an endpoint has them, and forward.c tells how its requests went.
+ * go is breaker.h's; here an endpoint has them, and tries.c tells how its requests went.
  */
 #ifndef GW_GATEWAY_OUTLIER_H
 #define GW_GATEWAY_OUTLIER_H
