@@ -1,9 +1,11 @@
-/* session_private.h - a session's inside, shared by session.c and its neighbours (_body, _rest,
- * _time, _tunnel), sessions.c and intake.c. */
+/* session_private.h - a session's inside, shared by session.c and its neighbours (_body, _head,
+ * _rest, _review, _stream, _time, _tunnel), sessions.c and intake.c. */
 #ifndef GW_GATEWAY_SESSION_PRIVATE_H
 #define GW_GATEWAY_SESSION_PRIVATE_H
 
+#include "gateway/conf.h"
 #include "gateway/session.h"
+#include "gateway/worlds.h"
 
 /* Read and thrown away of a client that goes on sending after its last answer; more is left to
  * the sockets until timeouts.linger is over. */
@@ -81,6 +83,13 @@ gw_session_req(const struct gw_session *s)
     return s->message == NULL ? NULL : s->message->req;
 }
 
+/* Those in force now, and not when its request began. */
+static inline const struct gw_timeouts *
+gw_session_timeouts(const struct gw_session *s)
+{
+    return &gw_world_conf(s->all->world)->settings.timeouts;
+}
+
 /* The message is over, or is given up: its memory goes, the request's included. */
 void gw_session_forget(struct gw_session *s);
 
@@ -97,6 +106,10 @@ void gw_session_shut_out(struct gw_session *s);
 /* Closes it now; its memory is freed by the wheel: callers up the stack may still look at it. */
 void gw_session_end(struct gw_session *s, bool reset);
 
+/* session_head.c.  Something of the next head may be there. */
+void gw_session_read_head(struct gw_session *s);
+/* Nobody is left to answer: it ends. */
+void gw_session_give_up_head(struct gw_session *s);
 /* The message's head is there, or wrong, or late: from here on the request has the word. */
 void gw_session_begin(struct gw_session *s, bool ok);
 void gw_session_head_is_late(struct gw_session *s, enum gw_err err);

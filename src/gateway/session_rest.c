@@ -5,16 +5,11 @@
 #include "gateway/session_private.h"
 #include "gateway/worlds.h"
 
-static const struct gw_timeouts *
-timeouts(const struct gw_session *s)
-{
-    return &gw_world_conf(s->all->world)->settings.timeouts;
-}
-
 static long long
 time_to_leave(struct gw_session *s)
 {
-    return s->conn.out_bytes > 0 ? gw_pace_taking(s, timeouts(s)->body_idle) : timeouts(s)->linger;
+    return s->conn.out_bytes > 0 ? gw_pace_taking(s, gw_session_timeouts(s)->body_idle)
+                                 : gw_session_timeouts(s)->linger;
 }
 
 /* The answer is out, or as good as: the client may still be sending, and closing now would

@@ -6,12 +6,6 @@
 #include "gateway/session_private.h"
 #include "gateway/worlds.h"
 
-static const struct gw_timeouts *
-timeouts(const struct gw_session *s)
-{
-    return &gw_world_conf(s->all->world)->settings.timeouts;
-}
-
 void
 gw_session_deadline(struct gw_session *s, long long in_ms)
 {
@@ -43,7 +37,7 @@ body_is_late(struct gw_session *s)
     unsigned long long came = req->decision.bytes_in;
 
     req->detail = gw_arena_printf(req->arena, "after %llu bytes nothing came for %lld ms", came,
-                                  timeouts(s)->body_idle);
+                                  gw_session_timeouts(s)->body_idle);
     s->keep_alive = false;
     s->sink_on = false;
     if (s->debt_ms > 0) { /* it did go on, but not as it should */
@@ -60,7 +54,7 @@ check_half_closed(struct gw_session *s)
 {
     uint32_t got = (uint32_t)s->message->req->decision.bytes_out;
     uint64_t now = gw_loop_now_ms(s->conn.loop);
-    long long limit = timeouts(s)->half_closed;
+    long long limit = gw_session_timeouts(s)->half_closed;
 
     if (got != s->pending) {
         s->pending = got;
@@ -77,15 +71,15 @@ check_half_closed(struct gw_session *s)
 static void
 check_busy(struct gw_session *s)
 {
-    long long limit = timeouts(s)->body_idle;
+    long long limit = gw_session_timeouts(s)->body_idle;
     long long left = 0;
 
     if (s->tunneling) {
         return; /* has its own deadline */
     }
     if (s->conn.out_bytes > 0) {
-        if (s->half_closed && timeouts(s)->half_closed < limit) {
-            limit = timeouts(s)->half_closed;
+        if (s->half_closed && gw_session_timeouts(s)->half_closed < limit) {
+            limit = gw_session_timeouts(s)->half_closed;
         }
         left = gw_pace_taking(s, limit);
         if (left == 0) {
@@ -108,7 +102,8 @@ check_busy(struct gw_session *s)
 static void
 check_rest(struct gw_session *s)
 {
-    long long left = s->conn.out_bytes > 0 ? gw_pace_taking(s, timeouts(s)->body_idle) : 0;
+    long long left =
+        s->conn.out_bytes > 0 ? gw_pace_taking(s, gw_session_timeouts(s)->body_idle) : 0;
 
     if (left > 0) {
         gw_session_deadline(s, left);
@@ -150,8 +145,8 @@ gw_session_touch(struct gw_session *s)
 {
     gw_pace_stalled(s);
     if (!gw_wheel_is_set(&s->timer) && s->state == GW_SESSION_BUSY) {
-        gw_session_deadline(s, s->conn.out_bytes > 0 ? timeouts(s)->body_idle / 4
-                                                     : timeouts(s)->body_idle);
+        gw_session_deadline(s, s->conn.out_bytes > 0 ? gw_session_timeouts(s)->body_idle / 4
+                                                     : gw_session_timeouts(s)->body_idle);
     }
 }
 
