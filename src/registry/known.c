@@ -18,6 +18,7 @@ struct gw_known {
     char *epoch;        /* of the store that is followed; NULL: none yet */
     char *orphan_epoch; /* of the store that had the orphans */
     uint64_t revision;
+    bool put_back; /* gw_known_put_back() */
 };
 
 static void
@@ -243,12 +244,20 @@ sweep(struct gw_known *k, bool replaced, struct gw_changes *out)
     gw_changes_fini(&gone);
 }
 
+void
+gw_known_put_back(struct gw_known *k)
+{
+    k->put_back = true;
+}
+
 bool
 gw_known_list(struct gw_known *k, struct gw_object *const *objects, size_t n, uint64_t revision,
               const char *epoch, struct gw_changes *out)
 {
-    bool replaced = gw_known_is_other(k, epoch) || (k->epoch != NULL && revision < k->revision);
+    bool replaced = gw_known_is_other(k, epoch) ||
+                    (k->epoch != NULL && (revision < k->revision || k->put_back));
 
+    k->put_back = false;
     k->revision = revision;
     for (size_t i = 0; i < n; i++) {
         put(k, objects[i], out)->listed = true;

@@ -44,6 +44,9 @@ bool gw_known_is_other(const struct gw_known *k, const char *epoch);
 /* From disk; k is new. */
 void gw_known_load(struct gw_known *k, struct gw_snapshot *s, struct gw_changes *out);
 
+/* The next listing does not continue what is known, whatever its epoch and revision. */
+void gw_known_put_back(struct gw_known *k);
+
 /* A listing.  True when it does not continue what was known. */
 bool gw_known_list(struct gw_known *k, struct gw_object *const *objects, size_t n,
                    uint64_t revision, const char *epoch, struct gw_changes *out);

@@ -18,17 +18,21 @@
 --   renew FIELD LEASE_MS [REVISION]        no new revision; only if REVISION is the stored one
 --   renew_all RENEWALS                     each by itself: a JSON list of lists of renew's arguments, all
 --       of them texts.  Answers {epoch, {RESULT, revision, lease end, ...}}, three for each.
---       Each answers {RESULT, revision, lease end (ms of Redis' clock, 0: none), epoch}.
---       RESULT is ok, conflict, exists or not_found.
+--       Each answers {RESULT, revision, lease end (ms of Redis' clock, 0: none), epoch, at, stamp}.
+--       RESULT is ok, conflict, exists or not_found; of ok, `at` is the last revision of all, and stamp
+--       when that change was made, in us: a registry that was put back may have had others under the same
+--       numbers, but not at the same moment.  (0: it is not known.)
 --   expire LIMIT                           deletes what has a lease that ended
 --       Answers {number deleted, revision, epoch}.  When nobody called it for more than 1.5 s, or ever, no
 --       gateway reached Redis, and nobody could renew: that time is added to all leases, and none of an
 --       object with leaseSeconds (up to 3600) ends before these and 3 s more have passed since then.
---   changes SINCE LIMIT                    reads
---       Answers {epoch, revision, first kept revision, up to, {field, json or nil, ...}, awaited}: the
---       state of each field that changed after SINCE, as far as `up to`; and for how many ms from now
---       on somebody waits for all gateways.
---   beat ID REVISION EPOCH FORGET_MS       a gateway lives; REVISION: what it routes by, of that EPOCH ("": of none yet)
+--   changes SINCE LIMIT [BEFORE]           reads
+--       Answers {epoch, revision, first kept revision, up to, {field, json or nil, ...}, awaited,
+--       {revision, stamp, ...}}: the state of each field that changed after SINCE, as far as `up to`; for
+--       how many ms from now on somebody waits for all gateways; and when each of these changes was made, and
+--       before them the last BEFORE (1) up to SINCE.
+--   beat ID REVISION EPOCH FORGET_MS [STAMP]
+--       a gateway lives; REVISION: what it routes by, of that EPOCH ("": of none yet), made at STAMP
 --   part ID                                it leaves
 --   fleet                                  reads
 --       Each answers {now (ms), id of the last of beats, {id, revision, epoch, since, last beat, ...}}:
@@ -45,7 +49,7 @@
 --
 -- The fleet is no part of what is registered: it has no revisions, and nothing is lost with it.
 --
--- Keys: epoch, revision, objects (hash), changes (stream, id REVISION-0, fields op and field),
+-- Keys: epoch, revision, objects (hash), changes (stream, id REVISION-0, fields op, field and at),
 -- leases (sorted set, score: ms), ticked (when expire last ran); gateways (sorted set, score: last
 -- beat in ms), awaited (until when, in ms), beats (stream: those of gateways that are waited for).
 
@@ -88,6 +92,21 @@ local function text(n)
   return string.format('%.0f', n)
 end
 
+-- When the change was made; 0: it does not say.
+local function stamp_of(entry)
+  for i = 1, #entry[2], 2 do
+    local at = entry[2][i] == 'at' and tonumber(entry[2][i + 1])
+    if at and at >= 0 and at < MOST then return math.floor(at) end
+  end
+  return 0
+end
+
+local function stamp_at(revision)
+  local id = text(revision) .. '-0'
+  local entry = read('XRANGE', CHANGES, id, id)[1]
+  return entry and stamp_of(entry) or 0
+end
+
 local function last_change()
   local last = redis.call('XREVRANGE', CHANGES, '+', '-', 'COUNT', 1)
   local n = last[1] and tonumber(string.match(last[1][1], '^%d+')) or 0
@@ -114,7 +133,8 @@ local function change(op, field)
   end
   mend_counter()
   local revision = text(redis.call('INCR', REVISION))
-  local add = {'XADD', CHANGES, 'MAXLEN', '~', KEPT, revision .. '-0', 'op', op, 'field', field}
+  local t = redis.call('TIME')
+  local add = {'XADD', CHANGES, 'MAXLEN', '~', KEPT, revision .. '-0', 'op', op, 'field', field, 'at', text(t[1] * 1000000 + t[2])}
   local said = redis.pcall(unpack(add))
   if type(said) == 'table' and said.err then
     if not string.find(said.err, 'equal or smaller', 1, true) then error({reply = said.err}, 0) end
@@ -127,7 +147,8 @@ local function change(op, field)
 end
 
 local function answer(result, revision, lease)
-  return {result, tonumber(revision) or 0, lease or 0, redis.call('GET', EPOCH) or ''}
+  local at = result == 'ok' and tonumber(read('GET', REVISION)) or 0
+  return {result, tonumber(revision) or 0, lease or 0, redis.call('GET', EPOCH) or '', at, at > 0 and stamp_at(at) or 0}
 end
 
 -- What is stored: its JSON and metadata; nil when there is nothing, or nothing that is an object.
@@ -372,12 +393,17 @@ function ops.expire(limit)
   return {#due, tonumber(redis.call('GET', REVISION)) or 0, redis.call('GET', EPOCH) or ''}
 end
 
-function ops.changes(since, limit)
+function ops.changes(since, limit, before)
   local epoch = read('GET', EPOCH)
   local revision = tonumber(read('GET', REVISION)) or 0
   local first = read('XRANGE', CHANGES, '-', '+', 'COUNT', 1)
   local oldest = first[1] and tonumber(string.match(first[1][1], '^%d+')) or revision + 1
-  local out, seen, upto, bytes = {}, {}, tonumber(since), 0
+  local out, seen, upto, bytes, stamps = {}, {}, tonumber(since), 0, {}
+  local function stamp(entry)
+    stamps[#stamps + 1] = tonumber(string.match(entry[1], '^%d+'))
+    stamps[#stamps + 1] = stamp_of(entry)
+  end
+  for _, entry in ipairs(redis.call('XREVRANGE', CHANGES, text(since) .. '-0', '-', 'COUNT', before or 1)) do stamp(entry) end
   local entries = redis.call('XRANGE', CHANGES, text(since + 1) .. '-0', '+', 'COUNT', limit)
   for _, entry in ipairs(entries) do
     local field
@@ -392,18 +418,34 @@ function ops.changes(since, limit)
       bytes = bytes + (json and #json or 0)
     end
     upto = tonumber(string.match(entry[1], '^%d+'))
+    stamp(entry)
     if bytes > MOST_BYTES then break end
   end
-  return {epoch or '', revision, oldest, upto, out, awaited_ms()}
+  return {epoch or '', revision, oldest, upto, out, awaited_ms(), stamps}
+end
+
+-- Did the change that a gateway says it routes by happen here?  A registry that was put back has had
+-- another one under that number, or none: then it is no claim about this one.
+local function claims()
+  local good, current = pcall(read, 'GET', REVISION)
+  local stamps = {} -- most are at the same one
+  current = good and tonumber(current) or 0
+  return function(revision, stamp)
+    if tonumber(revision) > current then return false end
+    if stamp == '' or stamp == '0' then return true end
+    stamps[revision] = stamps[revision] or text(stamp_at(revision))
+    return stamps[revision] == stamp or stamps[revision] == '0'
+  end
 end
 
 -- Those who live, in the order of their last beats, as {id, revision, epoch, since, last beat, ...}.
 local function members()
-  local out = {}
+  local out, is_of_here = {}, claims()
   local all = read('ZRANGE', GATEWAYS, 0, -1, 'WITHSCORES')
   for i = 1, #all, 2 do
-    local id, revision, epoch, since = string.match(all[i], '^(%S+) (%d+) (%S*) (%d+)$')
+    local id, revision, epoch, since, stamp = string.match(all[i], '^(%S+) (%d+) (%S*) (%d+) ?(%d*)$')
     if id then
+      if not is_of_here(revision, stamp) then revision, epoch = '0', '' end
       for _, part in ipairs({id, revision, epoch, since, text(all[i + 1])}) do out[#out + 1] = part end
     end
   end
@@ -426,7 +468,7 @@ local function sweep(id, oldest, latest)
   local all = read('ZRANGE', GATEWAYS, 0, -1, 'WITHSCORES')
   redis.call('ZREM', GATEWAYS, '') -- so that a full Redis lets the beat be written
   for i = 1, #all, 2 do
-    local who, from = string.match(all[i], '^(%S+) %d+ %S* (%d+)$')
+    local who, from = string.match(all[i], '^(%S+) %d+ %S* (%d+) ?%d*$')
     if who == id then since = from end
     local at = tonumber(all[i + 1])
     if who == id or not who or at < oldest or at > latest then redis.call('ZREM', GATEWAYS, all[i]) end
@@ -434,14 +476,15 @@ local function sweep(id, oldest, latest)
   return since
 end
 
-function ops.beat(id, revision, epoch, forget_ms)
+function ops.beat(id, revision, epoch, forget_ms, stamp)
   if not plain(id) then error('ksgate: ID may have letters, digits and "-:." only') end
   if not string.match(tostring(revision), '^%d+$') or string.find(tostring(epoch), '%s') then error('ksgate: REVISION or EPOCH is none') end
+  if not string.match(tostring(stamp or 0), '^%d+$') then error('ksgate: STAMP is none') end
   local now = now_ms()
   last_beat() -- is the key ours?
   local waited_for = awaited_ms() > 0
   local since = sweep(id, now - (tonumber(forget_ms) or 0), now + 1000)
-  redis.call('ZADD', GATEWAYS, text(now), table.concat({id, revision, epoch, since or text(now)}, ' '))
+  redis.call('ZADD', GATEWAYS, text(now), table.concat({id, revision, epoch, since or text(now), stamp or 0}, ' '))
   if waited_for then redis.call('XADD', BEATS, 'MAXLEN', '~', 100, '*', 'gateway', id, 'revision', revision) end
   return fleet()
 end

@@ -17,8 +17,8 @@
 /* Somebody who waits for all gateways to route by a revision. */
 struct waiter {
     struct waiter *next;
-    char epoch[GW_FLEET_EPOCH_MAX + 1];
-    uint64_t revision;
+    struct gw_store_mark mark;
+    uint64_t line;     /* of the follower, on which that was seen; 0: it was not */
     uint64_t question; /* the first whose answer counts: asked after this began */
     uint64_t deadline_ms;
     gw_store_fleet_fn *done;
@@ -58,6 +58,15 @@ answer(struct gw_redis_fleet *f, struct waiter **at, struct gw_diag *behind, siz
     free(w);
 }
 
+/* A registry that was put back meanwhile has lost it, perhaps. */
+static bool
+is_here(const struct gw_redis_fleet *f, const struct waiter *w)
+{
+    uint64_t line = gw_follow_line(f->follow);
+
+    return (line != 0 && line == w->line) || gw_follow_has_seen(f->follow, &w->mark);
+}
+
 /* Those whom the last answer says that all have followed. */
 static void
 settle(struct gw_redis_fleet *f)
@@ -68,8 +77,9 @@ settle(struct gw_redis_fleet *f)
         const struct waiter *w = *at;
         struct gw_diag none = {0};
 
-        if (w->question > f->answered ||
-            gw_fleet_behind(&f->fleet, f->id, w->epoch, w->revision, f->silence_ms, NULL) > 0) {
+        if (w->question > f->answered || !is_here(f, w) ||
+            gw_fleet_behind(&f->fleet, f->id, w->mark.epoch, w->mark.revision, f->silence_ms,
+                            NULL) > 0) {
             at = &(*at)->next;
         } else {
             answer(f, at, &none, gw_fleet_living(&f->fleet, f->silence_ms));
@@ -90,8 +100,14 @@ give_up(struct gw_redis_fleet *f, struct waiter **at, const char *why)
                       "the registry: it has not said which gateways there are%s%s",
                       why[0] == '\0' ? "" : ": ", why);
     } else {
-        (void)gw_fleet_behind(&f->fleet, f->id, w->epoch, w->revision, f->silence_ms, &behind);
+        (void)gw_fleet_behind(&f->fleet, f->id, w->mark.epoch, w->mark.revision, f->silence_ms,
+                              &behind);
         of = gw_fleet_living(&f->fleet, f->silence_ms);
+        if (!is_here(f, w)) {
+            gw_diag_error(&behind, (struct gw_place){0},
+                          "%s: this gateway itself, whose registry was lost, or put back, since",
+                          f->id);
+        }
     }
     answer(f, at, &behind, of);
 }
@@ -222,10 +238,12 @@ void
 gw_redis_fleet_beat(struct gw_redis_fleet *f)
 {
     char revision[24];
+    char stamp[24];
     const char *epoch = gw_follow_epoch(f->follow);
     /* Whoever has lost the line does not know whether revisions have gone back. */
     bool known = f->live > 0 && epoch[0] != '\0' && gw_follow_is_following(f->follow);
-    const char *const argv[] = {"beat", f->id, revision, known ? epoch : "", FORGET_MS, NULL};
+    const char *const argv[] = {"beat",    f->id, revision, known ? epoch : "",
+                                FORGET_MS, stamp, NULL};
 
     if (!f->takes_part || !gw_redis_is_up(f->writer)) {
         return;
@@ -235,6 +253,8 @@ gw_redis_fleet_beat(struct gw_redis_fleet *f)
         return;
     }
     (void)snprintf(revision, sizeof(revision), "%" PRIu64, known ? f->live : 0);
+    (void)snprintf(stamp, sizeof(stamp), "%" PRIu64,
+                   known ? gw_follow_stamp(f->follow, f->live) : 0);
     f->beating = true;
     gw_script_call(f->writer, f->prefix, argv, on_beaten, f);
 }
@@ -315,12 +335,13 @@ gw_redis_fleet_when(struct gw_redis_fleet *f, const struct gw_store_mark *mark,
 {
     struct waiter *w = gw_mem_alloc(sizeof(*w));
 
-    *w = (struct waiter){.revision = mark->revision,
-                         .question = f->asked + 1,
-                         .deadline_ms = gw_clock_mono_ms() + (uint64_t)f->wait_ms,
-                         .done = done,
-                         .arg = arg};
-    (void)snprintf(w->epoch, sizeof(w->epoch), "%s", mark->epoch);
+    *w =
+        (struct waiter){.mark = *mark,
+                        .line = gw_follow_has_seen(f->follow, mark) ? gw_follow_line(f->follow) : 0,
+                        .question = f->asked + 1,
+                        .deadline_ms = gw_clock_mono_ms() + (uint64_t)f->wait_ms,
+                        .done = done,
+                        .arg = arg};
     *f->last = w;
     f->last = &w->next;
     if (f->first == w) {

@@ -11,15 +11,17 @@
 #include "base/mem.h"
 #include "registry/redis_news.h"
 #include "registry/redis_script.h"
+#include "registry/redis_stamps.h"
 
 #define BLOCK_MS     500   /* of XREAD; also how soon a wiped store is noticed */
 #define AGAIN_MS     1000  /* after an answer that could not be used */
 #define CALM_MS      30000 /* a line that lasted so long is no part of a row of broken ones */
 #define FIRST_MS     500 /* before a list of the same reason as the last one's; then twice that ... */
 #define LONGEST_MS   10000
-#define SCAN_COUNT   "500" /* fields of one HSCAN */
-#define CHANGE_COUNT "256" /* changes of one batch */
-#define BEAT_COUNT   "64"  /* beats, of which the last one counts */
+#define SCAN_COUNT   "500"  /* fields of one HSCAN */
+#define CHANGE_COUNT "256"  /* changes of one batch */
+#define BEAT_COUNT   "64"   /* beats, of which the last one counts */
+#define STAMP_COUNT  "1024" /* changes before a list: who waits for them is answered by it, too */
 
 struct gw_follow {
     struct gw_redis *redis;
@@ -44,6 +46,9 @@ struct gw_follow {
     unsigned long long ups;
     char epoch[GW_REDIS_EPOCH_MAX + 1];
     uint64_t revision;
+    struct gw_redis_stamps stamps; /* of what was read */
+    struct gw_redis_stamp given;   /* the last change of the line before; 0: none */
+    uint64_t lines;                /* that were begun so far */
 
     /* read, and not given yet: an answer of many changes may end amid some that belong together */
     struct gw_change *news;
@@ -184,6 +189,7 @@ finish_list(struct gw_follow *f)
     }
     f->scanned = NULL;
     f->following = true;
+    f->lines++;
     f->wrong_key = false;
     gw_redis_bad_end(&f->bad);
     f->heard_ms = gw_clock_wall_ms();
@@ -225,6 +231,16 @@ read_news(struct gw_follow *f, const redisReply *reply, struct gw_redis_news *ne
     return true;
 }
 
+/* What was given last is another change now: the epoch and the revisions alone would not tell. */
+static void
+look_whether_put_back(struct gw_follow *f, const struct gw_redis_news *news)
+{
+    if (f->given.stamp != 0 && gw_redis_news_has_another(news, f->given.revision, f->given.stamp)) {
+        f->given.stamp = 0;
+        f->events.put_back(f->owner);
+    }
+}
+
 /* Makes the scan right by what happened since it began. */
 static void
 on_scan_changes(void *arg, const redisReply *reply, const char *error)
@@ -238,11 +254,14 @@ on_scan_changes(void *arg, const redisReply *reply, const char *error)
     if (!read_news(f, reply, &news)) {
         return;
     }
-    const char *broken = gw_redis_news_broken(&news, f->scan_epoch, f->scan_revision);
+    const char *broken = gw_redis_news_broken(&news, f->scan_epoch, f->scan_revision,
+                                              gw_redis_stamps_of(&f->stamps, f->scan_revision));
     if (broken != NULL) {
         list_again(f, broken);
         return;
     }
+    gw_redis_stamps_take(&f->stamps, news.stamps);
+    look_whether_put_back(f, &news);
     for (size_t i = 0; i < news.fields->elements; i += 2) {
         const redisReply *field = news.fields->element[i];
         const redisReply *json = news.fields->element[i + 1];
@@ -338,6 +357,11 @@ start_list(struct gw_follow *f, const char *reason)
     leave_line(f);
     forget_list(f);
     f->scanned = gw_map_new();
+    uint64_t stamp = gw_redis_stamps_of(&f->stamps, f->revision);
+    if (stamp != 0) { /* else it is still that of the line before the last one */
+        f->given = (struct gw_redis_stamp){.revision = f->revision, .stamp = stamp};
+    }
+    gw_redis_stamps_forget(&f->stamps);
     gw_redis_bad_begin(&f->bad);
     gw_redis_send(f->redis, &c, on_start, f);
 }
@@ -426,12 +450,15 @@ on_changes(void *arg, const redisReply *reply, const char *error)
         f->read = f->revision; /* the first ones are no longer kept */
     }
     f->from_start = false;
-    const char *broken = f->following ? gw_redis_news_broken(&news, f->epoch, f->read)
-                                      : "an answer could not be used";
+    const char *broken = f->following
+                             ? gw_redis_news_broken(&news, f->epoch, f->read,
+                                                    gw_redis_stamps_of(&f->stamps, f->read))
+                             : "an answer could not be used";
     if (broken != NULL) {
         list_again(f, broken);
         return;
     }
+    gw_redis_stamps_take(&f->stamps, news.stamps);
     f->heard_ms = gw_clock_wall_ms();
     if (news.upto > f->read) {
         keep_changes(f, &news);
@@ -452,7 +479,7 @@ ask_changes(struct gw_follow *f)
     bool listing = f->scanned != NULL;
 
     (void)snprintf(since, sizeof(since), "%" PRIu64, listing ? f->scan_revision : f->read);
-    const char *argv[] = {"changes", since, CHANGE_COUNT, NULL};
+    const char *argv[] = {"changes", since, CHANGE_COUNT, listing ? STAMP_COUNT : NULL, NULL};
     gw_script_call(f->redis, f->prefix, argv, listing ? on_scan_changes : on_changes, f);
 }
 
@@ -607,7 +634,20 @@ gw_follow_close(struct gw_follow *f)
 bool
 gw_follow_has_seen(const struct gw_follow *f, const struct gw_store_mark *mark)
 {
-    return f->following && strcmp(f->epoch, mark->epoch) == 0 && f->revision >= mark->revision;
+    return f->following && strcmp(f->epoch, mark->epoch) == 0 && f->revision >= mark->revision &&
+           (mark->stamp == 0 || gw_redis_stamps_of(&f->stamps, mark->revision) == mark->stamp);
+}
+
+uint64_t
+gw_follow_line(const struct gw_follow *f)
+{
+    return f->following ? f->lines : 0;
+}
+
+uint64_t
+gw_follow_stamp(const struct gw_follow *f, uint64_t revision)
+{
+    return gw_redis_stamps_of(&f->stamps, revision);
 }
 
 void

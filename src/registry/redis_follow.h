@@ -28,6 +28,12 @@ void gw_follow_on_lost(struct gw_follow *f, void (*lost)(void *arg), void *arg);
 /* Whether the owner has been given the write. */
 bool gw_follow_has_seen(const struct gw_follow *f, const struct gw_store_mark *mark);
 
+/* The line that it is on, by number: what it had seen on this one, it has seen.  0: none. */
+uint64_t gw_follow_line(const struct gw_follow *f);
+
+/* When the change was made, of those that were read last; 0: not known. */
+uint64_t gw_follow_stamp(const struct gw_follow *f, uint64_t revision);
+
 /* That of what the owner has been given last; "": nothing yet. */
 const char *gw_follow_epoch(const struct gw_follow *f);
 

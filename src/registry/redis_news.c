@@ -77,12 +77,14 @@ bool
 gw_redis_news_read(const redisReply *reply, struct gw_redis_news *news)
 {
     static const int types[] = {REDIS_REPLY_STRING,  REDIS_REPLY_INTEGER, REDIS_REPLY_INTEGER,
-                                REDIS_REPLY_INTEGER, REDIS_REPLY_ARRAY,   REDIS_REPLY_INTEGER};
+                                REDIS_REPLY_INTEGER, REDIS_REPLY_ARRAY,   REDIS_REPLY_INTEGER,
+                                REDIS_REPLY_ARRAY};
+    const size_t n = sizeof(types) / sizeof(types[0]);
 
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 6) {
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != n) {
         return false;
     }
-    for (size_t i = 0; i < 6; i++) {
+    for (size_t i = 0; i < n; i++) {
         if (reply->element[i]->type != types[i]) {
             return false;
         }
@@ -94,17 +96,40 @@ gw_redis_news_read(const redisReply *reply, struct gw_redis_news *news)
             return false;
         }
     }
+    const redisReply *stamps = reply->element[6];
+    for (size_t i = 0; i < stamps->elements; i++) {
+        if (stamps->element[i]->type != REDIS_REPLY_INTEGER) {
+            return false;
+        }
+    }
     *news = (struct gw_redis_news){.epoch = reply->element[0]->str,
                                    .revision = (uint64_t)reply->element[1]->integer,
                                    .oldest = (uint64_t)reply->element[2]->integer,
                                    .upto = (uint64_t)reply->element[3]->integer,
                                    .awaited_ms = (uint64_t)reply->element[5]->integer,
-                                   .fields = fields};
-    return fields->elements % 2 == 0;
+                                   .fields = fields,
+                                   .stamps = stamps};
+    return fields->elements % 2 == 0 && stamps->elements % 2 == 0;
+}
+
+bool
+gw_redis_news_has_another(const struct gw_redis_news *news, uint64_t revision, uint64_t stamp)
+{
+    const redisReply *stamps = news->stamps;
+
+    for (size_t i = 0; i < stamps->elements; i += 2) {
+        uint64_t now = (uint64_t)stamps->element[i + 1]->integer;
+
+        if ((uint64_t)stamps->element[i]->integer == revision && now != 0) {
+            return now != stamp;
+        }
+    }
+    return false;
 }
 
 const char *
-gw_redis_news_broken(const struct gw_redis_news *news, const char *epoch, uint64_t revision)
+gw_redis_news_broken(const struct gw_redis_news *news, const char *epoch, uint64_t revision,
+                     uint64_t stamp)
 {
     if (strncmp(news->epoch, epoch, GW_REDIS_EPOCH_MAX) != 0) {
         return epoch[0] == '\0'         ? "the registry was written to for the first time"
@@ -113,6 +138,9 @@ gw_redis_news_broken(const struct gw_redis_news *news, const char *epoch, uint64
     }
     if (news->revision < revision) {
         return "the registry went back to an older revision";
+    }
+    if (stamp != 0 && gw_redis_news_has_another(news, revision, stamp)) {
+        return "the registry went back, and on from there with other changes";
     }
     if (news->revision > revision && (news->oldest > revision + 1 || news->upto <= revision)) {
         return "changes were missed that are no longer kept";

@@ -15,14 +15,18 @@ struct gw_redis_news {
     uint64_t revision, oldest, upto;
     const redisReply *fields; /* field, json or nil, ... */
     uint64_t awaited_ms;      /* for so long from now on somebody waits for all gateways */
+    const redisReply *stamps; /* revision, stamp, ... (redis_stamps.h) */
 };
 
 /* False: the reply is something else. */
 bool gw_redis_news_read(const redisReply *reply, struct gw_redis_news *news);
 
-/* Why the news do not continue what is known, or NULL. */
+/* Why the news do not continue what is known, or NULL.  stamp: of the revision; 0: not known. */
 const char *gw_redis_news_broken(const struct gw_redis_news *news, const char *epoch,
-                                 uint64_t revision);
+                                 uint64_t revision, uint64_t stamp);
+
+/* Has another change that number now?  As far as they tell of it. */
+bool gw_redis_news_has_another(const struct gw_redis_news *news, uint64_t revision, uint64_t stamp);
 
 /* The fields of the hash that are no objects. */
 struct gw_redis_bad {

@@ -90,18 +90,20 @@ gw_redis_write_result(const char *word, enum gw_store_result *result, const char
     return false;
 }
 
-/* {RESULT, revision, lease end, epoch}; false: it is something else. */
+/* {RESULT, revision, lease end, epoch, at, stamp}; false: it is something else. */
 static bool
-read_answer(const redisReply *reply, struct gw_store_answer *answer)
+read_answer(const redisReply *reply, struct gw_store_answer *answer, struct gw_store_mark *mark)
 {
     enum gw_store_result result;
     const char *text;
 
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 4 ||
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 6 ||
         reply->element[0]->type != REDIS_REPLY_STRING ||
         reply->element[1]->type != REDIS_REPLY_INTEGER ||
         reply->element[2]->type != REDIS_REPLY_INTEGER ||
         reply->element[3]->type != REDIS_REPLY_STRING ||
+        reply->element[4]->type != REDIS_REPLY_INTEGER ||
+        reply->element[5]->type != REDIS_REPLY_INTEGER ||
         !gw_redis_write_result(reply->element[0]->str, &result, &text)) {
         return false;
     }
@@ -114,6 +116,9 @@ read_answer(const redisReply *reply, struct gw_store_answer *answer)
         .refused = ok || third < 1 ? 0 : (size_t)third - 1,
         .text = text,
     };
+    *mark = (struct gw_store_mark){.revision = (uint64_t)reply->element[4]->integer,
+                                   .stamp = (uint64_t)reply->element[5]->integer};
+    (void)snprintf(mark->epoch, sizeof(mark->epoch), "%s", reply->element[3]->str);
     return true;
 }
 
@@ -235,15 +240,13 @@ on_written(void *arg, const redisReply *reply, const char *error)
         refuse(w, error, gw_redis_was_sent(s->writer));
         return;
     }
-    if (!read_answer(reply, &answer)) {
+    if (!read_answer(reply, &answer, &w->mark)) {
         bool error_reply = reply->type == REDIS_REPLY_ERROR;
 
         refuse(w, error_reply ? reply->str : "Redis answered something unexpected", !error_reply);
         return;
     }
     w->answer = answer;
-    w->mark.revision = answer.revision;
-    (void)snprintf(w->mark.epoch, sizeof(w->mark.epoch), "%s", reply->element[3]->str);
     if (answer.result == GW_STORE_OK && w->waits && s->replicas > 0) {
         *s->last_behind = w;
         s->last_behind = &w->next;

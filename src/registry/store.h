@@ -34,10 +34,12 @@ enum gw_store_when {
 };
 
 /* A write, for whoever wants to know whether it has come back to this gateway: the revision alone
- * does not tell, which begins anew in a store that was replaced. */
+ * does not tell, which begins anew in a store that was replaced, and goes back in one that was put
+ * back. */
 struct gw_store_mark {
     char epoch[GW_FLEET_EPOCH_MAX + 1];
-    uint64_t revision;
+    uint64_t revision; /* the last one of all, then: it is in there */
+    uint64_t stamp;    /* when that was made (redis_stamps.h); 0: not known */
 };
 
 struct gw_store_answer {
@@ -62,6 +64,9 @@ struct gw_store_events {
                    const char *epoch, const char *reason);
     /* Changes after that, in order, without gaps; borrowed. */
     void (*changed)(void *owner, const struct gw_change *changes, size_t n, uint64_t revision);
+    /* What is listed next does not continue what is known, although epoch and revision look so.  May
+     * be NULL: that never happens. */
+    void (*put_back)(void *owner);
     /* Reached or lost; text says why, for logs and readiness. */
     void (*reachable)(void *owner, bool yes, const char *text);
 };

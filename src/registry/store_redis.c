@@ -110,6 +110,16 @@ on_changed(void *owner, const struct gw_change *changes, size_t n, uint64_t revi
 }
 
 static void
+on_put_back(void *owner)
+{
+    struct store *s = owner;
+
+    if (s->events.put_back != NULL) {
+        s->events.put_back(s->owner);
+    }
+}
+
+static void
 on_follow_reachable(void *owner, bool yes, const char *text)
 {
     struct store *s = owner;
@@ -320,8 +330,10 @@ open_store(const void *conf, struct event_base *base, const struct gw_store_even
 {
     static const struct gw_redis_events writer_events = {.up = on_writer_up,
                                                          .down = on_writer_down};
-    static const struct gw_store_events follow_events = {
-        .listed = on_listed, .changed = on_changed, .reachable = on_follow_reachable};
+    static const struct gw_store_events follow_events = {.listed = on_listed,
+                                                         .changed = on_changed,
+                                                         .put_back = on_put_back,
+                                                         .reachable = on_follow_reachable};
     const struct gw_registry_redis *c = conf;
     struct gw_redis_conf redis = gw_registry_redis_conf(c);
     struct timeval second = {.tv_sec = TICK_MS / 1000, .tv_usec = TICK_MS % 1000 * 1000L};

@@ -226,6 +226,14 @@ on_changed(void *owner, const struct gw_change *changes, size_t n, uint64_t revi
 }
 
 static void
+on_put_back(void *owner)
+{
+    struct gw_sync *s = owner;
+
+    gw_known_put_back(s->known);
+}
+
+static void
 on_reachable(void *owner, bool yes, const char *text)
 {
     struct gw_sync *s = owner;
@@ -313,8 +321,10 @@ struct gw_sync *
 gw_sync_open(const struct gw_registry_settings *settings, struct event_base *base,
              gw_sync_batch_fn *batch, void *owner, struct gw_diag *diag)
 {
-    static const struct gw_store_events events = {
-        .listed = on_listed, .changed = on_changed, .reachable = on_reachable};
+    static const struct gw_store_events events = {.listed = on_listed,
+                                                  .changed = on_changed,
+                                                  .put_back = on_put_back,
+                                                  .reachable = on_reachable};
     bool redis = settings->driver == 1;
     const void *conf = redis ? (const void *)&settings->redis : (const void *)&settings->sqlite;
     struct gw_sync *s = gw_mem_alloc(sizeof(*s));

@@ -79,27 +79,38 @@ test_broken(void **state)
         const char *epoch, *known;
         uint64_t revision, oldest, upto, since;
         const char *why;
+        uint64_t stamp; /* of what is known at `since`; Redis says that it was made at 55 */
     } cases[] = {
-        {"e", "e", 7, 1, 7, 7, NULL},
-        {"e", "e", 9, 1, 9, 7, NULL},
-        {"e", "e", 9, 8, 9, 7, NULL},
-        {"e", "e", 9, 9, 9, 7, "no longer kept"},
-        {"e", "e", 9, 1, 7, 7, "no longer kept"},
-        {"e", "e", 6, 1, 6, 7, "went back"},
-        {"f", "e", 7, 1, 7, 7, "replaced"},
-        {"", "e", 0, 1, 0, 7, "wiped"},
-        {"e", "", 1, 1, 1, 0, "first time"},
-        {"0123456789012345678901234567890123456789", digits, 7, 1, 7, 7, NULL},
-        {"0123456789012345678901234567890123456789 and more", digits, 7, 1, 7, 7, NULL},
+        {"e", "e", 9, 1, 9, 7, NULL, 55},
+        {"e", "e", 9, 1, 9, 7, "with other changes", 54},
+        {"e", "e", 9, 1, 9, 8, NULL, 54},
+        {"e", "e", 7, 1, 7, 7, NULL, 0},
+        {"e", "e", 9, 1, 9, 7, NULL, 0},
+        {"e", "e", 9, 8, 9, 7, NULL, 0},
+        {"e", "e", 9, 9, 9, 7, "no longer kept", 0},
+        {"e", "e", 9, 1, 7, 7, "no longer kept", 0},
+        {"e", "e", 6, 1, 6, 7, "went back", 0},
+        {"f", "e", 7, 1, 7, 7, "replaced", 0},
+        {"", "e", 0, 1, 0, 7, "wiped", 0},
+        {"e", "", 1, 1, 1, 0, "first time", 0},
+        {"0123456789012345678901234567890123456789", digits, 7, 1, 7, 7, NULL, 0},
+        {"0123456789012345678901234567890123456789 and more", digits, 7, 1, 7, 7, NULL, 0},
     };
+
+    redisReply numbers[] = {{.type = REDIS_REPLY_INTEGER, .integer = 7},
+                            {.type = REDIS_REPLY_INTEGER, .integer = 55}};
+    redisReply *pairs[] = {&numbers[0], &numbers[1]};
+    redisReply stamps = {.type = REDIS_REPLY_ARRAY, .elements = 2, .element = pairs};
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct gw_redis_news news = {.epoch = cases[i].epoch,
                                      .revision = cases[i].revision,
                                      .oldest = cases[i].oldest,
-                                     .upto = cases[i].upto};
-        const char *why = gw_redis_news_broken(&news, cases[i].known, cases[i].since);
+                                     .upto = cases[i].upto,
+                                     .stamps = &stamps};
+        const char *why =
+            gw_redis_news_broken(&news, cases[i].known, cases[i].since, cases[i].stamp);
 
         print_message("# case %zu: %s\n", i, why == NULL ? "" : why);
         if (why == NULL || cases[i].why == NULL) {
