@@ -28,7 +28,7 @@ my $gw = gateway(config => settings(replicas => 1), objects => [extension(a => $
 my $second = gateway(config => settings(cluster => ['127.0.0.1:' . $other->port]));
 is $second->request(GET => '/extensions/a/x')->{body}, 'up', 'any node leads to the one that has our keys';
 eventually { grep { /ticked/ } @{$owner->command('KEYS', '*')} } 'the first tick';
-is_deeply [sort grep { /ksgate/ } @{$owner->command('KEYS', '*')}], [map { "{ksgate}:$_" } qw(changes epoch gateways objects revision ticked)], 'all keys are there';
+is_deeply [sort grep { /ksgate/ } @{$owner->command('KEYS', '*')}], [map { "{ksgate}:$_" } qw(changes epoch gateways objects revision ticked waited)], 'all keys are there';
 my $plain = gateway(config => settings(cluster => undef, url => $other->url));
 is $plain->request(GET => '/extensions/a/x')->{body}, 'up', 'so does a URL alone';
 

@@ -22,6 +22,9 @@
 --       RESULT is ok, conflict, exists or not_found; of ok, `at` is the last revision of all, and stamp
 --       when that change was made, in us: a registry that was put back may have had others under the same
 --       numbers, but not at the same moment.  (0: it is not known.)
+--   there CHANGES                          a JSON list of {REVISION, stamp}, texts
+--       Answers {1 or 0, ...}: was each of them made here?  It writes, so that a WAIT on the same
+--       connection is about all of them.
 --   expire LIMIT                           deletes what has a lease that ended
 --       Answers {number deleted, revision, epoch}.  When nobody called it for more than 1.5 s, or ever, no
 --       gateway reached Redis, and nobody could renew: that time is added to all leases, and none of an
@@ -50,12 +53,12 @@
 -- The fleet is no part of what is registered: it has no revisions, and nothing is lost with it.
 --
 -- Keys: epoch, revision, objects (hash), changes (stream, id REVISION-0, fields op, field and at),
--- leases (sorted set, score: ms), ticked (when expire last ran); gateways (sorted set, score: last
+-- leases (sorted set, score: ms), ticked (when expire last ran), waited (when there last did); gateways (sorted set, score: last
 -- beat in ms), awaited (until when, in ms), beats (stream: those of gateways that are waited for).
 
 local p = KEYS[1]
 local EPOCH, REVISION, OBJECTS = p .. 'epoch', p .. 'revision', p .. 'objects'
-local CHANGES, LEASES, TICKED = p .. 'changes', p .. 'leases', p .. 'ticked'
+local CHANGES, LEASES, TICKED, WAITED = p .. 'changes', p .. 'leases', p .. 'ticked', p .. 'waited'
 local GATEWAYS, AWAITED, BEATS = p .. 'gateways', p .. 'awaited', p .. 'beats'
 local KEPT, HEAD, MOST_BYTES = 100000, '{"metadata":{', 8388608
 local MOST = 9007199254740991 -- that a number of Lua counts to
@@ -357,6 +360,15 @@ function ops.renew_all(list)
   return {redis.call('GET', EPOCH) or '', out}
 end
 
+function ops.there(changes)
+  local out = {}
+  for i, change in ipairs(cjson.decode(changes)) do out[i] = text(stamp_at(change[1])) == change[2] and 1 or 0 end
+  read('GET', WAITED)
+  redis.call('DEL', WAITED)
+  redis.call('SET', WAITED, text(now_ms()))
+  return out
+end
+
 function ops.expire(limit)
   sound()
   read('ZRANGE', LEASES, 0, 0)
@@ -506,7 +518,7 @@ function ops.await(ms)
   return {now}
 end
 
-local op = ops[ARGV[1]] or error('ksgate: the operation must be put, put_all, delete, renew, renew_all, expire, changes, beat, part, fleet or await')
+local op = ops[ARGV[1]] or error('ksgate: the operation must be put, put_all, delete, renew, renew_all, there, expire, changes, beat, part, fleet or await')
 local ok, answer_or_error = pcall(op, unpack(ARGV, 2))
 if ok then return answer_or_error end
 local why = type(answer_or_error) == 'table' and answer_or_error.reply or answer_or_error

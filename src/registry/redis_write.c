@@ -20,8 +20,7 @@ struct gw_redis_waiting {
 /* A write on its way. */
 struct gw_redis_write {
     struct gw_redis_writes *of;
-    struct gw_redis_write *next; /* of those that wait for replicas */
-    bool waits;                  /* its change comes by the stream */
+    bool waits; /* its change comes by the stream */
     gw_store_done_fn *done;
     void *arg;
     struct gw_store_answer answer; /* while replicas are waited for */
@@ -145,88 +144,16 @@ finish(struct gw_redis_write *w)
     free(w);
 }
 
-/* Takes the list: all are made, or (text) refused. */
 static void
-end_all(struct gw_redis_write *w, const char *text)
+on_replicated(void *arg, const char *text)
 {
-    while (w != NULL) {
-        struct gw_redis_write *next = w->next;
+    struct gw_redis_write *w = arg;
 
-        if (text == NULL) {
-            finish(w);
-        } else {
-            refuse(w, text, true);
-        }
-        w = next;
-    }
-}
-
-static struct gw_redis_write *
-take_behind(struct gw_redis_writes *s)
-{
-    struct gw_redis_write *list = s->behind;
-
-    s->behind = NULL;
-    s->last_behind = &s->behind;
-    return list;
-}
-
-static void ask_replicas(struct gw_redis_writes *s);
-
-/* Too few: the master has it, and it may be lost with it. */
-static void
-on_replicated(void *arg, const redisReply *reply, const char *error)
-{
-    struct gw_redis_writes *s = arg;
-    struct gw_redis_write *asked = s->asked;
-    char text[160];
-
-    s->asked = NULL;
-    if (reply != NULL && reply->type == REDIS_REPLY_INTEGER && reply->integer >= s->replicas) {
-        end_all(asked, NULL);
-        ask_replicas(s);
-        return;
-    }
-    if (reply == NULL) {
-        (void)snprintf(text, sizeof(text),
-                       "the master has it, but was lost before a replica said so: %s", error);
-    } else if (reply->type == REDIS_REPLY_INTEGER) {
-        (void)snprintf(
-            text, sizeof(text),
-            "the master has it, but only %lld of %lld replicas do: a fail-over may lose it",
-            reply->integer, s->replicas);
+    if (text == NULL) {
+        finish(w);
     } else {
-        (void)snprintf(text, sizeof(text), "the master has it, but WAIT was answered: %s",
-                       reply->type == REDIS_REPLY_ERROR ? reply->str : "something unexpected");
+        refuse(w, text, true); /* the master has it, and it may be lost with it */
     }
-    end_all(asked, text);
-    if (reply == NULL) {
-        end_all(take_behind(s), text); /* WAIT is about what its own connection has written */
-    }
-    ask_replicas(s);
-}
-
-/* One WAIT at a time, for all that was written before it: Redis does nothing for a connection that
- * waits, so each further one would hold up all that is behind it for its whole time. */
-static void
-ask_replicas(struct gw_redis_writes *s)
-{
-    char n[24];
-    char ms[24];
-    const char *argv[] = {"WAIT", n, ms};
-    struct gw_redis_command c = {.argc = 3, .argv = argv, .extra_ms = s->timeout_ms};
-
-    if (s->asked != NULL || s->behind == NULL) {
-        return;
-    }
-    if (!gw_redis_is_up(s->writer)) { /* the next connection's WAIT would know nothing of them */
-        end_all(take_behind(s), "the master has it, but was left before a replica said so");
-        return;
-    }
-    s->asked = take_behind(s);
-    (void)snprintf(n, sizeof(n), "%lld", s->replicas);
-    (void)snprintf(ms, sizeof(ms), "%lld", s->timeout_ms);
-    gw_redis_send(s->writer, &c, on_replicated, s);
 }
 
 static void
@@ -247,10 +174,8 @@ on_written(void *arg, const redisReply *reply, const char *error)
         return;
     }
     w->answer = answer;
-    if (answer.result == GW_STORE_OK && w->waits && s->replicas > 0) {
-        *s->last_behind = w;
-        s->last_behind = &w->next;
-        ask_replicas(s);
+    if (answer.result == GW_STORE_OK && w->waits && s->replicas != NULL) {
+        gw_redis_replicas_when(s->replicas, &w->mark, on_replicated, w);
     } else {
         finish(w);
     }
@@ -259,7 +184,7 @@ on_written(void *arg, const redisReply *reply, const char *error)
 void
 gw_redis_writes_init(struct gw_redis_writes *s)
 {
-    *s = (struct gw_redis_writes){.last = &s->first, .last_behind = &s->behind};
+    *s = (struct gw_redis_writes){.last = &s->first};
 }
 
 void

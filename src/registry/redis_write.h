@@ -6,19 +6,17 @@
 #define GW_REGISTRY_REDIS_WRITE_H
 
 #include "registry/redis_follow.h"
+#include "registry/redis_replicas.h"
 #include "registry/store.h"
 
 struct gw_redis_waiting;
-struct gw_redis_write;
 
 struct gw_redis_writes {
-    struct gw_redis *writer; /* borrowed, as is the next */
+    struct gw_redis *writer; /* borrowed, as are the next two */
     struct gw_follow *follow;
-    long long timeout_ms;                   /* for the replicas, and for the stream */
-    long long replicas;                     /* that must have a write; 0: the master is enough */
-    struct gw_redis_waiting *first, **last; /* for the stream */
-    /* That the master has: whose replicas are asked for, and what was written since. */
-    struct gw_redis_write *asked, *behind, **last_behind;
+    struct gw_redis_replicas *replicas;     /* that must have a write; NULL: the master is enough */
+    long long timeout_ms;                   /* for the stream */
+    struct gw_redis_waiting *first, **last; /* for that */
 };
 
 /* What the script's word for a result means, and how it is told to people.  False: it is none. */

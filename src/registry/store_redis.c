@@ -178,6 +178,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     gw_redis_writes_settle(&s->writes, gw_clock_mono_ms());
+    gw_redis_replicas_tick(s->writes.replicas);
     if (gw_redis_is_up(s->writer)) {
         gw_script_call(s->writer, s->prefix, argv, on_expired, s);
         gw_redis_fleet_beat(s->fleet);
@@ -343,7 +344,6 @@ open_store(const void *conf, struct event_base *base, const struct gw_store_even
     s->owner = owner;
     gw_redis_writes_init(&s->writes);
     s->writes.timeout_ms = c->timeout_ms;
-    s->writes.replicas = c->replicas;
     s->writer = gw_redis_open(&redis, base, &writer_events, s, diag);
     if (s->writer == NULL) {
         free(s);
@@ -353,6 +353,7 @@ open_store(const void *conf, struct event_base *base, const struct gw_store_even
     assert(s->follow != NULL); /* the URL was good a moment ago */
     s->writes.writer = s->writer;
     s->writes.follow = s->follow;
+    s->writes.replicas = c->replicas > 0 ? gw_redis_replicas_open(c, base) : NULL;
     s->fleet = gw_redis_fleet_open(c, s->writer, s->follow, base);
     s->prefix = gw_mem_strdup(c->prefix);
     s->renewals = gw_redis_renewals_new(s->writer, s->prefix, base);
@@ -369,6 +370,8 @@ close_store(void *store)
 
     event_free(s->tick);
     gw_redis_renewals_flush(s->renewals);
+    gw_redis_replicas_close(s->writes.replicas);
+    s->writes.replicas = NULL;
     /* Before the writer is gone: whoever is answered may go on to wait for the fleet, which asks by
      * it.  What it takes along itself is refused, and waits for nothing. */
     gw_redis_writes_settle(&s->writes, UINT64_MAX);
@@ -393,6 +396,7 @@ status(void *store, struct gw_store_status *out)
     gw_redis_fleet_status(s->fleet, out);
     out->quarantined += wrong_key || strstr(s->ticking, "WRONGTYPE") != NULL;
     out->reconnects += s->writer_ups > 0 ? s->writer_ups - 1 : 0;
+    out->reconnects += gw_redis_replicas_reconnects(s->writes.replicas);
     (void)snprintf(out->text, sizeof(out->text), "%s", s->why);
 }
 
