@@ -22,6 +22,7 @@ sub state_is { my ($gw, $state) = @_; return $gw->admin(GET => '/-/readyz')->{js
 # The connection that follows is lost, and the registry can't be listed again.
 sub lose_line { my ($redis, $gw, $user) = @_;
     $redis->command('ACL', 'SETUSER', $user, '-hscan');
+    $redis->command('DEL', '{ksgate}:changes'); # so that it has to
     for (split /\n/, $redis->command('CLIENT', 'LIST')) {
         $redis->command('CLIENT', 'KILL', 'ID', $1) if /\bid=(\d+).*\bcmd=xread\b.*\buser=\Q$user\E\b/;
     }

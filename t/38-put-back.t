@@ -88,6 +88,7 @@ for my $wait (qw(live fleet)) {
     $gw->admin(PUT => "$place/away-$_", endpoint(2)) for 1 .. 4;
     eventually { known($_, 'away-4') =~ /^http/ } 'it to be known' for $gw, $other;
     $redis->command('ACL', 'SETUSER', $_, '-hscan') for qw(a b);
+    $redis->command('DEL', '{ksgate}:changes'); # so that they have to
     for (split /\n/, $redis->command('CLIENT', 'LIST')) {
         $redis->command('CLIENT', 'KILL', 'ID', $1) if /\bid=(\d+).*\bcmd=xread\b/;
     }

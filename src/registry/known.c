@@ -265,8 +265,9 @@ gw_known_list(struct gw_known *k, struct gw_object *const *objects, size_t n, ui
     size_t orphans = k->orphans;
     sweep(k, replaced, out);
     sort(out);
-    if (orphans == 0 && k->orphans > 0) {
-        set_text(&k->orphan_epoch, k->epoch);
+    if (orphans == 0 &&
+        k->orphans > 0) { /* of no epoch: it was put back, and the epoch is the same */
+        set_text(&k->orphan_epoch, gw_known_is_other(k, epoch) ? k->epoch : "");
     }
     set_text(&k->epoch, epoch);
     return replaced;

@@ -58,8 +58,8 @@ void gw_known_change(struct gw_known *k, const struct gw_change *changes, size_t
 void gw_known_drop_all(struct gw_known *k, bool (*which)(const struct gw_object *o),
                        struct gw_changes *out);
 
-/* For the disk, with references.  While there are orphans it has the epoch of before, so that a
- * restart finds them missing again. */
+/* For the disk, with references.  While there are orphans it has the epoch of before, or none, so
+ * that a restart finds them missing again. */
 void gw_known_save(const struct gw_known *k, struct gw_snapshot *s);
 
 #endif

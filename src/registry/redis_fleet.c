@@ -261,7 +261,7 @@ gw_redis_fleet_beat(struct gw_redis_fleet *f)
 
 /* What it said last would count until the next beat. */
 static void
-on_lost(void *arg)
+on_line(void *arg)
 {
     gw_redis_fleet_beat(arg);
 }
@@ -388,7 +388,7 @@ gw_redis_fleet_open(const struct gw_registry_redis *conf, struct gw_redis *write
     assert(f->deadline != NULL);
     make_id(f->id);
     gw_follow_on_beat(follow, on_beat_of_others, f);
-    gw_follow_on_lost(follow, on_lost, f);
+    gw_follow_on_line(follow, on_line, f);
     return f;
 }
 

@@ -31,11 +31,13 @@ struct gw_follow {
     void *owner;
     struct event *again; /* after an answer that could not be used */
     bool following;      /* listed, and on the line since */
+    bool can_resume;     /* it was, when the connection was lost */
+    bool resuming;       /* it asks whether it can go on where it was */
     bool wrong_key;      /* a key of ours holds something of another type */
     struct gw_redis_bad bad;
     uint64_t awaited_until_ms; /* mono: all gateways are waited for */
-    void (*lost)(void *arg);
-    void *lost_arg;
+    void (*on_line)(void *arg);
+    void *on_line_arg;
     /* the beats of others, while this one waits */
     void (*on_beat)(void *arg);
     void *on_beat_arg;
@@ -72,6 +74,7 @@ struct gw_follow {
 static void start_list(struct gw_follow *f, const char *reason);
 static void wait_for_change(struct gw_follow *f);
 static void ask_changes(struct gw_follow *f);
+static void begin(struct gw_follow *f);
 
 static void
 free_object(void *o)
@@ -108,8 +111,9 @@ leave_line(struct gw_follow *f)
     bool was = f->following;
 
     f->following = false;
-    if (was && f->lost != NULL) {
-        f->lost(f->lost_arg);
+    f->resuming = false;
+    if (was && f->on_line != NULL) {
+        f->on_line(f->on_line_arg);
     }
 }
 
@@ -139,7 +143,7 @@ on_again(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    start_list(f, f->reason);
+    begin(f);
 }
 
 /* The line is broken.  For the same reason as a moment ago: that is something that a list does not
@@ -167,6 +171,7 @@ list_again(struct gw_follow *f, const char *broken)
     struct timeval tv = {.tv_sec = (time_t)(f->pause_ms / 1000),
                          .tv_usec = (suseconds_t)(f->pause_ms % 1000 * 1000)};
     (void)snprintf(f->reason, sizeof(f->reason), "%s", broken);
+    f->can_resume = false;
     leave_line(f);
     forget_list(f);
     (void)event_add(f->again, &tv);
@@ -354,6 +359,7 @@ start_list(struct gw_follow *f, const char *reason)
     if (reason != f->reason) {
         (void)snprintf(f->reason, sizeof(f->reason), "%s", reason);
     }
+    f->can_resume = false;
     leave_line(f);
     forget_list(f);
     f->scanned = gw_map_new();
@@ -434,6 +440,36 @@ give_news(struct gw_follow *f)
     forget_news(f);
 }
 
+/* Back on a connection: where it was, if that can be; else by a list. */
+static void
+begin(struct gw_follow *f)
+{
+    if (!f->can_resume) {
+        start_list(f, f->reason);
+        return;
+    }
+    f->resuming = true;
+    f->read = f->revision;
+    ask_changes(f);
+}
+
+/* The registry has the very change that was given last: what came after it is all that is missing.
+ */
+static void
+resume(struct gw_follow *f)
+{
+    f->following = true;
+    f->resuming = false;
+    f->can_resume = false;
+    f->wrong_key = false;
+    gw_log_info("registry: %s is followed on from revision %" PRIu64, gw_redis_name(f->redis),
+                f->revision);
+    f->events.reachable(f->owner, true, "");
+    if (f->on_line != NULL) {
+        f->on_line(f->on_line_arg);
+    }
+}
+
 static void
 on_changes(void *arg, const redisReply *reply, const char *error)
 {
@@ -450,13 +486,20 @@ on_changes(void *arg, const redisReply *reply, const char *error)
         f->read = f->revision; /* the first ones are no longer kept */
     }
     f->from_start = false;
-    const char *broken = f->following
-                             ? gw_redis_news_broken(&news, f->epoch, f->read,
-                                                    gw_redis_stamps_of(&f->stamps, f->read))
+    uint64_t stamp = gw_redis_stamps_of(&f->stamps, f->read);
+    const char *broken = f->following || f->resuming
+                             ? gw_redis_news_broken(&news, f->epoch, f->read, stamp)
                              : "an answer could not be used";
     if (broken != NULL) {
         list_again(f, broken);
         return;
+    }
+    if (f->resuming && !gw_redis_news_has(&news, f->read, stamp)) {
+        start_list(f, f->reason);
+        return;
+    }
+    if (f->resuming) {
+        resume(f);
     }
     gw_redis_stamps_take(&f->stamps, news.stamps);
     f->heard_ms = gw_clock_wall_ms();
@@ -560,7 +603,7 @@ on_up(void *owner)
     struct gw_follow *f = owner;
 
     f->ups++;
-    start_list(f, f->reason);
+    begin(f);
 }
 
 static void
@@ -570,6 +613,7 @@ on_down(void *owner, const char *text)
 
     if (f->following) {
         (void)snprintf(f->reason, sizeof(f->reason), "the connection was lost and is back");
+        f->can_resume = !f->from_start;
     }
     leave_line(f);
     (void)event_del(f->again);
@@ -672,10 +716,10 @@ gw_follow_is_following(const struct gw_follow *f)
 }
 
 void
-gw_follow_on_lost(struct gw_follow *f, void (*lost)(void *arg), void *arg)
+gw_follow_on_line(struct gw_follow *f, void (*on_line)(void *arg), void *arg)
 {
-    f->lost = lost;
-    f->lost_arg = arg;
+    f->on_line = on_line;
+    f->on_line_arg = arg;
 }
 
 bool

@@ -2,9 +2,10 @@
  * redis_follow.h - the reading half of the Redis store, on a connection of its own.
  *
  * Lists everything (HSCAN, so that Redis is never held up), makes it one moment with the
- * changes since the scan began, and then waits for changes with XREAD BLOCK.  Whenever the line
- * is broken (reconnect, another epoch, an older revision, changes that are no longer kept) it
- * lists again and says why.
+ * changes since the scan began, and then waits for changes with XREAD BLOCK.  After a reconnect it
+ * goes on where it was, if the registry still has the very change that it knows last.  Whenever the
+ * line is broken (that is gone, another epoch, an older revision, changes that are no longer kept)
+ * it lists again and says why.
  */
 #ifndef GW_REGISTRY_REDIS_FOLLOW_H
 #define GW_REGISTRY_REDIS_FOLLOW_H
@@ -14,16 +15,17 @@
 
 struct gw_follow;
 
-/* events: listed and changed as in store.h; reachable(true) just before the first list,
- * reachable(false) when the connection is lost or one more try has failed. */
+/* events: listed and changed as in store.h; reachable(true) just before a list or, without one,
+ * what was missed; reachable(false) when the connection is lost or one more try has failed. */
 struct gw_follow *gw_follow_open(const struct gw_redis_conf *conf, const char *prefix,
                                  struct event_base *base, const struct gw_store_events *events,
                                  void *owner, struct gw_diag *diag);
 void gw_follow_close(struct gw_follow *f); /* NULL is fine */
 
-/* On the line, since a list.  lost: called when it is not any more. */
+/* On the line, since a list.  on_line: called when it is not any more, and when it is again without
+ * a list. */
 bool gw_follow_is_following(const struct gw_follow *f);
-void gw_follow_on_lost(struct gw_follow *f, void (*lost)(void *arg), void *arg);
+void gw_follow_on_line(struct gw_follow *f, void (*on_line)(void *arg), void *arg);
 
 /* Whether the owner has been given the write. */
 bool gw_follow_has_seen(const struct gw_follow *f, const struct gw_store_mark *mark);

@@ -112,19 +112,32 @@ gw_redis_news_read(const redisReply *reply, struct gw_redis_news *news)
     return fields->elements % 2 == 0 && stamps->elements % 2 == 0;
 }
 
-bool
-gw_redis_news_has_another(const struct gw_redis_news *news, uint64_t revision, uint64_t stamp)
+/* When the change of that number was made; 0: they don't tell. */
+static uint64_t
+stamp_of(const struct gw_redis_news *news, uint64_t revision)
 {
     const redisReply *stamps = news->stamps;
 
     for (size_t i = 0; i < stamps->elements; i += 2) {
-        uint64_t now = (uint64_t)stamps->element[i + 1]->integer;
-
-        if ((uint64_t)stamps->element[i]->integer == revision && now != 0) {
-            return now != stamp;
+        if ((uint64_t)stamps->element[i]->integer == revision) {
+            return (uint64_t)stamps->element[i + 1]->integer;
         }
     }
-    return false;
+    return 0;
+}
+
+bool
+gw_redis_news_has(const struct gw_redis_news *news, uint64_t revision, uint64_t stamp)
+{
+    return stamp != 0 && stamp_of(news, revision) == stamp;
+}
+
+bool
+gw_redis_news_has_another(const struct gw_redis_news *news, uint64_t revision, uint64_t stamp)
+{
+    uint64_t now = stamp_of(news, revision);
+
+    return now != 0 && now != stamp;
 }
 
 const char *

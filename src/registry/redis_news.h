@@ -25,6 +25,9 @@ bool gw_redis_news_read(const redisReply *reply, struct gw_redis_news *news);
 const char *gw_redis_news_broken(const struct gw_redis_news *news, const char *epoch,
                                  uint64_t revision, uint64_t stamp);
 
+/* Does the registry have that very change?  As far as they tell; stamp 0: that is not known. */
+bool gw_redis_news_has(const struct gw_redis_news *news, uint64_t revision, uint64_t stamp);
+
 /* Has another change that number now?  As far as they tell of it. */
 bool gw_redis_news_has_another(const struct gw_redis_news *news, uint64_t revision, uint64_t stamp);
 

@@ -376,7 +376,7 @@ close_store(void *store)
      * it.  What it takes along itself is refused, and waits for nothing. */
     gw_redis_writes_settle(&s->writes, UINT64_MAX);
     gw_redis_close(s->writer);
-    gw_follow_on_lost(s->follow, NULL, NULL);
+    gw_follow_on_line(s->follow, NULL, NULL);
     gw_redis_fleet_close(s->fleet);
     gw_follow_close(s->follow);
     gw_redis_renewals_free(s->renewals);

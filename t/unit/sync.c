@@ -489,6 +489,41 @@ test_wiped(void **state)
     event_base_free(base);
 }
 
+/* Put back to an older state of itself, so that the epoch is the same: also a gateway that starts
+ * then knows that what is missing was lost, and not deleted. */
+static void
+test_put_back_and_restart(void **state)
+{
+    struct paths *p = *state;
+    struct event_base *base = event_base_new();
+    struct redis_server server = {0};
+    struct gw_sync_status status;
+    struct gate g;
+
+    (void)need_redis();
+    redis_server_start(&server, p->folder, NULL, NULL);
+    p->settings.driver = 1;
+    p->settings.redis.url = server.url;
+    gate_open(&g, base, p);
+    WAIT_FOR(base, state_of(&g) == GW_SYNC_FRESH);
+    (void)put_config(&g, "a", "1");
+    (void)put_config(&g, "b", "1");
+    REDIS_DO(&server, "EVAL",
+             "redis.call('DEL', '{ksgate}:changes') redis.call('SET', '{ksgate}:revision', 1) "
+             "return redis.call('HDEL', '{ksgate}:objects', '/ConfigMap/test/b')",
+             "0");
+    WAIT_FOR(base, state_of(&g) == GW_SYNC_STALE);
+    assert_true(knows(&g, "a") && knows(&g, "b"));
+
+    gate_close(&g);
+    gate_open(&g, base, p);
+    WAIT_FOR(base, strstr((gw_sync_status(g.sync, &status), status.text), "1 objects") != NULL);
+    assert_true(knows(&g, "a") && knows(&g, "b"));
+    gate_close(&g);
+    redis_server_stop(&server, SIGKILL);
+    event_base_free(base);
+}
+
 /* Time passes, as it does for everybody. */
 static void
 turn_for(struct event_base *base, uint64_t ms)
@@ -715,6 +750,7 @@ main(void)
         TEST(test_replaced_file),
         TEST(test_wiped_twice),
         TEST(test_delete_of_lost),
+        TEST(test_put_back_and_restart),
         TEST(test_old_snapshot_redis),
         TEST(test_old_snapshot_sqlite),
 
