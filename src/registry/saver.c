@@ -5,10 +5,15 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+
+#define REST_MS     1000  /* between two */
+#define REST_MOST   60000 /* of however many objects */
+#define REST_FACTOR 100   /* of the time that the last one took */
 
 struct gw_saver {
     char *path;
@@ -18,13 +23,28 @@ struct gw_saver {
     pthread_t thread;
     struct gw_snapshot snapshot; /* the thread's while busy */
     int error;                   /* of the thread; 0: written */
+    uint64_t took_us;            /* of CPU */
+    unsigned rest_ms;            /* after the last one that has ended */
     bool complained;
 };
+
+/* CPU time of this thread, so that a slow disk or a busy machine does not count. */
+static uint64_t
+cpu_us(void)
+{
+    struct timespec t = {0};
+
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
 
 static void
 write_it(struct gw_saver *s)
 {
+    uint64_t start = cpu_us();
+
     s->error = gw_snapshot_save(&s->snapshot, s->path) ? 0 : errno;
+    s->took_us = cpu_us() - start;
 }
 
 static void *
@@ -40,6 +60,14 @@ run(void *arg)
     return NULL;
 }
 
+static unsigned
+rest_after(uint64_t took_us)
+{
+    uint64_t ms = took_us * REST_FACTOR / 1000;
+
+    return ms < REST_MS ? REST_MS : ms > REST_MOST ? REST_MOST : (unsigned)ms;
+}
+
 /* After the writing: once a line when it begins to fail, once when it works again. */
 static void
 report(struct gw_saver *s)
@@ -52,6 +80,7 @@ report(struct gw_saver *s)
         gw_log_info("registry: the last state is written to %s again", s->path);
     }
     s->complained = s->error != 0;
+    s->rest_ms = rest_after(s->took_us);
     gw_snapshot_fini(&s->snapshot);
 }
 
@@ -82,6 +111,7 @@ gw_saver_open(const char *path, struct event_base *base)
     struct gw_saver *s = gw_mem_alloc(sizeof(*s));
 
     s->path = gw_mem_strdup(path);
+    s->rest_ms = REST_MS;
     s->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     assert(s->done_fd >= 0);
     s->done = event_new(base, s->done_fd, EV_READ | EV_PERSIST, on_done, s);
@@ -94,6 +124,12 @@ bool
 gw_saver_is_busy(const struct gw_saver *s)
 {
     return s->busy;
+}
+
+unsigned
+gw_saver_rest_ms(const struct gw_saver *s)
+{
+    return s->rest_ms;
 }
 
 void

@@ -12,8 +12,6 @@
 #include "registry/settle.h"
 #include "registry/watch.h"
 
-#define SAVE_MS 1000 /* between two snapshots */
-
 struct gw_sync {
     const struct gw_store_driver *driver;
     void *store; /* NULL while it is being opened */
@@ -69,10 +67,10 @@ set_reached(struct gw_sync *s)
 static void
 mark_dirty(struct gw_sync *s)
 {
-    struct timeval tv = {.tv_sec = SAVE_MS / 1000, .tv_usec = SAVE_MS % 1000 * 1000L};
-
     s->dirty = true;
     if (s->saver != NULL && event_pending(s->save, EV_TIMEOUT, NULL) == 0) {
+        unsigned ms = gw_saver_rest_ms(s->saver);
+        struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000L};
         (void)event_add(s->save, &tv);
     }
 }
