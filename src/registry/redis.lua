@@ -16,9 +16,11 @@
 --       absent: a change is made of it although it is not there, for those who know it from before the
 --       store was wiped.
 --   renew FIELD LEASE_MS [REVISION]        no new revision; only if REVISION is the stored one
---   renew_all RENEWALS                     each by itself: a JSON list of lists of renew's arguments, all
---       of them texts.  Answers {epoch, {RESULT, revision, lease end, ...}}, three for each.
---       Each answers {RESULT, revision, lease end (ms of Redis' clock, 0: none), epoch, at, stamp}.
+--   renew_all RENEWALS                     each by itself: a JSON list of FIELD, LEASE_MS, REVISION ("": any),
+--       FIELD, ..., all of them texts.  Answers {epoch, now (ms), {which, RESULT, revision, ...}}: only
+--       those (1: the first) that were refused, or of which REVISION was any.  The others' leases end
+--       at now + LEASE_MS.
+--       Each of the others answers {RESULT, revision, lease end (ms of Redis' clock, 0: none), epoch, at, stamp}.
 --       RESULT is ok, conflict, exists or not_found; of ok, `at` is the last revision of all, and stamp
 --       when that change was made, in us: a registry that was put back may have had others under the same
 --       numbers, but not at the same moment.  (0: it is not known.)
@@ -325,39 +327,40 @@ local function revision_of(json, field)
   return metadata and tostring(metadata.resourceVersion)
 end
 
-local function renewal(r, json)
-  if type(r[1]) ~= 'string' then error('ksgate: FIELD must be a text') end
-  check_lease(r[2])
-  local is = json and revision_of(json, r[1])
+local function renewal(json, field, wanted)
+  local is = json and revision_of(json, field)
   if not is then return 'not_found', 0 end
-  if r[3] and is ~= r[3] then return 'conflict', tonumber(is) or 0 end
-  return 'ok', tonumber(is) or 0
+  return wanted ~= '' and is ~= wanted and 'conflict' or 'ok', tonumber(is) or 0
 end
 
--- In as few commands as can be: there are thousands a second.
+-- Of few commands, and of few words: there are thousands a second.
 function ops.renew_all(list)
-  local renewals, out, gone, kept = cjson.decode(list), {}, {}, {}
-  read('ZRANGE', LEASES, 0, 0)
+  local all, told, kept, gone = cjson.decode(list), {}, {}, {''} -- '': see above, of a Redis that is full
   local now = now_ms()
-  for _, r in ipairs(renewals) do
+  local ends = setmetatable({}, {__index = function(t, ms) -- of a lease of so long; nearly all have the same
+    check_lease(ms)
+    t[ms] = tonumber(ms) > 0 and text(now + ms) or ''
+    return t[ms]
+  end})
+  read('ZRANGE', LEASES, 0, 0)
+  for i = 1, #all, 3 do
+    local field, till, wanted = all[i], ends[all[i + 1]], all[i + 2]
+    if type(field) ~= 'string' or type(wanted) ~= 'string' then error('ksgate: FIELD and REVISION must be texts') end
     -- one by one: a user of Redis who may run what is documented may not HMGET
-    local result, revision = renewal(r, read('HGET', OBJECTS, tostring(r[1])))
-    local till = 0
-    if result == 'ok' then
-      gone[#gone + 1] = r[1]
-      if tonumber(r[2]) > 0 then
-        till = now + tonumber(r[2])
-        kept[#kept + 1] = text(till)
-        kept[#kept + 1] = r[1]
-      end
+    local result, revision = renewal(read('HGET', OBJECTS, field), field, wanted)
+    if result ~= 'ok' or wanted == '' then
+      for _, part in ipairs({(i + 2) / 3, result, revision}) do told[#told + 1] = part end
     end
-    out[#out + 1] = result
-    out[#out + 1] = revision
-    out[#out + 1] = till
+    if result == 'ok' and till == '' then
+      gone[#gone + 1] = field
+    elseif result == 'ok' then
+      kept[#kept + 1] = till
+      kept[#kept + 1] = field
+    end
   end
-  if #gone > 0 then redis.call('ZREM', LEASES, unpack(gone)) end
+  redis.call('ZREM', LEASES, unpack(gone))
   if #kept > 0 then redis.call('ZADD', LEASES, unpack(kept)) end
-  return {redis.call('GET', EPOCH) or '', out}
+  return {redis.call('GET', EPOCH) or '', now, told}
 end
 
 function ops.there(changes)

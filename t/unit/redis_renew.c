@@ -1,5 +1,6 @@
 /* redis_renew.c - renewals of leases, which go to a real Redis together, and are answered one by
  * one. */
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "registry/redis_write.h"
 #include "t/lib/redis_server.h"
 #include "t/lib/registry_watcher.h"
 
@@ -138,6 +140,82 @@ test_many(void **state)
     event_base_free(base);
 }
 
+/* What renew, which looks at one only, says to the same. */
+static struct gw_store_answer
+by_itself(const char *key, uint64_t revision, long long lease_ms)
+{
+    char wanted[24];
+    char lease[24];
+    struct gw_store_answer a = {0};
+
+    (void)snprintf(wanted, sizeof(wanted), "%" PRIu64, revision);
+    (void)snprintf(lease, sizeof(lease), "%lld", lease_ms);
+    redisReply *r = redis_server_do(&server, (const char *[]){"EVAL", gw_store_redis_script, "1",
+                                                              "{ksgate}:", "renew", key, lease,
+                                                              revision == 0 ? NULL : wanted, NULL});
+    assert_int_equal(r->type, REDIS_REPLY_ARRAY);
+    assert_true(gw_redis_write_result(r->element[0]->str, &a.result, &a.text));
+    a.revision = (uint64_t)r->element[1]->integer;
+    a.lease_until_ms = (uint64_t)r->element[2]->integer;
+    freeReplyObject(r);
+    return a;
+}
+
+/* Some of any revision, some without a lease, some twice, keys of all kinds: each is answered as it
+ * would be by itself, and no other has its answer. */
+static void
+test_as_by_itself(void **state)
+{
+    static const char *const names[] = {"a", "b", "c", "q\"uo\\te", "\xc3\xa4", "gone", "\x7f"};
+    struct told told[200];
+    struct event_base *base = event_base_new();
+    struct watcher w;
+    unsigned seed = 7;
+
+    (void)state;
+    open_store(&w, base);
+    for (unsigned i = 0; i < 3; i++) {
+        struct gw_object *o = config_map(names[i], "x");
+        assert_int_equal(put_with(&w, o, GW_WHEN_ANY, 0, 60000).answer.result, GW_STORE_OK);
+        gw_object_unref(o);
+    }
+    for (unsigned i = 3; i < 5; i++) {
+        char field[64];
+
+        (void)snprintf(field, sizeof(field), "/ConfigMap/test/%s", names[i]);
+        REDIS_DO(&server, "HSET", "{ksgate}:objects", field,
+                 "{\"kind\":\"ConfigMap\",\"metadata\":{\"resourceVersion\":\"4\"}}");
+    }
+    for (unsigned round = 0; round < 20; round++) {
+        char keys[200][64];
+        uint64_t revisions[200];
+        long long leases[200];
+
+        for (unsigned i = 0; i < 200; i++) {
+            seed = seed * 1103515245 + 12345;
+            (void)snprintf(keys[i], sizeof(keys[i]), "/ConfigMap/test/%s", names[(seed >> 8) % 7]);
+            revisions[i] = (seed >> 16) % 5;
+            leases[i] = (seed >> 24) % 3 * 100000;
+            told[i] = (struct told){.by = &w};
+            w.driver->renew(w.store, keys[i], revisions[i], leases[i], on_told, &told[i]);
+        }
+        WAIT_FOR(base, told[199].done);
+        for (unsigned i = 0; i < 200; i++) {
+            struct gw_store_answer is = told[i].answer;
+            struct gw_store_answer wanted = by_itself(keys[i], revisions[i], leases[i]);
+
+            assert_true(told[i].done);
+            assert_int_equal(is.result, wanted.result);
+            assert_int_equal(is.revision, wanted.revision);
+            assert_true(is.lease_until_ms <= wanted.lease_until_ms);
+            assert_true(is.lease_until_ms + LONG_MS >= wanted.lease_until_ms);
+            assert_int_equal(is.lease_until_ms == 0, is.result != GW_STORE_OK || leases[i] == 0);
+        }
+    }
+    watcher_close(&w);
+    event_base_free(base);
+}
+
 /* Of a lease 0 it stays; what another program has written counts as any reader would see it. */
 static void
 test_odd(void **state)
@@ -197,6 +275,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_many, clean),
+        cmocka_unit_test_setup(test_as_by_itself, clean),
         cmocka_unit_test_setup(test_odd, clean),
         cmocka_unit_test_setup(test_closed, clean),
     };
