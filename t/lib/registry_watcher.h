@@ -217,6 +217,20 @@ config_map(const char *name, const char *value)
     return o;
 }
 
+static inline struct gw_object *
+endpoint(const char *name)
+{
+    struct gw_buf text = {0};
+
+    gw_buf_printf(&text,
+                  "{'apiVersion':'ksgate.io/v1','kind':'Endpoint','metadata':{'name':'%s'},"
+                  "'spec':{'extension':'e','url':'http://127.0.0.1:1','leaseSeconds':1}}",
+                  name);
+    struct gw_object *o = object_of(text.p);
+    gw_buf_fini(&text);
+    return o;
+}
+
 /* The object's JSON, borrowed until some more objects were looked at. */
 static inline const json_t *
 json_of(const struct gw_object *o)

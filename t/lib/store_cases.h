@@ -247,20 +247,13 @@ case_race(void **state)
     event_base_free(base);
 }
 
-static struct gw_object *
-endpoint(void)
-{
-    return object_of("{'apiVersion':'ksgate.io/v1','kind':'Endpoint','metadata':{'name':'e.1'},"
-                     "'spec':{'extension':'e','url':'http://127.0.0.1:1','leaseSeconds':1}}");
-}
-
 /* A lease that is renewed holds, one that is not ends, once, everywhere, with a revision. */
 static void
 case_lease(void **state)
 {
     static const char key[] = "ksgate.io/Endpoint//e.1";
     struct event_base *base = event_base_new();
-    struct gw_object *o = endpoint();
+    struct gw_object *o = endpoint("e.1");
     struct watcher w;
     struct watcher other;
 
@@ -490,9 +483,9 @@ case_together(void **state)
     event_base_free(base);
 }
 
-#define STORE_CASES                                                                             \
-    cmocka_unit_test(case_writes), cmocka_unit_test(case_content), cmocka_unit_test(case_big),  \
-        cmocka_unit_test(case_race), cmocka_unit_test(case_lease), cmocka_unit_test(case_fast), \
-        cmocka_unit_test(case_many), cmocka_unit_test(case_together)
+/* TEST(name): how one of them is run, with an empty store. */
+#define STORE_CASES(TEST)                                                                     \
+    TEST(case_writes), TEST(case_content), TEST(case_big), TEST(case_race), TEST(case_lease), \
+        TEST(case_fast), TEST(case_many), TEST(case_together)
 
 #endif

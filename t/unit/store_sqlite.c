@@ -320,7 +320,7 @@ test_leases_outlive_a_restart(void **state)
     for (int i = 0; i < 2; i++) {
         struct event_base *base = event_base_new();
         struct watcher w;
-        struct gw_object *o = endpoint();
+        struct gw_object *o = endpoint("e.1");
 
         open_store(&w, base);
         (void)put_with(&w, o, GW_WHEN_ANY, 0, 700);
@@ -365,7 +365,7 @@ test_rubbish_leases(void **state)
 {
     struct event_base *base = event_base_new();
     struct watcher w;
-    struct gw_object *o = endpoint();
+    struct gw_object *o = endpoint("e.1");
 
     (void)state;
     open_store(&w, base);
@@ -413,7 +413,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        STORE_CASES,
+        STORE_CASES(cmocka_unit_test),
         cmocka_unit_test(test_refuses_what_is_no_registry),
         cmocka_unit_test(test_refuses_other_programs_and_versions),
         cmocka_unit_test(test_folder_and_file_are_private),

@@ -410,20 +410,6 @@ test_redis_down_at_start(void **state)
     event_base_free(base);
 }
 
-static struct gw_object *
-endpoint(const char *name)
-{
-    struct gw_buf text = {0};
-
-    gw_buf_printf(&text,
-                  "{'apiVersion':'ksgate.io/v1','kind':'Endpoint','metadata':{'name':'%s'},"
-                  "'spec':{}}",
-                  name);
-    struct gw_object *o = object_of(text.p);
-    gw_buf_fini(&text);
-    return o;
-}
-
 /* FLUSHALL: everything is kept; endpoints that register anew change nothing about that; what is
  * written again is kept; what is deleted goes; the rest goes when nobody has written for a while.
  */
