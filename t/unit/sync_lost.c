@@ -1,0 +1,379 @@
+/* sync_lost.c - the registry as the gateway sees it while its store is away, wiped, replaced or set
+ * back: nothing is lost that somebody wants. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "registry/settle.h"
+#include "t/lib/redis_server.h"
+#include "t/lib/registry_gate.h"
+
+/* From now on its registry is in a Redis of this test; skips the test where there is none.  name
+ * and value: as redis_server_start() takes them. */
+static void
+keep_in_redis(struct paths *p, struct redis_server *server, const char *name, const char *value)
+{
+    if (!redis_server_is_installed()) {
+        print_message("# /usr/bin/redis-server is not installed\n");
+        skip();
+    }
+    redis_server_start(server, p->folder, name, value);
+    p->settings.driver = 1;
+    p->settings.redis.url = server->url;
+}
+
+static void
+gate_open_fresh(struct gate *g, struct event_base *base, const struct paths *p)
+{
+    gate_open(g, base, p);
+    WAIT_FOR(base, state_of(g) == GW_SYNC_FRESH);
+}
+
+/* Redis is down: a gateway that starts serves what was; it comes back; changes made by another
+ * gateway meanwhile arrive. */
+static void
+test_redis_down_at_start(void **state)
+{
+    struct paths *p = *state;
+    struct event_base *base = event_base_new();
+    struct redis_server server = {0};
+    struct gate g;
+    struct gate other;
+    struct paths other_paths = *p;
+
+    keep_in_redis(p, &server, "--appendonly", "yes");
+    gate_open_fresh(&g, base, p);
+    (void)put_config(&g, "a", "1");
+    gate_close(&g);
+    redis_server_stop(&server, SIGTERM);
+
+    gate_open(&g, base, p);
+    assert_true(knows(&g, "a"));
+    WAIT_FOR(base, state_of(&g) == GW_SYNC_STALE);
+    assert_int_equal(put_config(&g, "b", "1").answer.result, GW_STORE_UNAVAILABLE);
+    redis_server_start(&server, server.folder, "--appendonly", "yes");
+    WAIT_FOR(base, state_of(&g) == GW_SYNC_FRESH);
+    assert_int_equal(g.batches, 1);
+
+    other_paths.settings = p->settings;
+    other_paths.settings.snapshot = NULL;
+    gate_open_fresh(&other, base, &other_paths);
+    assert_int_equal(put_config(&other, "c", "1").answer.result, GW_STORE_OK);
+    WAIT_FOR(base, knows(&g, "c"));
+    gate_close(&other);
+    gate_close(&g);
+    redis_server_stop(&server, SIGKILL);
+    event_base_free(base);
+}
+
+/* FLUSHALL: everything is kept; endpoints that register anew change nothing about that; what is
+ * written again is kept; what is deleted goes; the rest goes when nobody has written for a while.
+ */
+static void
+test_wiped(void **state)
+{
+    struct paths *p = *state;
+    struct event_base *base = event_base_new();
+    struct redis_server server = {0};
+    struct gw_sync_status status;
+    struct gate g;
+    struct gw_object *e = endpoint("x.1");
+
+    keep_in_redis(p, &server, NULL, NULL);
+    gate_open_fresh(&g, base, p);
+    (void)put_config(&g, "a", "1");
+    (void)put_config(&g, "b", "1");
+    (void)put_config(&g, "c", "1");
+    REDIS_DO(&server, "FLUSHALL");
+    WAIT_FOR(base, state_of(&g) == GW_SYNC_STALE);
+    gw_sync_status(g.sync, &status);
+    assert_non_null(strstr(status.text, "3 objects that it does not have are kept"));
+    assert_true(knows(&g, "a") && knows(&g, "b") && knows(&g, "c"));
+
+    assert_int_equal(put_object(&g, e, GW_WHEN_ANY, 0).answer.result, GW_STORE_OK);
+    assert_int_equal(gw_map_count(g.objects), 4);
+
+    /* a restart in the middle of it: still the same */
+    gate_close(&g);
+    gate_open(&g, base, p);
+    assert_int_equal(gw_map_count(g.objects), 4);
+    WAIT_FOR(base, strstr((gw_sync_status(g.sync, &status), status.text), "3 objects") != NULL);
+    assert_int_equal(gw_map_count(g.objects), 4);
+
+    /* a reader that replaces what it read; one that deletes what it read */
+    struct gw_object *o = gw_sync_get(g.sync, "/ConfigMap/test/a");
+    struct gw_object *changed = config_map("a", "2");
+    assert_int_equal(put_object(&g, changed, GW_WHEN_REVISION, o->revision + 1).answer.result,
+                     GW_STORE_NOT_FOUND);
+    assert_int_equal(put_object(&g, changed, GW_WHEN_REVISION, o->revision).answer.result,
+                     GW_STORE_OK);
+    gw_object_unref(changed);
+    gw_object_unref(o);
+    assert_int_equal(remove_config(&g, "c", GW_WHEN_PRESENT, 0).answer.result, GW_STORE_OK);
+    assert_false(knows(&g, "c"));
+    assert_true(knows(&g, "b"));
+    assert_int_equal(state_of(&g), GW_SYNC_STALE);
+
+    uint64_t start = gw_clock_mono_ms();
+    WAIT_FOR(base, state_of(&g) == GW_SYNC_FRESH);
+    assert_true(gw_clock_mono_ms() - start > 1000);
+    assert_false(knows(&g, "b"));
+    assert_string_equal(value_at(&g, "a"), "2");
+    assert_int_equal(gw_map_count(g.objects), 2);
+    assert_int_equal(g.resets, 1);
+    gw_object_unref(e);
+    gate_close(&g);
+    redis_server_stop(&server, SIGKILL);
+    event_base_free(base);
+}
+
+/* Put back to an older state of itself, so that the epoch is the same: also a gateway that starts
+ * then knows that what is missing was lost, and not deleted. */
+static void
+test_put_back_and_restart(void **state)
+{
+    struct paths *p = *state;
+    struct event_base *base = event_base_new();
+    struct redis_server server = {0};
+    struct gw_sync_status status;
+    struct gate g;
+
+    keep_in_redis(p, &server, NULL, NULL);
+    gate_open_fresh(&g, base, p);
+    (void)put_config(&g, "a", "1");
+    (void)put_config(&g, "b", "1");
+    REDIS_DO(&server, "EVAL",
+             "redis.call('DEL', '{ksgate}:changes') redis.call('SET', '{ksgate}:revision', 1) "
+             "return redis.call('HDEL', '{ksgate}:objects', '/ConfigMap/test/b')",
+             "0");
+    WAIT_FOR(base, state_of(&g) == GW_SYNC_STALE);
+    assert_true(knows(&g, "a") && knows(&g, "b"));
+
+    gate_close(&g);
+    gate_open(&g, base, p);
+    WAIT_FOR(base, strstr((gw_sync_status(g.sync, &status), status.text), "1 objects") != NULL);
+    assert_true(knows(&g, "a") && knows(&g, "b"));
+    gate_close(&g);
+    redis_server_stop(&server, SIGKILL);
+    event_base_free(base);
+}
+
+/* Time passes, as it does for everybody. */
+static void
+turn_for(struct event_base *base, uint64_t ms)
+{
+    for (uint64_t end = gw_clock_mono_ms() + ms; gw_clock_mono_ms() < end;) {
+        turn(base);
+    }
+}
+
+/* Wiped again before it has settled: what was decided in the store that is lost decides nothing.
+ * And once all that people write is back, endpoints still have their own, longer time. */
+static void
+test_wiped_twice(void **state)
+{
+    struct paths *p = *state;
+    struct event_base *base = event_base_new();
+    struct redis_server server = {0};
+    struct gate g;
+    struct gw_object *e = endpoint("x.1");
+
+    keep_in_redis(p, &server, NULL, NULL);
+    gate_open_fresh(&g, base, p);
+    (void)put_config(&g, "a", "1");
+    (void)put_config(&g, "b", "1");
+    (void)put_object(&g, e, GW_WHEN_ANY, 0);
+    REDIS_DO(&server, "FLUSHALL");
+    WAIT_FOR(base, state_of(&g) == GW_SYNC_STALE);
+    (void)put_config(&g, "a", "2");
+    uint64_t revision = g.revision;
+    REDIS_DO(&server, "FLUSHALL");
+    WAIT_FOR(base, g.revision < revision);
+    turn_for(base, GW_SETTLE_MS + 500);
+    assert_true(knows(&g, "a") && knows(&g, "b"));
+
+    (void)put_config(&g, "a", "2");
+    (void)put_config(&g, "b", "1");
+    turn_for(base, GW_SETTLE_MS + 500);
+    assert_non_null(gw_map_get(g.objects, GW_STR("ksgate.io/Endpoint//x.1")));
+    assert_int_equal(state_of(&g), GW_SYNC_STALE);
+    assert_int_equal(put_object(&g, e, GW_WHEN_ANY, 0).answer.result, GW_STORE_OK);
+    assert_int_equal(state_of(&g), GW_SYNC_FRESH);
+    gw_object_unref(e);
+    gate_close(&g);
+    redis_server_stop(&server, SIGKILL);
+    event_base_free(base);
+}
+
+/* Who deletes what a wiped store does not have any more deletes it for all gateways. */
+static void
+delete_for_all(struct event_base *base, struct gate *g, struct gate *other)
+{
+    (void)put_config(g, "c", "1"); /* so that it is a store again */
+    WAIT_FOR(base, knows(other, "c"));
+    struct gw_object *o = gw_sync_get(g->sync, "/ConfigMap/test/a");
+    assert_int_equal(remove_config(g, "a", GW_WHEN_REVISION, o->revision + 1).answer.result,
+                     GW_STORE_NOT_FOUND);
+    assert_int_equal(remove_config(g, "a", GW_WHEN_REVISION, o->revision).answer.result,
+                     GW_STORE_OK);
+    gw_object_unref(o);
+    assert_false(knows(g, "a"));
+    assert_int_equal(state_of(other), GW_SYNC_STALE);
+    WAIT_FOR(base, !knows(other, "a"));
+    assert_int_equal(state_of(other), GW_SYNC_STALE); /* not settled, but told */
+    assert_true(knows(g, "b") && knows(other, "b"));
+    assert_int_equal(remove_config(other, "b", GW_WHEN_PRESENT, 0).answer.result, GW_STORE_OK);
+    WAIT_FOR(base, !knows(g, "b"));
+    assert_int_equal(state_of(g), GW_SYNC_FRESH);
+    assert_int_equal(remove_config(g, "b", GW_WHEN_PRESENT, 0).answer.result, GW_STORE_NOT_FOUND);
+}
+
+static void
+test_delete_of_lost(void **state)
+{
+    struct paths *p = *state;
+    struct paths other_paths = *p;
+    struct event_base *base = event_base_new();
+    struct redis_server server = {0};
+    struct gate g;
+    struct gate other;
+
+    keep_in_redis(p, &server, NULL, NULL);
+    other_paths.settings = p->settings;
+    other_paths.settings.snapshot = NULL;
+    gate_open(&g, base, p);
+    gate_open(&other, base, &other_paths);
+    WAIT_FOR(base, state_of(&g) == GW_SYNC_FRESH && state_of(&other) == GW_SYNC_FRESH);
+    (void)put_config(&g, "a", "1");
+    (void)put_config(&g, "b", "1");
+    WAIT_FOR(base, knows(&other, "b"));
+    REDIS_DO(&server, "FLUSHALL");
+    WAIT_FOR(base, state_of(&g) == GW_SYNC_STALE && state_of(&other) == GW_SYNC_STALE);
+    delete_for_all(base, &g, &other);
+    gate_close(&other);
+    gate_close(&g);
+    redis_server_stop(&server, SIGKILL);
+    event_base_free(base);
+}
+
+/* Killed before the end of what was lost was on disk: what was deleted meanwhile does not come
+ * back, by whichever store. */
+static void
+restart_from_old_snapshot(struct event_base *base, struct gate *g, const struct paths *p)
+{
+    char old[128];
+
+    (void)snprintf(old, sizeof(old), "%s.old", p->snapshot);
+    (void)put_config(g, "c", "1");
+    assert_int_equal(remove_config(g, "a", GW_WHEN_PRESENT, 0).answer.result, GW_STORE_OK);
+    gate_close(g);
+    assert_int_equal(rename(old, p->snapshot), 0);
+    gate_open(g, base, p);
+    assert_true(knows(g, "a") && knows(g, "b"));
+    WAIT_FOR(base, knows(g, "c"));
+    WAIT_FOR(base, !knows(g, "a"));
+    assert_true(knows(g, "b")); /* lost, and nobody has said anything of it */
+    assert_int_equal(state_of(g), GW_SYNC_STALE);
+}
+
+static void
+start_with_old_snapshot(struct event_base *base, struct gate *g, const struct paths *p)
+{
+    char old[128];
+
+    (void)snprintf(old, sizeof(old), "%s.old", p->snapshot);
+    gate_open_fresh(g, base, p);
+    (void)put_config(g, "a", "1");
+    (void)put_config(g, "b", "1");
+    gate_close(g);
+    assert_int_equal(link(p->snapshot, old), 0);
+}
+
+static void
+test_old_snapshot_redis(void **state)
+{
+    struct paths *p = *state;
+    struct event_base *base = event_base_new();
+    struct redis_server server = {0};
+    struct gate g;
+
+    keep_in_redis(p, &server, NULL, NULL);
+    start_with_old_snapshot(base, &g, p);
+    gate_open_fresh(&g, base, p);
+    REDIS_DO(&server, "FLUSHALL");
+    WAIT_FOR(base, state_of(&g) == GW_SYNC_STALE);
+    restart_from_old_snapshot(base, &g, p);
+    gate_close(&g);
+    redis_server_stop(&server, SIGKILL);
+    event_base_free(base);
+}
+
+static void
+test_old_snapshot_sqlite(void **state)
+{
+    struct paths *p = *state;
+    struct event_base *base = event_base_new();
+    struct gate g;
+
+    start_with_old_snapshot(base, &g, p);
+    assert_int_equal(unlink(p->db), 0);
+    gate_open(&g, base, p);
+    WAIT_FOR(base, state_of(&g) == GW_SYNC_STALE && g.revision == 0);
+    restart_from_old_snapshot(base, &g, p);
+    gate_close(&g);
+    event_base_free(base);
+}
+
+/* Another database in its place: what both have is compared, the rest is kept and settles. */
+static void
+test_replaced_file(void **state)
+{
+    struct paths *p = *state;
+    struct event_base *base = event_base_new();
+    struct gate g;
+    struct gw_buf command = {0};
+
+    gate_open(&g, base, p);
+    (void)put_config(&g, "a", "1");
+    gw_buf_printf(&command, "cp '%s' '%s.backup'", p->db, p->db);
+    gate_close(&g);
+    assert_int_equal(system(command.p), 0); /* closed: all is in the one file */
+    gate_open(&g, base, p);
+    (void)put_config(&g, "a", "2");
+    (void)put_config(&g, "b", "1");
+    gate_close(&g);
+    gw_buf_reset(&command);
+    gw_buf_printf(&command, "rm -f '%s'-* && mv '%s.backup' '%s'", p->db, p->db, p->db);
+    assert_int_equal(system(command.p), 0);
+
+    gate_open(&g, base, p); /* the restored backup: the same epoch, an older revision */
+    WAIT_FOR(base, strcmp(value_at(&g, "a"), "1") == 0);
+    assert_int_equal(state_of(&g), GW_SYNC_STALE);
+    assert_true(knows(&g, "b"));
+    WAIT_FOR(base, state_of(&g) == GW_SYNC_FRESH);
+    assert_false(knows(&g, "b"));
+    gw_buf_fini(&command);
+    gate_close(&g);
+    event_base_free(base);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        GATE_TEST(test_wiped),
+        GATE_TEST(test_redis_down_at_start),
+        GATE_TEST(test_replaced_file),
+        GATE_TEST(test_put_back_and_restart),
+        GATE_TEST(test_wiped_twice),
+        GATE_TEST(test_delete_of_lost),
+        GATE_TEST(test_old_snapshot_redis),
+        GATE_TEST(test_old_snapshot_sqlite),
+    };
+
+    (void)signal(SIGPIPE, SIG_IGN); /* as the server does */
+    return cmocka_run_group_tests_name("sync_lost", tests, NULL, NULL);
+}
