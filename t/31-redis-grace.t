@@ -23,20 +23,21 @@ sub score { return $_[0]->command(ZSCORE => '{ksgate}:leases', endpoint_key($_[1
 {
     my $redis = redis();
     my $after = sub { # nobody has called for that long; the leases end in so many ms from then
-        my ($gap, %left) = @_;
+        my ($gap, $late, %left) = @_;
         my $then = now($redis) - $gap;
         $redis->command(SET => '{ksgate}:ticked', $then);
         $redis->command(ZADD => '{ksgate}:leases', 'XX', $then + $left{$_}, endpoint_key($_)) for keys %left;
-        my $deleted = op($redis, 'expire', 1000)->[0];
+        my $deleted = op($redis, 'expire', 1000, $late)->[0];
         my $end = now($redis);
-        return ($deleted, map { score($redis, $_) - $end } sort keys %left);
+        return ($deleted, map { (score($redis, $_) // 0) - $end } sort keys %left);
     };
     put($redis, a => 2000, 2);
     put($redis, b => 60_000, 60);
     put($redis, c => 2000); # by hand: what it has is not known
-    for my $gap (2900, 1600) {
-        my ($deleted, @left) = $after->($gap, a => 1340, b => 20_000, c => 1000);
-        is $deleted, 0, "after a gap of $gap ms nothing ends";
+    for ([2900, 0], [1600, 0], [1600, 1590], [1300, 0], [700, 200], [450, 0]) { # late: the caller itself was
+        my ($gap, $late) = @$_;
+        my ($deleted, @left) = $after->($gap, $late, a => 340, b => 200, c => 1000);
+        is $deleted, 0, "after a gap of $gap ms ($late of them the caller's own) nothing ends";
         cmp_ok $left[0], '>', 4000, 'but has its whole time, and that in which a gateway comes back';
         cmp_ok $left[0], '<=', 5000, '... and no more';
         cmp_ok $left[1], '>', 62_000, '... the longer one, too';
@@ -44,17 +45,24 @@ sub score { return $_[0]->command(ZSCORE => '{ksgate}:leases', endpoint_key($_[1
         cmp_ok $left[2], '>', 0, '... or else what it had left';
         cmp_ok $left[2], '<=', 1000, '... and no more';
     }
-    my ($deleted, $left) = $after->(3000, a => 3_600_000);
-    cmp_ok $left, '>', 3_599_000, 'and none becomes shorter';
+    my $ends = now($redis) + 200;
+    $after->(3000, 0, b => 3200); # it has more left than Redis was away
+    eventually { now($redis) > $ends } 'its end';
+    is op($redis, 'expire', 1000)->[0], 0, 'one whose time comes a little later does not end, either';
+    cmp_ok score($redis, 'b') - $ends, '>', 62_000, '... but has its whole time since then';
+    my ($deleted, $left) = $after->(3000, 0, a => 3_600_000);
+    cmp_ok $left, '>', 3_590_000, 'and none becomes shorter';
     is op($redis, 'expire', 1000)->[0], 0, 'the next call finds no gap';
     $redis->command(DEL => '{ksgate}:ticked');
     $redis->command(ZADD => '{ksgate}:leases', now($redis) - 1, endpoint_key('a'));
     is op($redis, 'expire', 1000)->[0], 0, 'the first call of all ends nothing: how long nobody could renew is not known';
-    my $then = now($redis) - 1000;
-    $redis->command(SET => '{ksgate}:ticked', $then);
-    $redis->command(ZADD => '{ksgate}:leases', $then + 500, endpoint_key('a'));
-    is op($redis, 'expire', 1000)->[0], 1, 'as a second is none: a lease ends';
-    is $redis->command(HEXISTS => '{ksgate}:objects', endpoint_key('a')), 0, '... and its object goes';
+    for ([300, 0], [1300, 1000]) {
+        my ($gap, $late) = @$_;
+        my ($deleted) = $after->($gap, $late, a => 100);
+        is $deleted, 1, "$gap ms are none, of which the caller was late by $late: a lease ends";
+        is $redis->command(HEXISTS => '{ksgate}:objects', endpoint_key('a')), 0, '... and its object goes';
+        put($redis, a => 2000, 2);
+    }
 }
 
 # ---- Backends that renew in time, at two gateways -------------------------------------------------------
@@ -87,7 +95,7 @@ for my $i (0 .. $#names) {
 sub deleted { return grep { my %f = @{$_->[1]}; $f{op} eq 'delete' } @{$redis->command(XRANGE => '{ksgate}:changes', '-', '+')} }
 eventually { $redis->command(HLEN => '{ksgate}:objects') == 1 + @names } 'all to be there';
 is scalar deleted(), 0, 'none has gone';
-for my $away (2.9, 3.7) {
+for my $away (0.6, 1.4, 2.9, 3.7) {
     $redis->kill;
     sleep $away; # it is away for as long: nothing else happens
     $redis->start;

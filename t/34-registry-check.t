@@ -78,7 +78,7 @@ subtest 'Redis' => sub {
     is $r->{out}, "2 objects and 1 lease are in order, 0 findings\n", 'in order' or diag $r->{err};
     $redis->command(HSET => '{ksgate}:objects', 'ksgate.io/ExtensionService//bad', '{rubbish}');
     $redis->command(HSET => '{ksgate}:objects', "x\0y", '{}');
-    $redis->command(ZADD => '{ksgate}:leases', 5, 'ksgate.io/Endpoint//gone');
+    $redis->command(ZADD => '{ksgate}:leases', 99999999999999, 'ksgate.io/Endpoint//gone');
     $redis->command(ZREM => '{ksgate}:leases', $key);
     $redis->command(SET => '{ksgate}:revision', 1);
     $r = check($redis->url);

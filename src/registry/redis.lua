@@ -27,10 +27,11 @@
 --   there CHANGES                          a JSON list of {REVISION, stamp}, texts
 --       Answers {1 or 0, ...}: was each of them made here?  It writes, so that a WAIT on the same
 --       connection is about all of them.
---   expire LIMIT                           deletes what has a lease that ended
---       Answers {number deleted, revision, epoch}.  When nobody called it for more than 1.5 s, or ever, no
---       gateway reached Redis, and nobody could renew: that time is added to all leases, and none of an
---       object with leaseSeconds (up to 3600) ends before these and 3 s more have passed since then.
+--   expire LIMIT [LATE_MS]                 deletes what has a lease that ended
+--       Answers {number deleted, revision, epoch}.  When nobody called it for more than 0.4 s (beyond the
+--       time by which the caller itself was late), or 1.5 s, or ever, no gateway reached Redis, and nobody
+--       could renew: that time is added to all leases, and none of an object with leaseSeconds (up to
+--       3600) ends before these and 3 s more have passed since then.
 --   changes SINCE LIMIT [BEFORE]           reads
 --       Answers {epoch, revision, first kept revision, up to, {field, json or nil, ...}, awaited,
 --       {revision, stamp, ...}}: the state of each field that changed after SINCE, as far as `up to`; for
@@ -55,7 +56,8 @@
 -- The fleet is no part of what is registered: it has no revisions, and nothing is lost with it.
 --
 -- Keys: epoch, revision, objects (hash), changes (stream, id REVISION-0, fields op, field and at),
--- leases (sorted set, score: ms), ticked (when expire last ran), waited (when there last did); gateways (sorted set, score: last
+-- leases (sorted set, score: ms), ticked (when expire last ran, since when Redis is
+-- back, and for how long it was away), waited (when there last did); gateways (sorted set, score: last
 -- beat in ms), awaited (until when, in ms), beats (stream: those of gateways that are waited for).
 
 local p = KEYS[1]
@@ -372,40 +374,48 @@ function ops.there(changes)
   return out
 end
 
-function ops.expire(limit)
+-- When a lease that has ended ends, after Redis was away until `back`.  Looked at when its time has come,
+-- and not for all leases at once: Redis would be away for as long as that takes.  Whoever has renewed
+-- since then gets no more than the 3 s.
+local function fair_end(field, score, back, away)
+  if score < back - away then return score end -- before that
+  local json = redis.call('HGET', OBJECTS, field) or ''
+  local seconds = math.min(tonumber(string.match(json, '"leaseSeconds":(%d+)') or 0), 3600)
+  if seconds > 0 then return back + seconds * 1000 + 3000 end
+  return score < back and score + away or score -- what it had left
+end
+
+function ops.expire(limit, late_ms)
   sound()
-  read('ZRANGE', LEASES, 0, 0)
+  local leases = read('ZRANGE', LEASES, 0, 0)
   read('HEXISTS', OBJECTS, '')
   local now = now_ms()
-  local ticked = tonumber(read('GET', TICKED))
-  local away = ticked and now - ticked or 0
-  redis.call('DEL', TICKED)
-  redis.call('SET', TICKED, text(now))
-  mend_counter() -- also where nobody writes: until then its readers list again and again
-  if away > 1500 or not ticked then -- gateways tick each second, and are all back 2 s after Redis, or little later
-    local leases = redis.call('ZRANGE', LEASES, 0, -1, 'WITHSCORES')
-    for i = 1, #leases, 1000 do
-      local moved = {}
-      for j = i, math.min(i + 999, #leases), 2 do
-        local json = redis.call('HGET', OBJECTS, leases[j]) or ''
-        local seconds = math.min(tonumber(string.match(json, '"leaseSeconds":(%d+)') or 0), 3600)
-        local grace = seconds > 0 and now + seconds * 1000 + 3000 or 0
-        moved[#moved + 1] = text(math.max(leases[j + 1] + away, grace))
-        moved[#moved + 1] = leases[j]
-      end
-      redis.call('ZADD', LEASES, unpack(moved))
-    end
-    redis.call('SET', TICKED, text(now + #leases / 100)) -- 20 us each: the time that this took is no gap to the next
+  local ticked, back, away = string.match(read('GET', TICKED) or '', '^(%d+) ?(%d*) ?(%d*)$')
+  local gap = ticked and now - ticked or 0
+  back, away = math.min(tonumber(back) or 0, now), tonumber(away) or 0 -- a clock may be set
+  -- Gateways call five times a second.  After less than 0.4 s they are all back in time for the third of a
+  -- lease of 2 s; else 2 s after Redis, or little later.
+  if not ticked or gap > 1500 or gap - (tonumber(late_ms) or 0) > 400 then
+    back, away = now, ticked and gap or now -- not known: since ever
   end
-  local due = redis.call('ZRANGEBYSCORE', LEASES, '-inf', text(now), 'LIMIT', 0, limit)
-  for _, field in ipairs(due) do
-    if redis.call('HEXISTS', OBJECTS, field) == 1 then
+  if #leases == 0 then back, away = 0, 0 end
+  redis.call('DEL', TICKED)
+  redis.call('SET', TICKED, table.concat({text(now), text(back), text(away)}, ' '))
+  mend_counter() -- also where nobody writes: until then its readers list again and again
+  local due = redis.call('ZRANGEBYSCORE', LEASES, '-inf', text(now), 'WITHSCORES', 'LIMIT', 0, limit)
+  local deleted = 0
+  for i = 1, #due, 2 do
+    local field, till = due[i], fair_end(due[i], tonumber(due[i + 1]), back, away)
+    if till > now then
+      redis.call('ZADD', LEASES, text(till), field)
+    elseif redis.call('HEXISTS', OBJECTS, field) == 1 then
       delete(field)
+      deleted = deleted + 1
     else
       redis.call('ZREM', LEASES, field)
     end
   end
-  return {#due, tonumber(redis.call('GET', REVISION)) or 0, redis.call('GET', EPOCH) or ''}
+  return {deleted, tonumber(redis.call('GET', REVISION)) or 0, redis.call('GET', EPOCH) or ''}
 end
 
 function ops.changes(since, limit, before)

@@ -13,7 +13,8 @@
 #include "registry/redis_script.h"
 #include "registry/redis_write.h"
 
-#define TICK_MS      1000
+#define TICK_MS      200    /* leases; the script knows by it that nobody has reached Redis */
+#define TICKS        5      /* to a second: what is done less often */
 #define EXPIRE_LIMIT "1000" /* leases that one tick ends at most */
 
 #define CAUSES       8 /* of one time away, that are remembered as told */
@@ -28,6 +29,8 @@ struct store {
     struct gw_store_events events;
     void *owner;
     struct event *tick;
+    unsigned ticks;
+    uint64_t ticked_ms; /* mono: the last one */
     bool writer_up, follow_up;
     char ticking[200];  /* why leases can't be ended; "": they can */
     bool up;            /* what the owner was told last */
@@ -168,19 +171,39 @@ on_expired(void *arg, const redisReply *reply, const char *error)
     tell(s, s->ticking);
 }
 
-/* Each second: ends leases, says that we live, and finds a server that does not answer any more. */
+/* late_ms: by how much more than TICK_MS this thread was busy since the last time: that Redis was
+ * not away for so long is all that is known of it. */
+static void
+expire(struct store *s, uint64_t late_ms)
+{
+    char late[24];
+    const char *const argv[] = {"expire", EXPIRE_LIMIT, late, NULL};
+
+    (void)snprintf(late, sizeof(late), "%" PRIu64, late_ms);
+    gw_script_call(s->writer, s->prefix, argv, on_expired, s);
+}
+
+/* Ends leases, and finds a server that does not answer any more; and each second says that we live.
+ */
 static void
 on_tick(evutil_socket_t fd, short what, void *arg)
 {
     struct store *s = arg;
-    const char *const argv[] = {"expire", EXPIRE_LIMIT, NULL};
+    uint64_t now = gw_clock_mono_ms();
+    uint64_t late = now > s->ticked_ms + TICK_MS ? now - s->ticked_ms - TICK_MS : 0;
+    bool second = s->ticks++ % TICKS == 0;
 
     (void)fd;
     (void)what;
-    gw_redis_writes_settle(&s->writes, gw_clock_mono_ms());
-    gw_redis_replicas_tick(s->writes.replicas);
+    s->ticked_ms = now;
+    gw_redis_writes_settle(&s->writes, now);
+    if (second) {
+        gw_redis_replicas_tick(s->writes.replicas);
+    }
     if (gw_redis_is_up(s->writer)) {
-        gw_script_call(s->writer, s->prefix, argv, on_expired, s);
+        expire(s, late);
+    }
+    if (second) {
         gw_redis_fleet_beat(s->fleet);
     }
 }
@@ -337,7 +360,7 @@ open_store(const void *conf, struct event_base *base, const struct gw_store_even
                                                          .reachable = on_follow_reachable};
     const struct gw_registry_redis *c = conf;
     struct gw_redis_conf redis = gw_registry_redis_conf(c);
-    struct timeval second = {.tv_sec = TICK_MS / 1000, .tv_usec = TICK_MS % 1000 * 1000L};
+    struct timeval tick = {.tv_sec = TICK_MS / 1000, .tv_usec = TICK_MS % 1000 * 1000L};
     struct store *s = gw_mem_alloc(sizeof(*s));
 
     s->events = *events;
@@ -359,7 +382,8 @@ open_store(const void *conf, struct event_base *base, const struct gw_store_even
     s->renewals = gw_redis_renewals_new(s->writer, s->prefix, base);
     s->tick = event_new(base, -1, EV_PERSIST, on_tick, s);
     assert(s->tick != NULL);
-    (void)event_add(s->tick, &second);
+    (void)event_add(s->tick, &tick);
+    s->ticked_ms = gw_clock_mono_ms();
     return s;
 }
 

@@ -129,7 +129,7 @@ test_many(void **state)
             assert_int_equal(told[i].answer.lease_until_ms, (uint64_t)score_of(key_of(i)));
         }
     }
-    assert_in_range(script_calls() - calls, 3, 5); /* the store's own tick may have come */
+    assert_in_range(script_calls() - calls, 3, 10); /* the store's own ticks may have come */
     assert_true(score_of(key_of(0)) > before + 500000);
     assert_true(score_of(key_of(1)) < before + 500000);
     assert_true(score_of(key_of(2)) == 0);
