@@ -60,6 +60,52 @@ subtest 'what is written last is what stands there' => sub {
     is_deeply \@wrong, [], 'a gateway that still knows the one of before takes nothing for a renewal of it';
 };
 
+# The plainest JSON is read by a reader of its own; a line end behind it makes it the other one's.
+subtest 'what is read quickly is answered as what is read slowly' => sub {
+    my $seed = $ENV{KSGATE_SEED} // time;
+    srand $seed;
+    my $one_of = sub { $_[rand @_] };
+    my $member = sub {
+        return $one_of->(
+            '"weight":' . $one_of->(0, 1, 1000, 1001, -1, '1.5', '"1"', 'null', '01'),
+            '"leaseSeconds":' . $one_of->(60, 61, 1, 99999999999999999999, '[60]', 'true'),
+            '"version":' . $one_of->('"v1"', '""', '7', '"\\u0076"', '"\xc3\xa4"', '"\xff"'),
+            '"draining":' . $one_of->('true', 'false', '"false"', '{}'),
+            '"url":' . $one_of->('"http://127.0.0.1:3"', '"ftp://x"', '""'), '"uRl":1', '', '"a"'
+        );
+    };
+    my (@wrong, %met);
+    for my $n (1 .. 120) {
+        my @members = ('"url":"http://127.0.0.1:1"', rand() < 0.8 ? '"leaseSeconds":60' : (), map { rand() < 0.3 ? $member->() : () } 1 .. 3);
+        my $body = '{' . join(',', @members) . (rand() < 0.05 ? '' : '}');
+        my @r = map { my $r = $a->request(PUT => "$service/shop/endpoints/quick", $a->as('ann'), 'Content-Type' => 'application/json', body => $_); delete $r->{json}{lease}{expires}; $r } $body, "$body\n", $body;
+        my ($quick, $slow, $again) = map { JSON::PP->new->canonical->encode($_->{json}) =~ s/line \d+, column \d+//r } @r;
+        $met{$r[1]{status}}++;
+        push @wrong, "$body: $again, $slow" if $again ne $slow || $r[2]{status} != $r[1]{status};
+        push @wrong, "$body: $quick, $slow" if $quick ne $slow;
+    }
+    is_deeply \@wrong, [], "seed $seed";
+    ok $met{200} && $met{422} && $met{400}, 'good ones, bad ones and what is no JSON';
+};
+
+# One that is by itself is sent at once; those that follow are gathered.
+subtest 'who comes alone does not wait for others' => sub {
+    my (@alone, @next);
+    my $client = Gateway::Client->new(to => '127.0.0.1:' . $a->port); # one, and so of one worker
+    my $renew = sub {
+        $client->send_request(PUT => "$service/shop/endpoints/alone", $a->as('ann'), 'Content-Type' => 'application/json', body => '{"url":"http://127.0.0.1:1","leaseSeconds":60}');
+        return $client->response->{status};
+    };
+    is $renew->(), 201, 'registered';
+    for (1 .. 7) {
+        my $ticked = $redis->command(GET => '{ksgate}:ticked');
+        eventually { $redis->command(GET => '{ksgate}:ticked') ne $ticked } 'nobody renews until leases are looked at again';
+        push @alone, milliseconds { $renew->() };
+        push @next, milliseconds { $renew->() };
+    }
+    cmp_ok figures(@alone)->{median}, '<', figures(@next)->{median}, figures(@alone)->{words} . '; the next: ' . figures(@next)->{words};
+};
+
 subtest 'what is none' => sub {
     is put($a, ann => 'shop/endpoints/q')->{status}, 201, 'of ann';
     known($b, 'shop.q');

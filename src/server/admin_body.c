@@ -1,4 +1,5 @@
 /* admin_body.c - a request's body as JSON. */
+#include "config/json_quick.h"
 #include "http/headers.h"
 #include "server/admin_call.h"
 
@@ -54,7 +55,10 @@ parse_json(struct gw_admin_call *call, struct gw_str body, json_t **out)
 {
     json_error_t error;
 
-    *out = json_loadb(body.n == 0 ? "" : body.p, body.n, JSON_REJECT_DUPLICATES, &error);
+    *out = gw_json_quick(body);
+    if (*out == NULL) {
+        *out = json_loadb(body.n == 0 ? "" : body.p, body.n, JSON_REJECT_DUPLICATES, &error);
+    }
     if (*out != NULL) {
         return GW_NEXT;
     }

@@ -150,6 +150,7 @@ gw_errand_send(struct gw_errand *e)
 struct soon {
     struct gw_timer timer;           /* first */
     struct gw_errand *first, **last; /* last: NULL before the first of all */
+    uint64_t sent_ms;                /* when some were sent last */
 };
 
 static void
@@ -184,6 +185,7 @@ send_all(struct gw_timer *timer)
         struct gw_errand *e = s->first;
 
         take_out(s, e);
+        s->sent_ms = gw_world_now_ms(e->call->req->world);
         (void)gw_errand_send(e);
     }
 }
@@ -203,10 +205,15 @@ gw_errand_send_soon(struct gw_errand *e)
 {
     struct gw_req *req = e->call->req;
     struct soon *s = soon_of(req->world);
+    uint64_t now = gw_world_now_ms(req->world);
 
+    if (s->first == NULL && now - s->sent_ms >= GW_WHEEL_TICK_MS) {
+        s->sent_ms = now;
+        return gw_errand_send(e);
+    }
     if (s->first == NULL) {
         s->timer.fire = send_all;
-        gw_wheel_set(gw_world_wheel(req->world), &s->timer, gw_world_now_ms(req->world));
+        gw_wheel_set(gw_world_wheel(req->world), &s->timer, now);
     }
     e->next_soon = NULL;
     e->prev_soon = s->last;

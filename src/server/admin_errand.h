@@ -74,8 +74,9 @@ void gw_errand_free(struct gw_errand *e);
 /* Worker: sends it to the control thread; returns GW_WAIT. */
 enum gw_verdict gw_errand_send(struct gw_errand *e);
 
-/* The same, for what very many do all the time and nobody is in a hurry about: within two ticks
- * (GW_WHEEL_TICK_MS), with all others of this worker in one go. */
+/* The same, for what very many do all the time and nobody is in a hurry about: at once when this
+ * worker has sent none within a tick (GW_WHEEL_TICK_MS), else within two, with all others in one
+ * go. */
 enum gw_verdict gw_errand_send_soon(struct gw_errand *e);
 
 #define GW_ERRAND_TRIES 10
