@@ -303,6 +303,7 @@ gw_batch_compile(struct gw_gathered *g, const struct gw_change *changes, size_t 
     b->revision = revision;
     b->changes = n;
     b->reset = reset;
+    b->known = true;
     gw_claimed_take(&claimed, kept->claims, changes, n, revision, diag);
     b->retired = claimed.retired;
     b->n_retired = claimed.n_retired;

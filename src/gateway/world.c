@@ -16,6 +16,7 @@ gw_world_new(unsigned id, struct gw_loop *loop, struct gw_world *const *all, siz
 
     w->id = id;
     w->loop = loop;
+    w->known = loop == NULL; /* offline, what files hold is all that there is */
     w->all = all;
     w->n_all = n_all;
     w->endpoints = gw_map_new();
@@ -186,6 +187,12 @@ gw_world_take_doubt(struct gw_world *w)
 
     w->doubtful = false;
     return doubtful;
+}
+
+bool
+gw_world_knows(const struct gw_world *w)
+{
+    return w->known;
 }
 
 uint64_t

@@ -81,6 +81,12 @@ void gw_endpoint_unwant(struct gw_endpoint *e);
 /* For people: "http://10.0.0.7:8080". */
 struct gw_str gw_endpoint_url(const struct gw_endpoint *e);
 
+/* Is it known what is registered?  False from the start until the store was listed, or its last
+ * state was found on disk: what is not here may be registered all the same, so nobody is told that
+ * there is no such thing, or that they may not (GW_ERR_REGISTRY_UNKNOWN).  For whoever is about to
+ * say no; what is here (of files) is good. */
+bool gw_world_knows(const struct gw_world *w);
+
 /* Per-worker memory of a module, zeroed, made at first use; `size` is the same at each call.  Any
  * thread: but what is in it is the worker's, or atomic. */
 void *gw_world_state(struct gw_world *w, const void *module, size_t size);

@@ -21,6 +21,7 @@ struct gw_world {
     uint64_t revision;
     bool stopped; /* modules have let go of what they hold elsewhere */
     bool doubtful;
+    bool known; /* what is registered */
     struct {
         const struct gw_view *view;
         void *index;

@@ -123,6 +123,7 @@ gw_world_apply_part(struct gw_world *w, const struct gw_batch *batch, struct gw_
         }
     }
     w->revision = batch->revision;
+    w->known = batch->known;
     return true;
 }
 

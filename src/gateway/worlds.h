@@ -23,6 +23,7 @@ struct gw_batch {
     uint64_t revision;
     size_t changes; /* that it was made of */
     bool reset;     /* what is not in it is gone */
+    bool known;     /* with it, what is not there is not registered (gw_world_knows()) */
     size_t n;
     struct gw_batch_item {
         const struct gw_view *view;
@@ -39,7 +40,8 @@ struct gw_batch {
     size_t n_retired;
 };
 
-/* Objects that do not compile are logged (and added to diag when it is not NULL) and count as
+/* A known one, unless the caller says otherwise before it is sent.
+ * Objects that do not compile are logged (and added to diag when it is not NULL) and count as
  * gone; so do those that are held (claimed.h).  g NULL: there was no batch before and there is none
  * after it.  One reference for the caller. */
 struct gw_batch *gw_batch_compile(struct gw_gathered *g, const struct gw_change *changes, size_t n,

@@ -31,6 +31,8 @@ struct gw_sync {
     uint64_t live, live_revision; /* the last one that all workers have applied, and its revision */
     bool given;                   /* the owner got its first batch */
     bool listed;                  /* by the store, in this life */
+    bool knows;                   /* that was so, or the last state was on disk */
+    bool told_knows;              /* the owner got a batch that said so */
     size_t shadowed;              /* objects of the store that a file has, too */
     bool counted;                 /* they were since the last change */
     struct gw_sync_status status;
@@ -116,11 +118,12 @@ tell(struct gw_sync *s, const struct gw_changes *changes, enum gw_news_how how)
 {
     uint64_t revision = gw_known_revision(s->known);
     bool reset = !s->given;
+    bool first = reset || s->knows != s->told_knows; /* before it, nobody can have watched */
 
     for (size_t i = 0; i < changes->n && gw_watch_count(s->watch) > 0; i++) {
         changes->items[i].from_file = gw_watch_get(s->watch, changes->items[i].key) != NULL;
     }
-    if (reset) {
+    if (first) {
         gw_history_start(s->history, revision);
     } else {
         s->news = gw_news_new(changes->items, changes->n, s->told, revision, how);
@@ -129,9 +132,10 @@ tell(struct gw_sync *s, const struct gw_changes *changes, enum gw_news_how how)
         }
     }
     s->given = true;
+    s->told_knows = s->knows;
     s->told = revision;
     s->batches++;
-    s->batch(s->owner, changes->items, changes->n, revision, reset);
+    s->batch(s->owner, changes->items, changes->n, revision, reset, s->knows);
     gw_news_unref(s->news);
     s->news = NULL;
 }
@@ -154,7 +158,7 @@ give(struct gw_sync *s, struct gw_changes *changes, enum gw_news_how how)
         }
     }
     /* who watches has to know the revision, even if what led to it was never seen here */
-    if (changes->n > 0 || !s->given || how == GW_NEWS_BROKEN ||
+    if (changes->n > 0 || !s->given || s->knows != s->told_knows || how == GW_NEWS_BROKEN ||
         gw_known_revision(s->known) > s->told) {
         tell(s, changes, how);
     }
@@ -193,6 +197,7 @@ on_listed(void *owner, struct gw_object *const *objects, size_t n, uint64_t revi
     bool replaced = other && known;
 
     s->listed = true;
+    s->knows = true;
     if (other) {
         s->begins = s->batches + 1; /* what is live is of another one */
     }
@@ -241,7 +246,7 @@ on_reachable(void *owner, bool yes, const char *text)
     if (!yes) {
         gw_log_warn("registry: can't be reached: %s; %zu objects that are known stay in use", text,
                     gw_known_count(s->known));
-        set_state(s, s->given ? GW_SYNC_STALE : GW_SYNC_STARTING, text);
+        set_state(s, s->knows ? GW_SYNC_STALE : GW_SYNC_STARTING, text);
         return;
     }
     gw_log_info("registry: reached");
@@ -283,6 +288,7 @@ load(struct gw_sync *s, const char *path)
     switch (gw_snapshot_load(&snapshot, path, &diag)) {
     case GW_SNAPSHOT_LOADED:
         gw_known_load(s->known, &snapshot, &changes);
+        s->knows = true;
         gw_clock_rfc3339(&when, snapshot.saved_ms);
         (void)snprintf(text, sizeof(text),
                        "the state of %s from disk; the registry was not reached since the start",

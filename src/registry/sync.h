@@ -28,7 +28,7 @@ extern const struct gw_setting gw_registry_rows[]; /* the `registry:` section */
 bool gw_registry_check(const struct gw_registry_settings *s, struct gw_diag *diag);
 
 enum gw_sync_state {
-    GW_SYNC_STARTING, /* nothing known yet, not even from disk */
+    GW_SYNC_STARTING, /* nothing known of the store yet, not even from disk */
     GW_SYNC_STALE,    /* from disk, or the store is lost since since_ms */
     GW_SYNC_FRESH
 };
@@ -45,9 +45,11 @@ struct gw_sync_status {
 
 struct gw_sync;
 
-/* A batch is applied together or not at all.  reset: what is not in the batch is gone. */
+/* A batch is applied together or not at all.  reset: what is not in the batch is gone.  known: with
+ * it, what is not there is not registered; else it may be in the store, of which nothing is known
+ * yet, and all that was given is from files. */
 typedef void gw_sync_batch_fn(void *owner, const struct gw_change *changes, size_t n,
-                              uint64_t revision, bool reset);
+                              uint64_t revision, bool reset, bool known);
 
 /* NULL: see diag.  Calls `batch` from within for what is on disk and in files. */
 struct gw_sync *gw_sync_open(const struct gw_registry_settings *s, struct event_base *base,

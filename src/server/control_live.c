@@ -162,11 +162,12 @@ run_batch(struct gw_mail *mail, void *receiver)
 
 void
 gw_control_on_batch(void *owner, const struct gw_change *changes, size_t n, uint64_t revision,
-                    bool reset)
+                    bool reset, bool known)
 {
     struct gw_control *c = owner;
     struct gw_batch *batch = gw_batch_compile(c->gathered, changes, n, revision, reset, NULL);
 
+    batch->known = known;
     c->sent = (struct gw_control_step){.number = c->sent.number + 1,
                                        .revision = revision,
                                        .sum = reset ? (struct gw_sum){0} : c->sent.sum};

@@ -49,7 +49,7 @@ struct gw_control {
 
 /* A batch from the registry (gw_sync_fn): compiled once, sent to every worker. */
 void gw_control_on_batch(void *owner, const struct gw_change *changes, size_t n, uint64_t revision,
-                         bool reset);
+                         bool reset, bool known);
 /* What the worker has applied that is the furthest behind. */
 const struct gw_control_step *gw_control_last_live(const struct gw_control *c);
 /* The news of the batch that was just sent, to those workers where somebody watches. */

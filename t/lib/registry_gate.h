@@ -15,6 +15,7 @@ struct gate {
     struct gw_sync *sync;
     struct gw_map *objects; /* key to object, a reference each */
     size_t batches, resets, changes;
+    bool known; /* as the last one said */
     uint64_t revision;
     struct gw_sum sum; /* kept from batch to batch */
 };
@@ -40,10 +41,12 @@ check_sum(const struct gate *g)
 }
 
 static inline void
-on_batch(void *owner, const struct gw_change *changes, size_t n, uint64_t revision, bool reset)
+on_batch(void *owner, const struct gw_change *changes, size_t n, uint64_t revision, bool reset,
+         bool known)
 {
     struct gate *g = owner;
 
+    g->known = known;
     if (reset) {
         gw_map_free(g->objects, watcher_unref);
         g->objects = gw_map_new();

@@ -130,6 +130,49 @@ test_wiped(void **state)
     event_base_free(base);
 }
 
+static bool
+is_said_to_be_away(struct gate *g)
+{
+    struct gw_sync_status status;
+
+    gw_sync_status(g->sync, &status);
+    return strcmp(status.text, "the registry was not reached yet") != 0;
+}
+
+/* What files hold is given at once, and is not what is registered: that is known when the store was
+ * listed, if there is nothing in it, too. */
+static void
+test_files_are_not_the_store(void **state)
+{
+    struct paths *p = *state;
+    struct event_base *base = event_base_new();
+    struct redis_server server = {0};
+    struct gate g;
+
+    keep_in_redis(p, &server, "--appendonly", "no");
+    redis_server_stop(&server, SIGTERM);
+    p->settings.files = p->file_list;
+    write_file(p->files, OBJECT("a", "file"));
+    gate_open(&g, base, p);
+    assert_string_equal(value_at(&g, "a"), "file");
+    assert_false(g.known);
+    WAIT_FOR(base, is_said_to_be_away(&g));
+    assert_int_equal(state_of(&g), GW_SYNC_STARTING);
+    write_file(p->files, OBJECT("a", "changed"));
+    WAIT_FOR(base, strcmp(value_at(&g, "a"), "changed") == 0);
+    assert_false(g.known);
+    redis_server_start(&server, server.folder, "--appendonly", "no");
+    WAIT_FOR(base, state_of(&g) == GW_SYNC_FRESH);
+    assert_true(g.known);
+    assert_int_equal(g.resets, 1);
+    assert_string_equal(value_at(&g, "a"), "changed");
+    redis_server_stop(&server, SIGTERM);
+    WAIT_FOR(base, state_of(&g) == GW_SYNC_STALE);
+    assert_true(g.known);
+    gate_close(&g);
+    event_base_free(base);
+}
+
 /* Put back to an older state of itself, so that the epoch is the same: also a gateway that starts
  * then knows that what is missing was lost, and not deleted. */
 static void
@@ -366,6 +409,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         GATE_TEST(test_wiped),
         GATE_TEST(test_redis_down_at_start),
+        GATE_TEST(test_files_are_not_the_store),
         GATE_TEST(test_replaced_file),
         GATE_TEST(test_put_back_and_restart),
         GATE_TEST(test_wiped_twice),
