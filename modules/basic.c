@@ -130,6 +130,11 @@ look_up(struct gw_req *req, const struct gw_basic_settings *s, const struct word
         gw_basic_let_in(req, u, "basic-remembered");
         return GW_NEXT;
     }
+    if (!gw_world_knows(req->world)) { /* whoever it is: names in files are not to be told apart */
+        gw_basic_job_free(&a->job);
+        gw_basic_refuse(req, GW_ERR_REGISTRY_UNKNOWN);
+        return GW_NEXT;
+    }
     if (!good || !gw_basic_memory_digest(memory, a->name, hash, words->password, a->job.digest)) {
         gw_basic_job_free(&a->job);
         gw_basic_refuse(req, GW_ERR_PASSWORD_BUSY);

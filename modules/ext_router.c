@@ -176,7 +176,9 @@ gw_ext_router_info(const struct gw_req *req, const struct gw_ext_door *door,
 enum gw_verdict
 gw_ext_router_refuse(struct gw_req *req)
 {
-    if (req->target.odd == 0 || gw_relax_allow(req, 0)) { /* no extension allows nothing */
+    if (!gw_world_knows(req->world)) {
+        req->err = GW_ERR_REGISTRY_UNKNOWN;
+    } else if (req->target.odd == 0 || gw_relax_allow(req, 0)) { /* no extension allows nothing */
         req->err = GW_ERR_NO_EXTENSION;
     }
     return GW_FAIL;
@@ -286,6 +288,10 @@ refuse_without_endpoint(struct gw_req *req)
 {
     struct gw_str version = req->decision.version;
 
+    if (!gw_world_knows(req->world)) { /* some may have registered themselves */
+        req->err = GW_ERR_REGISTRY_UNKNOWN;
+        return GW_FAIL;
+    }
     req->err = GW_ERR_NO_ENDPOINT;
     if (req->dry && version.n > 0) {
         req->detail = gw_arena_printf(

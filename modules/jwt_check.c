@@ -12,6 +12,9 @@
 #include "modules/jwt_users.h"
 #include "modules/slots.h"
 
+/* In place of a set's serial while there was none: no pass has been looked at by it. */
+#define NO_SET UINT64_MAX
+
 /* What a worker has made for the settings of one config. */
 struct worker {
     uint64_t serial; /* of the settings; 0: nothing made yet */
@@ -20,7 +23,7 @@ struct worker {
     bool registered;            /* users have to be */
     struct gw_world *world;
     struct gw_jwt_revoked *revoked; /* a reference; NULL: none */
-    uint64_t revoked_serial;        /* its own */
+    uint64_t revoked_serial;        /* its own, or NO_SET */
 };
 
 struct counts {
@@ -37,6 +40,7 @@ open_worker(struct gw_world *world)
     (void)gw_world_state(world, &gw_jwt_rows, sizeof(struct counts)); /* before others look at it */
     gw_jwt_presence_prepare(world);
     w->world = world;
+    w->revoked_serial = NO_SET;
     return w;
 }
 
@@ -112,15 +116,19 @@ on_pass_left(void *pass)
     gw_jwt_pass_unref(pass);
 }
 
-/* Since the revocations last changed it was not looked at. */
-static bool
-is_revoked(const struct worker *w, struct gw_jwt_pass *p, uint64_t now_ms)
+/* Since the revocations last changed it was not looked at.  As long as it is not known what is
+ * registered, nobody knows whether it has been revoked. */
+static enum gw_err
+look_up_revocation(const struct worker *w, struct gw_jwt_pass *p, uint64_t now_ms)
 {
     if (gw_jwt_revoked_has(w->revoked, p, now_ms)) {
-        return true;
+        return GW_ERR_TOKEN_REVOKED;
+    }
+    if (!gw_world_knows(w->world)) {
+        return GW_ERR_REGISTRY_UNKNOWN;
     }
     p->checked = w->revoked_serial;
-    return false;
+    return GW_ERR_OK;
 }
 
 /* The request is the pass's from now on, if it is still good.  Takes the reference. */
@@ -128,12 +136,17 @@ static enum gw_err
 let_in(struct gw_req *req, const struct worker *w, struct gw_jwt_pass *p, const char *how,
        uint64_t now_ms)
 {
+    enum gw_err err = GW_ERR_OK;
+
     gw_arena_defer(req->arena, on_pass_left, p);
-    if (p->checked != w->revoked_serial && is_revoked(w, p, now_ms)) {
+    if (p->checked != w->revoked_serial) {
+        err = look_up_revocation(w, p, now_ms);
+    }
+    if (err != GW_ERR_OK) {
         struct counts *counts = gw_world_state(req->world, &gw_jwt_rows, sizeof(*counts));
 
-        gw_counter_add(&counts->revoked, !req->dry);
-        return GW_ERR_TOKEN_REVOKED;
+        gw_counter_add(&counts->revoked, !req->dry && err == GW_ERR_TOKEN_REVOKED);
+        return err;
     }
     req->slot[GW_SLOT_jwt] = p;
     req->subject = p->common->subject;
@@ -259,9 +272,10 @@ gw_jwt_check_try(struct gw_req *req, const struct gw_jwt_settings *s, struct gw_
         return err;
     }
     *user = gw_arena_str(req->arena, claims.subject.name);
-    return s->users == GW_JWT_USERS_REGISTERED && !gw_jwt_users_have(req->world, *user)
-               ? GW_ERR_TOKEN_USER
-               : GW_ERR_OK;
+    if (s->users != GW_JWT_USERS_REGISTERED || gw_jwt_users_have(req->world, *user)) {
+        return GW_ERR_OK;
+    }
+    return gw_world_knows(req->world) ? GW_ERR_TOKEN_USER : GW_ERR_REGISTRY_UNKNOWN;
 }
 
 /* ---- what ends it ------------------------------------------------------------------------------
@@ -285,7 +299,8 @@ gw_jwt_check_is_revoked(const struct gw_req *req)
     const struct worker *w = gw_world_index(req->world, &gw_jwt_check_view);
     struct gw_jwt_pass *p = req->slot[GW_SLOT_jwt];
 
-    return p->checked != w->revoked_serial && is_revoked(w, p, gw_clock_wall_ms());
+    return p->checked != w->revoked_serial &&
+           look_up_revocation(w, p, gw_clock_wall_ms()) == GW_ERR_TOKEN_REVOKED;
 }
 
 enum gw_err

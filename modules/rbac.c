@@ -171,6 +171,15 @@ may_know(const struct gw_req *req, const struct gw_rbac_index *index)
     return gw_rbac_decide(index, req->arena, &req->subject, &what, GW_STR_NONE).allowed;
 }
 
+/* A role or binding that would allow it may be one that we have not heard of yet. */
+static enum gw_verdict
+leave_undecided(struct gw_req *req)
+{
+    req->decision.policy = "registry-unknown";
+    req->err = GW_ERR_REGISTRY_UNKNOWN;
+    return GW_FAIL;
+}
+
 static enum gw_verdict
 deny(struct gw_req *req, const struct gw_rbac_index *index)
 {
@@ -220,7 +229,7 @@ ask(struct gw_req *req, const void *conf)
     struct gw_rbac_grant g =
         gw_rbac_decide(index, req->arena, &req->subject, &req->info, d->extension);
     if (!g.allowed) {
-        return deny(req, index);
+        return gw_world_knows(req->world) ? deny(req, index) : leave_undecided(req);
     }
     d->allowed = GW_ALLOWED;
     record(req, &g);

@@ -164,6 +164,9 @@ hide(struct gw_req *req, struct gw_viewer *v, const struct gw_ext_door *door, st
 {
     struct gw_decision *d = &req->decision;
 
+    if (!gw_world_knows(req->world)) { /* nor whose it is */
+        return gw_ext_router_refuse(req);
+    }
     d->allowed = GW_DENIED;
     d->policy = "visibility";
     d->extension = door->route == NULL ? GW_STR_NONE : door->route->name;

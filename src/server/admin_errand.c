@@ -335,6 +335,7 @@ gw_errand_note(struct gw_errand *e, const struct gw_store_answer *answer)
     e->revision = answer->revision;
     e->lease_until_ms = answer->lease_until_ms;
     e->unsure = answer->unsure;
+    e->unknown = false;
     e->refused = answer->refused;
     e->marked = answer->mark != NULL;
     e->mark = e->marked ? *answer->mark : (struct gw_store_mark){0};
@@ -364,6 +365,8 @@ gw_errand_registry_known(struct gw_errand *e)
         return true;
     }
     e->result = GW_STORE_UNAVAILABLE;
+    e->unknown = true;
+    free(e->text);
     e->text = gw_mem_strdup(status.text);
     return false;
 }
@@ -373,11 +376,12 @@ static enum gw_verdict
 refuse_unavailable(struct gw_errand *e, struct gw_admin_call *call)
 {
     const char *text = e->text == NULL || !gw_admin_is_operator(call) ? "" : e->text;
+    enum gw_err err = e->unknown ? GW_ERR_REGISTRY_UNKNOWN : GW_ERR_REGISTRY_UNAVAILABLE;
 
-    return gw_admin_refuse(call, GW_ERR_REGISTRY_UNAVAILABLE, "%s%s%s",
+    return gw_admin_refuse(call, err, "%s%s%s",
                            e->unsure ? "the registry did not answer; whether the change was "
                                        "made is not known"
-                                     : gw_err_text(GW_ERR_REGISTRY_UNAVAILABLE),
+                                     : gw_err_text(err),
                            *text == '\0' ? "" : ": ", text);
 }
 

@@ -46,6 +46,7 @@ struct gw_errand {
     /* out */
     enum gw_store_result result;
     bool created, unsure;
+    bool unknown; /* UNAVAILABLE: nothing is known of the registry yet */
     bool lags;      /* memory is older than the revision that the caller knows */
     size_t refused; /* of several */
     uint64_t lease_until_ms;

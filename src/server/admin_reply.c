@@ -42,10 +42,14 @@ gw_admin_resource(const struct gw_admin_call *call)
 static enum gw_verdict
 answer_status(struct gw_admin_call *call, enum gw_err err, struct gw_buf *out)
 {
+    int status = gw_err_status(err);
+
     call->req->err = err;
     gw_arena_defer(call->req->arena, free, out->p);
-    return gw_req_reply(call->req, (unsigned)gw_err_status(err), GW_STR("application/json"),
-                        gw_buf_text(out));
+    if (status == 429 || status == 503) { /* as gw_reply_error() does */
+        gw_edits_set(call->req, &call->req->down, GW_STR("Retry-After"), GW_STR("1"));
+    }
+    return gw_req_reply(call->req, (unsigned)status, GW_STR("application/json"), gw_buf_text(out));
 }
 
 static void

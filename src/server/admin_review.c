@@ -32,6 +32,7 @@ struct review {
     const struct form *form;
     const json_t *spec;
     char why[512]; /* "" while all is well */
+    bool unknown;  /* what is registered: then nobody can say whether they may */
 };
 
 static const struct form forms[] = {
@@ -214,6 +215,7 @@ decide(struct review *r)
     q.asker = req;
     struct gw_req *asked = gw_explain_run(req->snapshot, req->world, &q);
     json_t *status = status_json(asked->decision.allowed == GW_ALLOWED, reason_of(r, asked));
+    r->unknown = r->unknown || asked->err == GW_ERR_REGISTRY_UNKNOWN;
     gw_arena_free(asked->arena);
     json_decref(attrs);
     return status;
@@ -295,10 +297,14 @@ from_body(struct gw_admin_call *call, struct gw_str body)
         said = answer(&r, asked);
     }
     json_decref(asked);
-    if (r.why[0] == '\0') {
+    if (r.why[0] == '\0' && !r.unknown) {
         return gw_admin_json(call->req, r.form->status, said);
     }
     json_decref(said);
+    if (r.why[0] == '\0') {
+        return gw_admin_refuse(call, GW_ERR_REGISTRY_UNKNOWN, "%s",
+                               gw_err_text(GW_ERR_REGISTRY_UNKNOWN));
+    }
     return gw_admin_refuse(call, GW_ERR_BAD_OBJECT, "%s", r.why);
 }
 
