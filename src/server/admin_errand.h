@@ -41,6 +41,7 @@ struct gw_errand {
     enum gw_until until;
     long long lease_ms; /* admin_renew.c's */
     bool dry_run;
+    bool may_not_create; /* a PUT by whom RBAC lets update alone */
     unsigned from;  /* admin_watch.c's */
     unsigned tries; /* so far, to write what somebody else may write, too */
     /* out */

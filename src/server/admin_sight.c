@@ -309,17 +309,25 @@ written(struct gw_errand *e, struct gw_admin_call *call)
     return e->next_back(e, call);
 }
 
+/* What there is not, or not for them, has to be there for it? */
+static bool
+needs_it(const struct gw_errand *e)
+{
+    bool removal = e->next_object == NULL;
+
+    return removal || e->wanted_when == GW_WHEN_PRESENT;
+}
+
 static enum gw_verdict
 go_on(struct gw_errand *e, struct gw_admin_call *call)
 {
     struct gw_object *now = e->object;
-    bool removal = e->next_object == NULL;
     enum gw_verdict v = GW_NEXT;
 
     e->object = NULL;
     if (e->result == GW_STORE_OK && now != NULL && !gw_admin_may_touch(call, now)) {
-        e->result = removal ? GW_STORE_NOT_FOUND : GW_STORE_EXISTS;
-    } else if (e->result == GW_STORE_OK && now == NULL && removal) {
+        e->result = needs_it(e) ? GW_STORE_NOT_FOUND : GW_STORE_EXISTS;
+    } else if (e->result == GW_STORE_OK && now == NULL && needs_it(e)) {
         e->result = GW_STORE_NOT_FOUND;
     } else if (e->result == GW_STORE_OK && gw_owner_counts(call->kind)) {
         v = gw_owner_decide(call, now, &e->next_object);
@@ -332,7 +340,7 @@ go_on(struct gw_errand *e, struct gw_admin_call *call)
     bool there = now != NULL;
     gw_object_unref(now);
     if (e->result != GW_STORE_OK) {
-        return gw_errand_refuse(e, call);
+        return e->next_back(e, call);
     }
     e->tries++;
     if (!bound && e->tries < GW_ERRAND_TRIES) {

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "modules/rbac_say.h"
 #include "registry/lease.h"
 #include "server/admin_claims.h"
 #include "server/admin_owner.h"
@@ -185,7 +186,7 @@ gw_admin_put(struct gw_errand *e)
                                .revision = e->revision,
                                .lease_ms = gw_lease_ms(object)};
 
-    e->created = now == NULL;
+    e->created = now == NULL && (e->when == GW_WHEN_ANY || e->when == GW_WHEN_ABSENT);
     gw_admin_foresee(e, e->key, e->when, e->revision); /* memory may be behind the store */
     if (e->result == GW_STORE_OK && gw_admin_claims_refused(e, &object, 1)) {
         gw_errand_return(e);
@@ -200,9 +201,32 @@ gw_admin_put(struct gw_errand *e)
     gw_object_unref(now);
 }
 
+/* What a PUT of a name that is not there asks for, beside `update` (Kubernetes: the authorizer is
+ * asked again when an update turns out to create). */
+static struct gw_request_info
+creation(const struct gw_admin_call *call)
+{
+    struct gw_request_info info = call->req->info;
+
+    info.verb = GW_STR("create");
+    return info;
+}
+
+static enum gw_verdict
+refuse_creation(struct gw_admin_call *call)
+{
+    const struct gw_request_info info = creation(call);
+    struct gw_str text = gw_rbac_say_forbidden(call->req->arena, &call->req->subject, &info);
+
+    return gw_admin_refuse(call, GW_ERR_FORBIDDEN, "%.*s", GW_STR_ARG(text));
+}
+
 enum gw_verdict
 gw_admin_answer_put(struct gw_errand *e, struct gw_admin_call *call)
 {
+    if (e->result == GW_STORE_NOT_FOUND && e->may_not_create) {
+        return refuse_creation(call);
+    }
     if (e->result != GW_STORE_OK) {
         return gw_errand_refuse(e, call);
     }
@@ -274,7 +298,18 @@ gw_admin_create(struct gw_admin_call *call)
     return v != GW_NEXT ? v : gw_admin_body(call, create);
 }
 
-/* Without a resourceVersion the last writer wins, and what is not there is created. */
+/* Without a resourceVersion the last writer wins, and what is not there is created: by whoever may.
+ * Others write what is there, which is for the store to know, and not for a look before. */
+static void
+wish(struct gw_errand *e, const struct gw_admin_call *call, uint64_t revision)
+{
+    const struct gw_request_info info = creation(call);
+
+    e->revision = revision;
+    e->may_not_create = revision == 0 && !gw_admin_may(call, &info);
+    e->when = revision != 0 ? GW_WHEN_REVISION : e->may_not_create ? GW_WHEN_PRESENT : GW_WHEN_ANY;
+}
+
 static enum gw_verdict
 replace(struct gw_admin_call *call, struct gw_str body)
 {
@@ -291,8 +326,7 @@ replace(struct gw_admin_call *call, struct gw_str body)
         return v;
     }
     e = gw_admin_put_errand(call, object);
-    e->when = object->revision != 0 ? GW_WHEN_REVISION : GW_WHEN_ANY;
-    e->revision = object->revision;
+    wish(e, call, object->revision);
     return gw_admin_send_seen(e);
 }
 

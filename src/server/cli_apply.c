@@ -28,11 +28,12 @@ static const struct gw_usage usage = {
     .arguments = "-f FILE...",
     .options = options,
     .max = GW_CLI_MANY,
-    .more = "Files hold YAML documents or JSON, also Kubernetes Lists.  All are checked before the "
-            "first is\nwritten.  An object replaces the one that is there; one that names a "
-            "metadata.resourceVersion\nis taken only if nobody has changed it since.  --together "
-            "takes at most "
-            "1000 objects,\nover the admin socket.",
+    .more =
+        "Files hold YAML documents or JSON, also Kubernetes Lists.  All are checked before the "
+        "first is\nwritten.  An object replaces the one that is there; one that names a "
+        "metadata.resourceVersion\nis taken only if nobody has changed it since.  By a token it "
+        "takes the verbs get, and create\nor update.  --together takes at most 1000 objects, over "
+        "the admin socket.",
     .examples = "ksgate apply -f extension.yaml\nksgate apply -f /etc/ksgate/objects.d --dry-run",
 };
 
@@ -50,6 +51,36 @@ outcome(unsigned status, const json_t *before, const json_t *after)
         return "created";
     }
     return json_equal(before, after) ? "unchanged" : "configured";
+}
+
+/* What is not there is created, and what is there replaced: with the right to the one or the other.
+ * Somebody may have created it meanwhile; one of a revision is taken for no other.  The status, and
+ * *after or *problem. */
+static unsigned
+write_one(const struct gw_cli *c, const struct gw_client *client, const struct gw_object *o,
+          bool there, bool dry_run, json_t **after, struct gw_buf *problem)
+{
+    struct gw_buf one = {0};
+    struct gw_buf all = {0};
+    json_t *json = gw_object_json(o);
+    const char *query = dry_run ? "?dryRun=All" : "";
+    unsigned status = 409;
+
+    gw_cli_object_path(&one, o->kind, gw_str_of(o->ns), gw_str_of(o->name));
+    gw_cli_object_path(&all, o->kind, gw_str_of(o->ns), GW_STR_NONE);
+    gw_buf_puts(&one, query);
+    gw_buf_puts(&all, query);
+    if (!there && o->revision == 0) {
+        status = gw_cli_call(c, client, "POST", all.p, json, after, problem);
+    }
+    if (status == 409) {
+        gw_buf_reset(problem);
+        status = gw_cli_call(c, client, "PUT", one.p, json, after, problem);
+    }
+    json_decref(json);
+    gw_buf_fini(&one);
+    gw_buf_fini(&all);
+    return status;
 }
 
 /* False: said on stderr. */
@@ -70,11 +101,7 @@ apply_one(const struct gw_cli *c, const struct gw_client *client, const struct g
         gw_buf_reset(&problem);
     }
     if (status == 200 || status == 404) {
-        json_t *json = gw_object_json(o);
-
-        gw_buf_puts(&target, dry_run ? "?dryRun=All" : "");
-        status = gw_cli_call(c, client, "PUT", target.p, json, &after, &problem);
-        json_decref(json);
+        status = write_one(c, client, o, status == 200, dry_run, &after, &problem);
     }
     if (after != NULL) {
         say(out, o, outcome(status, before, after), dry_run);
