@@ -20,6 +20,10 @@ struct gate {
     struct gw_sum sum; /* kept from batch to batch */
 };
 
+#define OBJECT(name, value)                                        \
+    "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: " name \
+    ", namespace: test}\ndata: {value: '" value "'}\n"
+
 struct paths {
     char folder[64], db[96], snapshot[96], files[96];
     const char *file_list[2];

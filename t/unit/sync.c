@@ -128,9 +128,6 @@ test_saves_while_running(void **state)
     event_base_free(base);
 }
 
-#define OBJECT(name, value)                                        \
-    "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: " name \
-    ", namespace: test}\ndata: {value: '" value "'}\n"
 
 /* Files win, are read-only, and give the store its objects back when they go. */
 static void
