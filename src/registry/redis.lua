@@ -32,11 +32,16 @@
 --       time by which the caller itself was late), or 1.5 s, or ever, no gateway reached Redis, and nobody
 --       could renew: that time is added to all leases, and none of an object with leaseSeconds (up to
 --       3600) ends before these and 3 s more have passed since then.
+--   mark                                   reads
+--       Answers {epoch, revision}: where who is going to list goes on with `changes`.
 --   changes SINCE LIMIT [BEFORE]           reads
 --       Answers {epoch, revision, first kept revision, up to, {field, json or nil, ...}, awaited,
---       {revision, stamp, ...}}: the state of each field that changed after SINCE, as far as `up to`; for
---       how many ms from now on somebody waits for all gateways; and when each of these changes was made, and
---       before them the last BEFORE (1) up to SINCE.
+--       {revision, stamp, ...}, foreign}: the state of each field that changed after SINCE, as far as `up to`; for
+--       how many ms from now on somebody waits for all gateways; when each of these changes was made, and
+--       before them the last BEFORE (1) up to SINCE; and the id of an entry at which it ends because nobody
+--       can tell what has changed, or "".  It ends before an entry that is not the next one, too: those
+--       between were deleted.
+--       REVISION is the counter, or the last entry's where that is ahead of it.
 --   beat ID REVISION EPOCH FORGET_MS [STAMP]
 --       a gateway lives; REVISION: what it routes by, of that EPOCH ("": of none yet), made at STAMP
 --   part ID                                it leaves
@@ -114,17 +119,20 @@ local function stamp_at(revision)
   return entry and stamp_of(entry) or 0
 end
 
+-- The revision of the last entry; 0 and true: its id is beyond all revisions.
 local function last_change()
-  local last = redis.call('XREVRANGE', CHANGES, '+', '-', 'COUNT', 1)
+  local last = read('XREVRANGE', CHANGES, '+', '-', 'COUNT', 1)
   local n = last[1] and tonumber(string.match(last[1][1], '^%d+')) or 0
-  return n < MOST and n or 0
+  if n < MOST then return n, false end
+  return 0, true
 end
 
 -- A counter that somebody has edited, or restored without the stream, is raised to the stream's last
 -- id.  To refuse all writes until a person does the same would lose more; and readers know revisions
 -- up to there, so to go on from anything lower would give a number twice.
 local function mend_counter()
-  local revision, last = redis.call('GET', REVISION), last_change()
+  local revision, last, beyond = redis.call('GET', REVISION), last_change()
+  if beyond then redis.call('DEL', CHANGES) end -- as change() does, where the stream can't be gone on from
   if revision and (not string.match(revision, '^%d+$') or tonumber(revision) < last or tonumber(revision) >= MOST) then
     redis.call('SET', REVISION, text(last))
   end
@@ -418,12 +426,34 @@ function ops.expire(limit, late_ms)
   return {deleted, tonumber(redis.call('GET', REVISION)) or 0, redis.call('GET', EPOCH) or ''}
 end
 
+-- What readers go by: the counter, or the stream's last id, to which a counter behind it is going to be raised.
+local function newest()
+  local counter = tonumber(string.match(read('GET', REVISION) or '', '^%d+$') or 0)
+  local last = last_change()
+  return counter < MOST and counter > last and counter or last
+end
+
+function ops.mark()
+  return {read('GET', EPOCH) or '', newest()}
+end
+
+-- Of an entry: its revision, and the field that has changed; no field: nobody can tell.
+local function change_of(entry)
+  local revision, rest = string.match(entry[1], '^(%d+)-(%d+)$')
+  revision = tonumber(revision)
+  if revision >= MOST or rest ~= '0' then return revision, nil end
+  for i = 1, #entry[2], 2 do
+    if entry[2][i] == 'field' then return revision, entry[2][i + 1] end
+  end
+  return revision, nil
+end
+
 function ops.changes(since, limit, before)
   local epoch = read('GET', EPOCH)
-  local revision = tonumber(read('GET', REVISION)) or 0
+  local revision = newest()
   local first = read('XRANGE', CHANGES, '-', '+', 'COUNT', 1)
   local oldest = first[1] and tonumber(string.match(first[1][1], '^%d+')) or revision + 1
-  local out, seen, upto, bytes, stamps = {}, {}, tonumber(since), 0, {}
+  local out, seen, upto, bytes, stamps, foreign = {}, {}, tonumber(since), 0, {}, ''
   local function stamp(entry)
     stamps[#stamps + 1] = tonumber(string.match(entry[1], '^%d+'))
     stamps[#stamps + 1] = stamp_of(entry)
@@ -431,30 +461,34 @@ function ops.changes(since, limit, before)
   for _, entry in ipairs(redis.call('XREVRANGE', CHANGES, text(since) .. '-0', '-', 'COUNT', before or 1)) do stamp(entry) end
   local entries = redis.call('XRANGE', CHANGES, text(since + 1) .. '-0', '+', 'COUNT', limit)
   for _, entry in ipairs(entries) do
-    local field
-    for i = 1, #entry[2], 2 do
-      if entry[2][i] == 'field' then field = entry[2][i + 1] end
+    local is, field = change_of(entry)
+    if is >= MOST or (is == upto + 1 and not field) then
+      foreign = entry[1]
+      break
     end
-    if field and not seen[field] then
-      local json = read('HGET', OBJECTS, field)
-      seen[field] = true
-      out[#out + 1] = field
-      out[#out + 1] = json
-      bytes = bytes + (json and #json or 0)
+    if is > upto + 1 then break end
+    if is == upto + 1 then -- else it was added to one that is known
+      if not seen[field] then
+        local json = read('HGET', OBJECTS, field)
+        seen[field] = true
+        out[#out + 1] = field
+        out[#out + 1] = json
+        bytes = bytes + (json and #json or 0)
+      end
+      upto = is
+      stamp(entry)
+      if bytes > MOST_BYTES then break end
     end
-    upto = tonumber(string.match(entry[1], '^%d+'))
-    stamp(entry)
-    if bytes > MOST_BYTES then break end
   end
-  return {epoch or '', revision, oldest, upto, out, awaited_ms(), stamps}
+  return {epoch or '', revision, math.min(oldest, MOST), upto, out, awaited_ms(), stamps, foreign}
 end
 
 -- Did the change that a gateway says it routes by happen here?  A registry that was put back has had
 -- another one under that number, or none: then it is no claim about this one.
 local function claims()
-  local good, current = pcall(read, 'GET', REVISION)
+  local good, current = pcall(newest)
   local stamps = {} -- most are at the same one
-  current = good and tonumber(current) or 0
+  current = good and current or 0
   return function(revision, stamp)
     if tonumber(revision) > current then return false end
     if stamp == '' or stamp == '0' then return true end
@@ -531,7 +565,7 @@ function ops.await(ms)
   return {now}
 end
 
-local op = ops[ARGV[1]] or error('ksgate: the operation must be put, put_all, delete, renew, renew_all, there, expire, changes, beat, part, fleet or await')
+local op = ops[ARGV[1]] or error('ksgate: the operation must be put, put_all, delete, renew, renew_all, there, expire, mark, changes, beat, part, fleet or await')
 local ok, answer_or_error = pcall(op, unpack(ARGV, 2))
 if ok then return answer_or_error end
 local why = type(answer_or_error) == 'table' and answer_or_error.reply or answer_or_error

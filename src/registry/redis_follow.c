@@ -26,7 +26,7 @@
 struct gw_follow {
     struct gw_redis *redis;
     char *prefix;
-    char *objects, *changes, *epoch_key, *revision_key;
+    char *objects, *changes;
     struct gw_store_events events;
     void *owner;
     struct event *again; /* after an answer that could not be used */
@@ -63,15 +63,17 @@ struct gw_follow {
     struct gw_map *scanned; /* key to object, a reference each; NULL: not listing */
     char scan_epoch[GW_REDIS_EPOCH_MAX + 1];
     uint64_t scan_revision;
-    char reason[200]; /* "": the first list */
+    enum gw_redis_why why;
+    char reason[200];                        /* the same for people; "": the first list */
+    unsigned long long lists[GW_REDIS_WHYS]; /* so far */
 
     /* the lines that broke, one after the other for the same reason */
-    const char *broken; /* NULL: none yet */
-    uint64_t broken_ms; /* when the last one did (mono) */
-    uint64_t pause_ms;  /* before the next list; 0: it was the first one of this reason */
+    enum gw_redis_why broken; /* GW_REDIS_FIRST: none yet */
+    uint64_t broken_ms;       /* when the last one did (mono) */
+    uint64_t pause_ms;        /* before the next list; 0: it was the first one of this reason */
 };
 
-static void start_list(struct gw_follow *f, const char *reason);
+static void start_list(struct gw_follow *f);
 static void wait_for_change(struct gw_follow *f);
 static void ask_changes(struct gw_follow *f);
 static void begin(struct gw_follow *f);
@@ -105,6 +107,15 @@ forget_list(struct gw_follow *f)
     f->scanned = NULL;
 }
 
+/* Of the next list.  detail: NULL, or which one it is. */
+static void
+set_why(struct gw_follow *f, enum gw_redis_why why, const char *detail)
+{
+    f->why = why;
+    (void)snprintf(f->reason, sizeof(f->reason), detail == NULL ? "%s" : "%s (%s)",
+                   gw_redis_why_text(why), detail);
+}
+
 static void
 leave_line(struct gw_follow *f)
 {
@@ -129,7 +140,7 @@ complain(struct gw_follow *f, const char *what, const char *key, const redisRepl
                    key[0] == '\0' ? "" : " ", key,
                    reply->type == REDIS_REPLY_ERROR ? reply->str : "something unexpected");
     f->wrong_key = reply->type == REDIS_REPLY_ERROR && strstr(reply->str, "WRONGTYPE") != NULL;
-    (void)snprintf(f->reason, sizeof(f->reason), "an answer could not be used");
+    set_why(f, GW_REDIS_UNUSABLE, NULL);
     leave_line(f);
     forget_list(f);
     (void)event_add(f->again, &tv);
@@ -146,35 +157,53 @@ on_again(evutil_socket_t fd, short what, void *arg)
     begin(f);
 }
 
-/* The line is broken.  For the same reason as a moment ago: that is something that a list does not
- * mend, so there is a pause, which grows; it is said once. */
+/* The line is broken; f->why says why.  For the same reason as a moment ago: that is something that
+ * a list does not mend, so there is a pause, which grows, and in which it is not as if all were
+ * well. */
 static void
-list_again(struct gw_follow *f, const char *broken)
+list_again(struct gw_follow *f)
 {
     uint64_t now = gw_clock_mono_ms();
-    bool same = f->broken == broken && now - f->broken_ms < CALM_MS;
+    bool same = f->broken == f->why && now - f->broken_ms < CALM_MS;
+    char text[400];
 
-    f->broken = broken;
+    f->broken = f->why;
     f->broken_ms = now;
     if (!same) {
         f->pause_ms = 0;
-        start_list(f, broken);
+        start_list(f);
         return;
     }
-    if (f->pause_ms == 0) {
-        f->pause_ms = FIRST_MS;
-        gw_log_warn("registry: %s is listed again and again, with pauses of up to %d s: %s",
-                    gw_redis_name(f->redis), LONGEST_MS / 1000, broken);
-    } else {
-        f->pause_ms = f->pause_ms * 2 < LONGEST_MS ? f->pause_ms * 2 : LONGEST_MS;
+    f->pause_ms = f->pause_ms == 0 ? FIRST_MS : f->pause_ms * 2;
+    if (f->pause_ms > LONGEST_MS) {
+        f->pause_ms = LONGEST_MS;
     }
     struct timeval tv = {.tv_sec = (time_t)(f->pause_ms / 1000),
                          .tv_usec = (suseconds_t)(f->pause_ms % 1000 * 1000)};
-    (void)snprintf(f->reason, sizeof(f->reason), "%s", broken);
     f->can_resume = false;
+    (void)snprintf(text, sizeof(text),
+                   "%s is listed again and again, with pauses of up to %d s: %s",
+                   gw_redis_name(f->redis), LONGEST_MS / 1000, f->reason);
     leave_line(f);
     forget_list(f);
     (void)event_add(f->again, &tv);
+    f->events.reachable(f->owner, false, text);
+}
+
+/* Does what was read not go on from there?  Then all is listed anew. */
+static bool
+is_broken(struct gw_follow *f, const struct gw_redis_news *news, const char *epoch,
+          uint64_t revision)
+{
+    enum gw_redis_why why =
+        gw_redis_news_broken(news, epoch, revision, gw_redis_stamps_of(&f->stamps, revision));
+
+    if (why == GW_REDIS_FIRST) {
+        return false;
+    }
+    set_why(f, why, why == GW_REDIS_FOREIGN ? news->foreign : NULL);
+    list_again(f);
+    return true;
 }
 
 /* ---- the list ---- */
@@ -201,7 +230,8 @@ finish_list(struct gw_follow *f)
     f->revision = f->scan_revision;
     f->read = f->scan_revision;
     memcpy(f->epoch, f->scan_epoch, sizeof(f->epoch));
-    bool was_said = f->pause_ms > 0 && strcmp(f->reason, f->broken) == 0;
+    bool was_said = f->pause_ms > 0 && f->why == f->broken;
+    f->lists[f->why]++;
     f->events.reachable(f->owner, true, "");
     f->from_start = f->events.listed(f->owner, objects, n, f->revision, f->epoch,
                                      f->reason[0] == '\0' || was_said ? NULL : f->reason);
@@ -259,10 +289,7 @@ on_scan_changes(void *arg, const redisReply *reply, const char *error)
     if (!read_news(f, reply, &news)) {
         return;
     }
-    const char *broken = gw_redis_news_broken(&news, f->scan_epoch, f->scan_revision,
-                                              gw_redis_stamps_of(&f->stamps, f->scan_revision));
-    if (broken != NULL) {
-        list_again(f, broken);
+    if (is_broken(f, &news, f->scan_epoch, f->scan_revision)) {
         return;
     }
     gw_redis_stamps_take(&f->stamps, news.stamps);
@@ -331,34 +358,30 @@ scan(struct gw_follow *f, const char *cursor)
 }
 
 static void
-on_start(void *arg, const redisReply *reply, const char *error)
+on_mark(void *arg, const redisReply *reply, const char *error)
 {
     struct gw_follow *f = arg;
 
     if (error != NULL) {
         return;
     }
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2) {
-        complain(f, "MGET", f->epoch_key, reply);
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
+        reply->element[0]->type != REDIS_REPLY_STRING ||
+        reply->element[1]->type != REDIS_REPLY_INTEGER) {
+        complain(f, "the script", "", reply);
         return;
     }
-    const char *epoch = reply->element[0]->str;
-    const char *revision = reply->element[1]->str;
-    f->scan_revision = 0;
-    (void)snprintf(f->scan_epoch, sizeof(f->scan_epoch), "%s", epoch == NULL ? "" : epoch);
-    (void)gw_str_u64(gw_str_of(revision), &f->scan_revision);
+    f->scan_revision = (uint64_t)reply->element[1]->integer;
+    (void)snprintf(f->scan_epoch, sizeof(f->scan_epoch), "%s", reply->element[0]->str);
     scan(f, "0");
 }
 
+/* Why: as set. */
 static void
-start_list(struct gw_follow *f, const char *reason)
+start_list(struct gw_follow *f)
 {
-    const char *argv[] = {"MGET", f->epoch_key, f->revision_key};
-    struct gw_redis_command c = {.argc = 3, .argv = argv};
+    static const char *const argv[] = {"mark", NULL};
 
-    if (reason != f->reason) {
-        (void)snprintf(f->reason, sizeof(f->reason), "%s", reason);
-    }
     f->can_resume = false;
     leave_line(f);
     forget_list(f);
@@ -369,7 +392,7 @@ start_list(struct gw_follow *f, const char *reason)
     }
     gw_redis_stamps_forget(&f->stamps);
     gw_redis_bad_begin(&f->bad);
-    gw_redis_send(f->redis, &c, on_start, f);
+    gw_script_call(f->redis, f->prefix, argv, on_mark, f);
 }
 
 /* ---- the changes ---- */
@@ -445,7 +468,7 @@ static void
 begin(struct gw_follow *f)
 {
     if (!f->can_resume) {
-        start_list(f, f->reason);
+        start_list(f);
         return;
     }
     f->resuming = true;
@@ -486,16 +509,17 @@ on_changes(void *arg, const redisReply *reply, const char *error)
         f->read = f->revision; /* the first ones are no longer kept */
     }
     f->from_start = false;
-    uint64_t stamp = gw_redis_stamps_of(&f->stamps, f->read);
-    const char *broken = f->following || f->resuming
-                             ? gw_redis_news_broken(&news, f->epoch, f->read, stamp)
-                             : "an answer could not be used";
-    if (broken != NULL) {
-        list_again(f, broken);
+    if (!f->following && !f->resuming) {
+        set_why(f, GW_REDIS_UNUSABLE, NULL);
+        list_again(f);
         return;
     }
-    if (f->resuming && !gw_redis_news_has(&news, f->read, stamp)) {
-        start_list(f, f->reason);
+    if (is_broken(f, &news, f->epoch, f->read)) {
+        return;
+    }
+    if (f->resuming &&
+        !gw_redis_news_has(&news, f->read, gw_redis_stamps_of(&f->stamps, f->read))) {
+        start_list(f);
         return;
     }
     if (f->resuming) {
@@ -534,7 +558,7 @@ on_wake(void *arg, const redisReply *reply, const char *error)
     if (error != NULL) {
         return;
     }
-    if (reply->type == REDIS_REPLY_ERROR) {
+    if (reply->type != REDIS_REPLY_NIL && reply->type != REDIS_REPLY_ARRAY) {
         complain(f, "XREAD", f->changes, reply);
     } else {
         ask_changes(f); /* woken or not: the script tells, and checks the line */
@@ -583,7 +607,7 @@ on_wake_or_beat(void *arg, const redisReply *reply, const char *error)
 static void
 wait_for_change(struct gw_follow *f)
 {
-    char since[32];
+    char since[48];
     char block[16];
     bool beats = f->beats_id[0] != '\0' && gw_clock_mono_ms() < f->beats_until_ms;
     const char *alone[] = {"XREAD", "COUNT", "1", "BLOCK", block, "STREAMS", f->changes, since};
@@ -592,7 +616,9 @@ wait_for_change(struct gw_follow *f)
     struct gw_redis_command c = {
         .argc = beats ? 10 : 8, .argv = beats ? both : alone, .extra_ms = BLOCK_MS};
 
-    (void)snprintf(since, sizeof(since), "%" PRIu64 "-0", f->revision);
+    /* Behind all that somebody else may have added to it: that is no news, and would wake us at
+     * once, for ever. */
+    (void)snprintf(since, sizeof(since), "%" PRIu64 "-%" PRIu64, f->revision, UINT64_MAX);
     (void)snprintf(block, sizeof(block), "%d", BLOCK_MS);
     gw_redis_send(f->redis, &c, beats ? on_wake_or_beat : on_wake, f);
 }
@@ -612,7 +638,7 @@ on_down(void *owner, const char *text)
     struct gw_follow *f = owner;
 
     if (f->following) {
-        (void)snprintf(f->reason, sizeof(f->reason), "the connection was lost and is back");
+        set_why(f, GW_REDIS_RECONNECTED, NULL);
         f->can_resume = !f->from_start;
     }
     leave_line(f);
@@ -649,8 +675,6 @@ gw_follow_open(const struct gw_redis_conf *conf, const char *prefix, struct even
     f->objects = key_of(prefix, "objects");
     f->changes = key_of(prefix, "changes");
     f->beats = key_of(prefix, "beats");
-    f->epoch_key = key_of(prefix, "epoch");
-    f->revision_key = key_of(prefix, "revision");
     f->events = *events;
     f->owner = owner;
     return f;
@@ -670,8 +694,6 @@ gw_follow_close(struct gw_follow *f)
     free(f->objects);
     free(f->changes);
     free(f->beats);
-    free(f->epoch_key);
-    free(f->revision_key);
     free(f);
 }
 
@@ -700,6 +722,12 @@ gw_follow_status(const struct gw_follow *f, struct gw_store_status *out, bool *w
     out->heard_ms = f->heard_ms;
     out->reconnects = f->ups > 0 ? f->ups - 1 : 0;
     out->quarantined = gw_map_count(f->bad.fields);
+    static_assert(GW_REDIS_WHYS <= GW_STORE_WHYS, "there is room for each");
+    for (int why = 0; why < GW_REDIS_WHYS; why++) {
+        out->lists[why].why = gw_redis_why_label((enum gw_redis_why)why);
+        out->lists[why].n = f->lists[why];
+    }
+    out->n_lists = GW_REDIS_WHYS;
     *wrong_key = f->wrong_key;
 }
 

@@ -5,6 +5,33 @@
 #include "base/log.h"
 #include "registry/splice.h"
 
+static const struct {
+    const char *label, *text;
+} whys[GW_REDIS_WHYS] = {
+    [GW_REDIS_FIRST] = {"first", ""},
+    [GW_REDIS_RECONNECTED] = {"reconnected", "the connection was lost and is back"},
+    [GW_REDIS_UNUSABLE] = {"unusable", "an answer could not be used"},
+    [GW_REDIS_BEGUN] = {"begun", "the registry was written to for the first time"},
+    [GW_REDIS_WIPED] = {"wiped", "the registry was wiped (it has no epoch)"},
+    [GW_REDIS_REPLACED] = {"replaced", "the registry was replaced (its epoch changed)"},
+    [GW_REDIS_OLDER] = {"older", "the registry went back to an older revision"},
+    [GW_REDIS_FORKED] = {"forked", "the registry went back, and on from there with other changes"},
+    [GW_REDIS_MISSED] = {"missed", "changes were missed that are no longer kept"},
+    [GW_REDIS_FOREIGN] = {"foreign", "the changes have an entry that is not of ksgate"},
+};
+
+const char *
+gw_redis_why_text(enum gw_redis_why why)
+{
+    return whys[why].text;
+}
+
+const char *
+gw_redis_why_label(enum gw_redis_why why)
+{
+    return whys[why].label;
+}
+
 void
 gw_redis_bad_init(struct gw_redis_bad *bad)
 {
@@ -78,7 +105,7 @@ gw_redis_news_read(const redisReply *reply, struct gw_redis_news *news)
 {
     static const int types[] = {REDIS_REPLY_STRING,  REDIS_REPLY_INTEGER, REDIS_REPLY_INTEGER,
                                 REDIS_REPLY_INTEGER, REDIS_REPLY_ARRAY,   REDIS_REPLY_INTEGER,
-                                REDIS_REPLY_ARRAY};
+                                REDIS_REPLY_ARRAY,   REDIS_REPLY_STRING};
     const size_t n = sizeof(types) / sizeof(types[0]);
 
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != n) {
@@ -103,6 +130,7 @@ gw_redis_news_read(const redisReply *reply, struct gw_redis_news *news)
         }
     }
     *news = (struct gw_redis_news){.epoch = reply->element[0]->str,
+                                   .foreign = reply->element[7]->str,
                                    .revision = (uint64_t)reply->element[1]->integer,
                                    .oldest = (uint64_t)reply->element[2]->integer,
                                    .upto = (uint64_t)reply->element[3]->integer,
@@ -140,23 +168,26 @@ gw_redis_news_has_another(const struct gw_redis_news *news, uint64_t revision, u
     return now != 0 && now != stamp;
 }
 
-const char *
+enum gw_redis_why
 gw_redis_news_broken(const struct gw_redis_news *news, const char *epoch, uint64_t revision,
                      uint64_t stamp)
 {
     if (strncmp(news->epoch, epoch, GW_REDIS_EPOCH_MAX) != 0) {
-        return epoch[0] == '\0'         ? "the registry was written to for the first time"
-               : news->epoch[0] == '\0' ? "the registry was wiped (it has no epoch)"
-                                        : "the registry was replaced (its epoch changed)";
+        return epoch[0] == '\0'         ? GW_REDIS_BEGUN
+               : news->epoch[0] == '\0' ? GW_REDIS_WIPED
+                                        : GW_REDIS_REPLACED;
     }
     if (news->revision < revision) {
-        return "the registry went back to an older revision";
+        return GW_REDIS_OLDER;
+    }
+    if (news->foreign[0] != '\0' && news->upto <= revision) {
+        return GW_REDIS_FOREIGN;
     }
     if (stamp != 0 && gw_redis_news_has_another(news, revision, stamp)) {
-        return "the registry went back, and on from there with other changes";
+        return GW_REDIS_FORKED;
     }
     if (news->revision > revision && (news->oldest > revision + 1 || news->upto <= revision)) {
-        return "changes were missed that are no longer kept";
+        return GW_REDIS_MISSED;
     }
-    return NULL;
+    return GW_REDIS_FIRST;
 }

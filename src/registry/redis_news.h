@@ -9,9 +9,27 @@
 
 #define GW_REDIS_EPOCH_MAX 40 /* of an epoch, which is as long as a SHA-1; more is cut */
 
+/* Why all is listed. */
+enum gw_redis_why {
+    GW_REDIS_FIRST,       /* for the first time */
+    GW_REDIS_RECONNECTED, /* somebody else may be master now, without our last changes */
+    GW_REDIS_UNUSABLE,    /* an answer was something else than asked for */
+    GW_REDIS_BEGUN,       /* the store had no epoch, and now has */
+    GW_REDIS_WIPED,
+    GW_REDIS_REPLACED,
+    GW_REDIS_OLDER,
+    GW_REDIS_FORKED,  /* the change that is known has another one in its place */
+    GW_REDIS_MISSED,  /* entries are not there (any more) */
+    GW_REDIS_FOREIGN, /* one does not say what has changed */
+    GW_REDIS_WHYS
+};
+const char *gw_redis_why_text(enum gw_redis_why why);  /* goes on from "listed because ..." */
+const char *gw_redis_why_label(enum gw_redis_why why); /* one word, for metrics */
+
 /* What `changes` answers; borrowed from the reply. */
 struct gw_redis_news {
     const char *epoch;
+    const char *foreign; /* the id of an entry that ends them; "": none */
     uint64_t revision, oldest, upto;
     const redisReply *fields; /* field, json or nil, ... */
     uint64_t awaited_ms;      /* for so long from now on somebody waits for all gateways */
@@ -21,9 +39,10 @@ struct gw_redis_news {
 /* False: the reply is something else. */
 bool gw_redis_news_read(const redisReply *reply, struct gw_redis_news *news);
 
-/* Why the news do not continue what is known, or NULL.  stamp: of the revision; 0: not known. */
-const char *gw_redis_news_broken(const struct gw_redis_news *news, const char *epoch,
-                                 uint64_t revision, uint64_t stamp);
+/* Why the news do not continue what is known; GW_REDIS_FIRST: they do.  stamp: of the revision; 0:
+ * not known. */
+enum gw_redis_why gw_redis_news_broken(const struct gw_redis_news *news, const char *epoch,
+                                       uint64_t revision, uint64_t stamp);
 
 /* Does the registry have that very change?  As far as they tell; stamp 0: that is not known. */
 bool gw_redis_news_has(const struct gw_redis_news *news, uint64_t revision, uint64_t stamp);

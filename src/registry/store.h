@@ -71,12 +71,19 @@ struct gw_store_events {
     void (*reachable)(void *owner, bool yes, const char *text);
 };
 
+#define GW_STORE_WHYS 10 /* reasons to list */
+
 /* How a driver is doing. */
 struct gw_store_status {
     uint64_t heard_ms;             /* wall clock of the last good answer; 0: none, or not counted */
     unsigned long long reconnects; /* connections beyond the first */
     size_t quarantined;            /* stored things that can't be used, and are left alone */
     char text[200];                /* why it can't be used; "": it can */
+    struct {
+        const char *why; /* one word; lives for ever */
+        unsigned long long n;
+    } lists[GW_STORE_WHYS]; /* of all objects, so far */
+    size_t n_lists;         /* 0: they are not counted */
     /* The gateways that share it, as far as it knows them. */
     size_t gateways;                   /* that live, this one too; 0: it does not know of others */
     char gateway[GW_FLEET_ID_MAX + 1]; /* this one's id */

@@ -69,6 +69,17 @@ store_metrics(struct gw_buf *out, const struct gw_sync_status *status)
         "ksgate_registry_gateways %zu\n",
         status->reachable, status->store.reconnects, status->store.quarantined,
         status->store.gateway[0] == '\0' ? 1 : status->store.gateways);
+    if (status->store.n_lists > 0) {
+        gw_buf_puts(
+            out,
+            "# HELP ksgate_registry_lists_total How often all objects were read from Redis, by "
+            "the reason.\n"
+            "# TYPE ksgate_registry_lists_total counter\n");
+    }
+    for (size_t i = 0; i < status->store.n_lists; i++) {
+        gw_buf_printf(out, "ksgate_registry_lists_total{reason=\"%s\"} %llu\n",
+                      status->store.lists[i].why, status->store.lists[i].n);
+    }
     if (status->store.heard_ms > 0) {
         gw_buf_printf(out,
                       "# HELP ksgate_registry_heard_seconds When Redis last said that there is "
