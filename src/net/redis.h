@@ -5,9 +5,10 @@
  * connection breaks it comes back after a jittered pause of 100 ms to 2 s.  Commands are answered
  * in order, each exactly once, each with a deadline. An answer that does not come in time ends the
  * connection, because a server that is frozen or cut off looks just like that.  One that says that
- * it is not the right one any more (READONLY, MOVED) is left once the answers to what was sent are
- * here: those commands were not carried out, and are answered without a reply.  All of it may be
- * called from all of its callbacks, gw_redis_close() too.  One event base, one thread.
+ * it is not the right one any more (READONLY, MASTERDOWN, MOVED), or that we have to log in, is
+ * left once the answers to what was sent are here: those commands were not carried out, and are
+ * answered without a reply.  All of it may be called from all of its callbacks, gw_redis_close()
+ * too.  One event base, one thread.
  */
 #ifndef GW_NET_REDIS_H
 #define GW_NET_REDIS_H

@@ -36,12 +36,14 @@ log_in_further(struct gw_redis *r, const redisReply *reply)
     }
 }
 
-/* The server has not carried the command out, and will not carry out another one.  A script's error
- * has the reason within it. */
+/* The server has not carried the command out, and will not carry out another one on this
+ * connection: it is not the one (any more), or does not know (any more) who we are.  A script's
+ * error has the reason within it. */
 static bool
 is_astray(const struct gw_redis *r, const redisReply *reply)
 {
-    static const char *const words[] = {"READONLY", "MOVED ", "ASK ", "CLUSTERDOWN"};
+    static const char *const words[] = {"READONLY", "MASTERDOWN",  "MOVED ",
+                                        "ASK ",     "CLUSTERDOWN", "NOAUTH"};
 
     if (reply->type != REDIS_REPLY_ERROR || !r->writes) {
         return false;
