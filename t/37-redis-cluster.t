@@ -7,6 +7,7 @@ use Gateway;
 use Gateway::Load;
 use Gateway::Objects;
 use Gateway::RedisFleet;
+use Gateway::Registry;
 
 my $up = upstream { [200, {}, 'up'] };
 my $fleet = Gateway::RedisFleet->cluster(3, 1);
@@ -18,9 +19,7 @@ sub settings {
     return {registry => {driver => 'redis', sqlite => undef, redis => {timeout => '1s', cluster => \@nodes, %more}}};
 }
 
-sub state_of { return $_[0]->admin(GET => '/-/readyz')->{json}{registry} }
-sub is_fresh { return (eval { state_of($_[0])->{state} } // '') eq 'fresh' }
-sub put { return $_[0]->admin(PUT => path_of($_[1]), extension($_[1] => $up->url)) }
+sub put { return put_extension(@_, $up->url) }
 
 my $owner = $fleet->owner($key);
 my ($other) = grep { $_->port != $owner->port && Gateway::RedisFleet::role($_) eq 'master' } $fleet->servers;
@@ -31,6 +30,18 @@ eventually { grep { /ticked/ } @{$owner->command('KEYS', '*')} } 'the first tick
 is_deeply [sort grep { /ksgate/ } @{$owner->command('KEYS', '*')}], [map { "{ksgate}:$_" } qw(changes epoch gateways objects revision ticked waited)], 'all keys are there';
 my $plain = gateway(config => settings(cluster => undef, url => $other->url));
 is $plain->request(GET => '/extensions/a/x')->{body}, 'up', 'so does a URL alone';
+
+# What is said while no node has our slot, and then that all is well.
+sub is_said {
+    my ($what, $words) = @_;
+    eventually { my $s = registry_of($gw); $s->{state} eq 'stale' && $s->{reason} =~ $words } "readyz to say why ($what)";
+    eventually { !registry_metric($gw, 'reachable') } "the metric ($what)";
+    like $gw->stderr, qr/warn .*registry: can't be reached: .*$words/, "$what: readyz, the metric and the log say so";
+    is $gw->request(GET => '/-/readyz')->{status}, 200, '... it is ready';
+    return;
+}
+
+sub is_well { eventually { is_fresh($gw) && registry_metric($gw, 'reachable') } 'readyz and the metric to say that all is well', 30; return }
 
 my @acknowledged;
 my $n = 0;
@@ -61,6 +72,7 @@ my $load = Gateway::Load->new($gw, paths => ['/extensions/a/x']);
 
 write_on(40);
 $owner->kill;
+is_said('the master is dead', qr/Connection refused|CLUSTERDOWN|the connection was closed|Connection reset/);
 eventually { my $now = $fleet->owner($key); $now && $now->port != $owner->port } 'the replica to take over', 60;
 my $gone = $owner;
 $owner = $fleet->owner($key);
@@ -68,6 +80,7 @@ like put($gw, 'alone')->{json}{message}, qr/not known|nothing was changed/, 'wit
 $gone->start; # which becomes its replica
 write_on(40);
 all_is_there('its master was killed');
+is_well();
 like $gw->stderr, qr/can't be reached: redis:\/\/127\.0\.0\.1:@{[$gone->port]}: /, 'which one was lost is said';
 
 # ---- A fail-over that somebody asks for -----------------------------------------------------------------------
@@ -83,11 +96,10 @@ all_is_there('its master and replica have changed');
 {
     my $slot = $owner->command('CLUSTER', 'KEYSLOT', $key);
     my ($from, $to) = map { $fleet->id($_) } $owner, $other;
-    my $objects = state_of($gw)->{objects};
+    my $objects = registry_of($gw)->{objects};
     $other->command('CLUSTER', 'SETSLOT', $slot, 'IMPORTING', $from);
     $owner->command('CLUSTER', 'SETSLOT', $slot, 'MIGRATING', $to);
-    eventually { my $s = state_of($gw); $s->{state} eq 'stale' && $s->{reason} =~ /ASK $slot/ } 'readyz to say why';
-    pass 'while the slot moves, nothing is asked of half a registry';
+    is_said('while the slot moves, nothing is asked of half a registry', qr/ASK $slot/);
     my $r = put($gw, 'no');
     is $r->{status}, 503, '... a write is refused';
     like $r->{json}{message}, qr/nothing was changed.*ASK/, '... and nothing was changed';
@@ -96,7 +108,8 @@ all_is_there('its master and replica have changed');
     $_->command('CLUSTER', 'SETSLOT', $slot, 'NODE', $to) for $other, $owner, grep { Gateway::RedisFleet::role($_) eq 'master' && $_->port != $owner->port && $_->port != $other->port } $fleet->servers;
     write_on(20);
     all_is_there('the slot has moved');
-    is state_of($gw)->{objects}, $objects + 20, 'nothing was lost, and nothing taken for new';
+    is_well();
+    is registry_of($gw)->{objects}, $objects + 20, 'nothing was lost, and nothing taken for new';
     unlike $gw->stderr, qr/wiped or replaced|was replaced/, '... it still is the same registry';
 }
 

@@ -11,6 +11,7 @@ use Gateway::Load;
 use Gateway::Objects;
 use Gateway::Process qw(tempdir);
 use Gateway::RedisFleet;
+use Gateway::Registry;
 
 my $up = upstream { [200, {}, 'up'] };
 my $fleet = Gateway::RedisFleet->watched(replicas => 2, sentinels => 3, password => 'watchword');
@@ -22,10 +23,7 @@ sub settings {
         master => Gateway::RedisFleet::NAME, sentinel => {password_file => $file}, replicas => 1, %more}}};
 }
 
-sub state_of { return $_[0]->admin(GET => '/-/readyz')->{json}{registry} }
-sub is_fresh { return (eval { state_of($_[0])->{state} } // '') eq 'fresh' }
-sub metric { return $_[0]->admin(GET => '/-/metrics')->{body} =~ /^ksgate_registry_$_[1] (\S+)$/m ? $1 : undef }
-sub put { return $_[0]->admin(PUT => path_of($_[1]), extension($_[1] => $up->url)) }
+sub put { return put_extension(@_, $up->url) }
 
 my $gw = gateway(config => settings(), objects => [extension(a => $up->url)]);
 my $second = gateway(config => settings());
@@ -67,7 +65,12 @@ sub nothing_is_lost {
     write_on(50);
     my $old = $fleet->master;
     $old->kill;
+    eventually { my $s = registry_of($gw); $s->{state} eq 'stale' && $s->{reason} =~ /127\.0\.0\.1:@{[$old->port]}|Sentinel/ } 'readyz to say so';
+    is registry_metric($gw, 'reachable'), 0, 'while there is no master, readyz and the metric say so';
+    is $gw->request(GET => '/-/readyz')->{status}, 200, '... it is ready';
+    like put($gw, 'lost')->{json}{message}, qr/nothing was changed|not known/, '... and a write is not acknowledged';
     write_on(50);
+    eventually { is_fresh($_) && registry_metric($_, 'reachable') && registry_metric($_, 'reconnects_total') > 0 } 'the metrics' for $gw, $second;
     isnt $fleet->master->port, $old->port, 'there is another master';
     nothing_is_lost('the master was killed');
     like $gw->stderr, qr/warn .*can't be reached: redis:\/\/127\.0\.0\.1:@{[$old->port]}: /, 'which one was lost is said';
@@ -110,7 +113,7 @@ sub nothing_is_lost {
     $_->thaw for @replicas;
     eventually { put($gw, 'together')->{status} == 201 } 'a write';
     pass 'with replicas, they are again';
-    my $reconnects = metric($gw, 'reconnects_total');
+    my $reconnects = registry_metric($gw, 'reconnects_total');
     $_->freeze for @replicas;
     my @clients = map { Gateway::Client->new(to => $gw->admin_socket) } 1 .. 8;
     $clients[$_]->send_request(PUT => path_of("many$_"), 'Content-Type' => 'application/json',
@@ -118,7 +121,7 @@ sub nothing_is_lost {
     my @answers = map { $_->response } @clients;
     is scalar(grep { $_->{status} == 503 && $_->{json}{message} =~ /only 0 of 1 replicas do/ } @answers), 8,
         'many at once are all told so' or diag explain [map { $_->{body} } @answers];
-    is metric($gw, 'reconnects_total'), $reconnects, '... and the connection is not broken by who waits behind';
+    is registry_metric($gw, 'reconnects_total'), $reconnects, '... and the connection is not broken by who waits behind';
     $_->thaw for @replicas;
 }
 
@@ -145,7 +148,7 @@ for my $case (
 ) {
     my ($what, $more, $words) = @$case;
     my $g = gateway(start => 0, config => settings(%$more))->begin;
-    eventually { (eval { state_of($g)->{reason} } // '') =~ $words } "the reason ($what)";
+    eventually { (eval { registry_of($g)->{reason} } // '') =~ $words } "the reason ($what)";
     pass "$what: is said";
 }
 
@@ -153,7 +156,7 @@ for my $case (
     my ($replica) = $fleet->replicas;
     my $i = $fleet->watch('liar', $replica->port, 1);
     my $g = gateway(start => 0, config => settings(master => 'liar', sentinels => [($fleet->sentinels)[$i]]))->begin;
-    eventually { (eval { state_of($g)->{reason} } // '') =~ /it is a replica \(of/ } 'the reason';
+    eventually { (eval { registry_of($g)->{reason} } // '') =~ /it is a replica \(of/ } 'the reason';
     pass 'a "master" that says that it is a replica is not used';
 }
 

@@ -7,6 +7,7 @@ use Gateway;
 use Gateway::Certs;
 use Gateway::Load;
 use Gateway::Objects;
+use Gateway::Registry;
 
 my $up = upstream { [200, {}, 'up'] };
 my $ca = Gateway::Certs->new('the right one');
@@ -29,8 +30,6 @@ sub settings {
     }}}};
 }
 
-sub state_of { return $_[0]->admin(GET => '/-/readyz')->{json}{registry} }
-sub is_fresh { return (eval { state_of($_[0])->{state} } // '') =~ /^(?:fresh|empty)$/ }
 
 # ---- Both prove who they are --------------------------------------------------------------------
 
@@ -42,13 +41,13 @@ like $redis->command(HGET => '{ksgate}:objects', 'ksgate.io/ExtensionService//b'
 # More than one TLS record, and more than one read.
 $gw->apply([map { {apiVersion => 'v1', kind => 'ConfigMap', metadata => {name => "m$_", namespace => 'n'}, data => {x => 'y' x 2000}} } 1 .. 1500]);
 my $second = gateway(redis => $redis, config => settings($redis, $client));
-eventually { state_of($second)->{objects} == 1502 } 'all objects at a second gateway';
+eventually { registry_of($second)->{objects} == 1502 } 'all objects at a second gateway';
 pass 'a list of megabytes comes through TLS';
 
 {
     my $load = Gateway::Load->new($gw, paths => ['/extensions/a/x']);
     $redis->kill;
-    eventually { state_of($gw)->{state} eq 'stale' } 'readyz to say stale';
+    eventually { registry_of($gw)->{state} eq 'stale' } 'readyz to say stale';
     $redis->start;
     eventually { is_fresh($gw) && is_fresh($second) } 'the return';
     eventually { $gw->admin(PUT => path_of('c'), extension(c => $up->url))->{status} =~ /^20[01]$/ } 'a write';
@@ -61,7 +60,7 @@ pass 'a list of megabytes comes through TLS';
 
 {
     my $g = gateway(redis => $by_name, config => settings($by_name, undef, server_name => 'redis.example'));
-    is state_of($g)->{state}, 'empty', 'a certificate for another name is taken if that is the server_name';
+    is registry_of($g)->{state}, 'empty', 'a certificate for another name is taken if that is the server_name';
 }
 
 # ---- What is wrong is said ----------------------------------------------------------------------
@@ -86,15 +85,15 @@ for my $case (
     my ($what, $config, $words) = @$case;
     my $g = gateway(start => 0, redis => $redis, config => $config)->begin;
     # A server that closes with our bytes unread resets the connection, and that may overtake its reason.
-    eventually { (eval { state_of($g)->{reason} } // '') =~ $words } "the reason ($what)", 20;
-    is state_of($g)->{state}, 'starting', "$what: is said";
+    eventually { (eval { registry_of($g)->{reason} } // '') =~ $words } "the reason ($what)", 20;
+    is registry_of($g)->{state}, 'starting', "$what: is said";
     unlike $g->stderr, qr/registry: reached/, '... never reached';
     is $g->stop, 0, '... it can be stopped';
 }
 
 {
     my $g = gateway(redis => $by_name, config => settings($by_name, undef, insecure_skip_verify => JSON::PP::true()));
-    is state_of($g)->{state}, 'empty', 'insecure_skip_verify takes any certificate';
+    is registry_of($g)->{state}, 'empty', 'insecure_skip_verify takes any certificate';
 }
 
 for my $case (
@@ -112,15 +111,40 @@ for my $case (
 
 {
     my $g = gateway(start => 0, redis => $redis, config => settings($redis, $client, ca_file => "$folder/mended.crt"))->begin;
-    eventually { (eval { state_of($g)->{reason} } // '') =~ /mended\.crt/ } 'a reason';
+    eventually { (eval { registry_of($g)->{reason} } // '') =~ /mended\.crt/ } 'a reason';
     spew("$folder/mended.crt", slurp($ca->file));
     eventually { is_fresh($g) } 'the connection';
-    is state_of($g)->{objects}, 1503, 'files are read again at each try: with the right one it is there';
+    is registry_of($g)->{objects}, 1503, 'files are read again at each try: with the right one it is there';
     my $renewed = $ca->issue('renewed', 'IP:127.0.0.1');
     spew($server->{$_}, slurp($renewed->{$_})) for qw(certificate key);
     $redis->restart;
     eventually { is_fresh($g) && $g->admin(DELETE => path_of('c'))->{status} == 200 } 'a write after the renewal';
     pass 'a renewed certificate of the server is taken';
+
+    # One that runs, and is not believed any more; then the same for its own certificate.
+    my $load = Gateway::Load->new($g, paths => ['/extensions/a/x']);
+    my %good = map { $_ => slurp($_) } $server->{certificate}, $server->{key}, $client->{certificate}, $client->{key};
+    my $foreign = $other->issue('foreign', 'IP:127.0.0.1');
+    for my $case (
+        ['the server has a certificate of another authority', $server, $foreign, qr/TLS: .*certificate is not taken: /],
+        ['our certificate is of another authority', $client, $stranger, qr/TLS: .*(?:unknown ca|certificate)|Connection reset/],
+    ) {
+        my ($what, $to, $from, $words) = @$case;
+        spew($to->{$_}, slurp($from->{$_})) for qw(certificate key);
+        $redis->restart;
+        eventually { my $s = registry_of($g); $s->{state} eq 'stale' && $s->{reason} =~ $words } "readyz to say why ($what)", 20;
+        eventually { !registry_metric($g, 'reachable') } 'the metric';
+        like $g->stderr, qr/warn .*registry: can't be reached: .*$words/, "$what: the log, readyz and the metric say so";
+        is put_extension($g, 'no', $up->url)->{status}, 503, '... a write is refused';
+        is $g->request(GET => '/extensions/a/x')->{body}, 'up', '... what was known is served';
+        spew($_, $good{$_}) for keys %good;
+        $redis->restart;
+        eventually { is_fresh($g) && registry_metric($g, 'reachable') } 'the return', 20;
+        eventually { put_extension($g, 'yes', $up->url)->{status} =~ /^20[01]$/ } 'a write';
+        pass '... and it is well again with the right one, without a restart';
+    }
+    my $seen = $load->stop;
+    is $seen->{failed}, 0, "none of $seen->{requests} requests failed" or diag explain $seen->{words};
 }
 
 done_testing;

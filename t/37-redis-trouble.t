@@ -7,6 +7,7 @@ use Gateway;
 use Gateway::Load;
 use Gateway::Objects;
 use Gateway::Process qw(tempdir);
+use Gateway::Registry;
 
 my $up = upstream { [200, {}, 'up'] };
 my $file = spew(tempdir() . '/redis.pw', "right\n");
@@ -18,8 +19,8 @@ my $gw = gateway(
 );
 my $load = Gateway::Load->new($gw, paths => ['/extensions/a/x']);
 
-sub state_of { return ($_[0] // $gw)->admin(GET => '/-/readyz')->{json}{registry} }
-sub metric { return $gw->admin(GET => '/-/metrics')->{body} =~ /^ksgate_registry_$_[0] (\S+)$/m ? $1 : undef }
+sub state_of { return registry_of($_[0] // $gw) }
+sub metric { return registry_metric($gw, $_[0]) }
 
 sub register {
     my ($id) = @_;
@@ -36,6 +37,7 @@ sub is_stale {
     eventually { my $s = state_of(); $s->{state} eq 'stale' && $s->{reason} =~ $words } "readyz to say why ($what)";
     pass "$what: readyz says so";
     eventually { !metric('reachable') } 'the metric';
+    eventually { $gw->stderr =~ /^.* warn .*registry: can't be reached: .*$words.* stay in use$/m } "the log to say so ($what)";
     is $gw->request(GET => '/extensions/a/x')->{body}, 'up', '... what is known is served';
     return;
 }
@@ -149,6 +151,7 @@ for my $case (['xread', qr/XREAD.*NOPERM/, 201], ['zrangebyscore', qr/leases can
     my $r = $gw->admin(PUT => path_of('no'), extension(no => $up->url));
     is $r->{status}, 503, '... a write is refused';
     like $r->{json}{message}, qr/nothing was changed.*(?:READONLY|it is a replica)/, '... and nothing was changed';
+    cmp_ok said(qr/(?:READONLY|it is a replica)/), '<=', 4, '... the log is not filled';
     $redis->command('REPLICAOF', 'NO', 'ONE');
     is_well('it is the master again');
 }
@@ -158,10 +161,15 @@ for my $case (['xread', qr/XREAD.*NOPERM/, 201], ['zrangebyscore', qr/leases can
     my $lost = gateway(start => 0, redis => $replica)->begin;
     eventually { (eval { state_of($lost)->{reason} } // '') =~ /replica/ } 'a reason';
     like state_of($lost)->{reason}, qr/it is a replica \(of 127/, 'a gateway does not read from a replica, which may lag';
+    is $lost->request(GET => '/-/readyz')->{status}, 503, '... is not ready, as it never knew anything';
+    is registry_metric($lost, 'reachable'), 0, '... says so by the metric';
+    like $lost->stderr, qr/warn .*registry: can't be reached: .*it is a replica \(of 127/, '... and in the log';
     eventually { $replica->command('INFO', 'replication') =~ /master_link_status:up/ } 'the replica to have all';
     $replica->command('REPLICAOF', 'NO', 'ONE');
     eventually { state_of($lost)->{state} eq 'fresh' } 'readyz to say fresh';
     is state_of($lost)->{objects}, state_of()->{objects}, '... once it is the master, it does';
+    eventually { registry_metric($lost, 'reachable') } 'the metric';
+    is $lost->request(GET => '/extensions/a/x')->{body}, 'up', '... and serves';
 }
 
 my $seen = $load->stop;

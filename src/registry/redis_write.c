@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "registry/redis_script.h"
 
@@ -21,6 +22,7 @@ struct gw_redis_waiting {
 struct gw_redis_write {
     struct gw_redis_writes *of;
     bool waits; /* its change comes by the stream */
+    bool puts;
     gw_store_done_fn *done;
     void *arg;
     struct gw_store_answer answer; /* while replicas are waited for */
@@ -156,6 +158,37 @@ on_replicated(void *arg, const char *text)
     }
 }
 
+/* Redis is well but for this: who reads the log has to know, and not only who has written. */
+static void
+note_refusal(struct gw_redis_writes *s, bool puts, const char *text)
+{
+    s->refused++;
+    s->refused_ms = gw_clock_wall_ms();
+    s->refused_put = puts;
+    if (strncmp(s->refused_for, text, sizeof(s->refused_for) - 1) != 0) {
+        (void)snprintf(s->refused_for, sizeof(s->refused_for), "%s", text);
+        gw_log_warn("registry: %s refuses %s: %s; what is known stays in use",
+                    gw_redis_name(s->writer), puts ? "what is new" : "a write", text);
+    }
+}
+
+static void
+note_success(struct gw_redis_writes *s, bool puts)
+{
+    if (s->refused_for[0] != '\0' && (puts || !s->refused_put)) {
+        s->refused_for[0] = '\0';
+        gw_log_info("registry: %s takes writes again", gw_redis_name(s->writer));
+    }
+}
+
+void
+gw_redis_writes_status(const struct gw_redis_writes *s, struct gw_store_status *out)
+{
+    out->refused = s->refused;
+    out->refused_ms = s->refused_ms;
+    (void)snprintf(out->refused_for, sizeof(out->refused_for), "%s", s->refused_for);
+}
+
 static void
 on_written(void *arg, const redisReply *reply, const char *error)
 {
@@ -170,8 +203,12 @@ on_written(void *arg, const redisReply *reply, const char *error)
     if (!read_answer(reply, &answer, &w->mark)) {
         bool error_reply = reply->type == REDIS_REPLY_ERROR;
 
+        note_refusal(s, w->puts, error_reply ? reply->str : "it answered something unexpected");
         refuse(w, error_reply ? reply->str : "Redis answered something unexpected", !error_reply);
         return;
+    }
+    if (answer.result == GW_STORE_OK) {
+        note_success(s, w->puts);
     }
     w->answer = answer;
     if (answer.result == GW_STORE_OK && w->waits && s->replicas != NULL) {
@@ -195,6 +232,7 @@ gw_redis_writes_send(struct gw_redis_writes *s, const char *prefix, const char *
 
     w->of = s;
     w->waits = waits;
+    w->puts = strncmp(argv[0], "put", 3) == 0;
     w->done = done;
     w->arg = arg;
     gw_script_call(s->writer, prefix, argv, on_written, w);

@@ -82,8 +82,11 @@ struct gw_store_status {
     struct {
         const char *why; /* one word; lives for ever */
         unsigned long long n;
-    } lists[GW_STORE_WHYS]; /* of all objects, so far */
-    size_t n_lists;         /* 0: they are not counted */
+    } lists[GW_STORE_WHYS];     /* of all objects, so far */
+    size_t n_lists;             /* 0: they are not counted */
+    unsigned long long refused; /* writes, by the store itself */
+    uint64_t refused_ms;        /* wall clock of the last one */
+    char refused_for[160];      /* why it takes none now, as far as is known; "": it does */
     /* The gateways that share it, as far as it knows them. */
     size_t gateways;                   /* that live, this one too; 0: it does not know of others */
     char gateway[GW_FLEET_ID_MAX + 1]; /* this one's id */

@@ -82,6 +82,15 @@ registry_json(const struct gw_sync_status *status, bool is_operator)
                                       json_string(status->store.fleet_trouble));
         }
     }
+    if (is_operator && status->store.refused_for[0] != '\0') {
+        struct gw_buf at = {0};
+
+        gw_clock_rfc3339(&at, status->store.refused_ms);
+        (void)json_object_set_new(
+            json, "writesRefused",
+            json_pack("{s:s, s:s}", "at", at.p, "reason", status->store.refused_for));
+        gw_buf_fini(&at);
+    }
     if (is_operator && status->text[0] != '\0') {
         (void)json_object_set_new(json, "reason", json_string(status->text));
     }

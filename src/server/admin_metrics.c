@@ -70,6 +70,13 @@ store_metrics(struct gw_buf *out, const struct gw_sync_status *status)
         status->reachable, status->store.reconnects, status->store.quarantined,
         status->store.gateway[0] == '\0' ? 1 : status->store.gateways);
     if (status->store.n_lists > 0) {
+        gw_buf_printf(out,
+                      "# HELP ksgate_registry_writes_refused_total Writes that Redis itself has "
+                      "refused: it is full, "
+                      "for example.\n"
+                      "# TYPE ksgate_registry_writes_refused_total counter\n"
+                      "ksgate_registry_writes_refused_total %llu\n",
+                      status->store.refused);
         gw_buf_puts(
             out,
             "# HELP ksgate_registry_lists_total How often all objects were read from Redis, by "
