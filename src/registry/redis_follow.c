@@ -63,9 +63,9 @@ struct gw_follow {
     struct gw_map *scanned; /* key to object, a reference each; NULL: not listing */
     char scan_epoch[GW_REDIS_EPOCH_MAX + 1];
     uint64_t scan_revision;
-    enum gw_redis_why why;
-    char reason[200];                        /* the same for people; "": the first list */
     unsigned long long lists[GW_REDIS_WHYS]; /* so far */
+    char reason[200];                        /* as `why`, for people; "": the first list */
+    enum gw_redis_why why;
 
     /* the lines that broke, one after the other for the same reason */
     enum gw_redis_why broken; /* GW_REDIS_FIRST: none yet */
