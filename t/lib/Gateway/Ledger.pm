@@ -1,215 +1,147 @@
 package Gateway::Ledger;
 
-# Random writes to a fleet's registry, written down as they were acknowledged; and what every
-# gateway has to know by that.
+# Writes to a fleet's registry, written down as they were acknowledged; and what every gateway has to
+# know by that.
 #
-#     my $ledger = Gateway::Ledger->new(seed => 7, url => $up->url, gateways => [...], redis => sub { the one that is used });
-#     $ledger->write(20);           by any gateway, or past all of them by the script that others use
-#     $ledger->settle;              dies unless all gateways, and Redis, have exactly what was acknowledged
+#     my $ledger = Gateway::Ledger->new(draws => Gateway::Draws->new(7), url => $up->url, gateways => [...],
+#         redis => sub { the one that is used }, replicas => of it that have what is acknowledged);
+#     $ledger->write(20);           see Gateway::Writes; others may write meanwhile: Gateway::Writers
+#     $ledger->settle;              what is wrong: all gateways, and Redis, must have exactly what was acknowledged
 #     $ledger->tell_all;            after a loss: who has written or registered something does it again
 #
-# Extensions x0... answer with the number of the write that made them: their routes say which one is
-# live.  Endpoints are of the extension `base`; some have a lease that is never renewed.
+# Of writes of one key that overlap, any of the last ones may have won: the one that all have.
 
 use strict;
 use warnings;
 use JSON::PP ();
-use Time::HiRes qw(time);
+use List::Util qw(max);
 use Gateway qw(eventually ksgate);
 use Gateway::Objects;
-
-use constant {EXTENSIONS => 8, ENDPOINTS => 6, LONG => 3000, SHORT => 6};
+use Gateway::Writes qw(extension_key endpoint_key number_of result_of ask now EXTENSIONS LONG SHORT PREFIX);
 
 my $json = JSON::PP->new->canonical;
-my $prefix = '{ksgate}:';
 
+# value: of each key, when all was last settled; since: the writes of each since then; ends: when a
+# lease ends that nobody renews; sets: keys that were written in one step, by number; met: how often any of
+# several could have won.
 sub new {
     my ($class, %arg) = @_;
-    my $self = bless {%arg, state => $arg{seed}, value => {}, maybe => {}, ends => {}, n => 0, said => {}}, $class;
-    $self->{script} = ksgate('registry', 'script')->{out};
+    my $self = bless {%arg, value => {}, since => {}, ends => {}, sets => {}, said => {}, unclear => [], met => 0}, $class;
+    $self->{writes} = Gateway::Writes->new(%arg, script => ksgate('registry', 'script')->{out}, book => $self);
     return $self;
 }
 
-# A number below n, the same ones for the same seed (Knuth's MMIX, the upper bits).
-sub draw {
-    my ($self, $n) = @_;
-    { use integer; $self->{state} = $self->{state} * 6364136223846793005 + 1442695040888963407; }
-    return (($self->{state} >> 33) & 0x7fffffff) % $n;
-}
+sub writes { return $_[0]{writes} }
+sub write { my ($self, @what) = @_; return $self->{writes}->make(@what) }
+sub tidy { my ($self) = @_; return $self->{writes}->tidy(keys %{$self->{value}}) }
+sub made { return $_[0]{writes}{made} }
 
-sub pick { my ($self, @list) = @_; return $list[$self->draw(scalar @list)] }
+# ---- What was answered -----------------------------------------------------------------------------
 
-sub shuffle {
-    my ($self, @list) = @_;
-    return map { splice @list, $self->draw(scalar @list), 1 } 1 .. @list;
-}
-
-# ---- What is there -------------------------------------------------------------------------------
-
-sub extension_key { return "ksgate.io/ExtensionService//$_[0]" }
-sub endpoint_key { return "ksgate.io/Endpoint//base.$_[0]" }
-
-sub numbered { my ($self, $name, $n) = @_; return extension($name, $self->{url}, path => {prepend => "/n$n"}) }
-
-sub registration { my ($self, $n, $lease) = @_; return {url => $self->{url}, version => "n$n", leaseSeconds => $lease} }
-
-# Which write the object is of.
-sub number_of {
-    my ($o) = @_;
-    my $text = $o->{kind} eq 'Endpoint' ? $o->{spec}{version} : $o->{spec}{path}{prepend};
-    return ($text // '') =~ /n(\d+)$/ ? $1 : 'unnumbered';
-}
-
-# What was answered: it is so, it is not so, or nobody knows.
 sub note {
-    my ($self, $key, $value, $result) = @_;
-    $self->{said}{$result}++;
-    if ($result eq 'done') {
-        $self->{value}{$key} = $value;
-    } elsif ($result eq 'unsure') {
-        push @{$self->{maybe}{$key}}, $value;
-    }
-    return $result;
+    my ($self, $key, $value, $result, $start, $end, $by) = @_;
+    push @{$self->{unclear}}, "$key: $result" if $result =~ /^unclear/;
+    $self->{said}{$result =~ s/:.*//sr}++;
+    return if $result !~ /^(?:done|unsure)$/;
+    push @{$self->{since}{$key}}, {value => $value, sure => $result eq 'done', start => $start, end => $end, by => $by};
+    return;
 }
 
-sub result_of {
-    my ($r, @fine) = @_;
-    return 'unsure' if !defined $r;
-    return 'done' if grep { $r->{status} == $_ } @fine;
-    return 'refused' if $r->{status} == 503 && $r->{body} =~ /nothing was changed/;
-    return 'unsure' if $r->{status} == 503;
-    return "$r->{status}";
+sub together { my ($self, $n, @keys) = @_; $self->{sets}{$n} = \@keys; return }
+sub ends { my ($self, $key, $when) = @_; $self->{ends}{$key} = $when; return }
+
+# A line of what a writer has written down.
+sub enter {
+    my ($self, $what, @rest) = @_;
+    return $self->$what(@rest) if $what ne 'made';
+    my ($n, $made) = @rest;
+    $self->{writes}{n} = max($self->{writes}{n}, $n);
+    $self->made->{$_} += $made->{$_} for keys %$made;
+    return;
 }
 
-# Nothing when there was no answer.
-sub ask { my ($gw, @request) = @_; return scalar eval { $gw->admin(@request) } }
-
-# ---- Writes ----------------------------------------------------------------------------------------
-
-my %write = (
-    apply => sub {
-        my ($self, $gw, $name, $n) = @_;
-        return $self->note(extension_key($name), $n, result_of(ask($gw, PUT => path_of($name), $self->numbered($name, $n)), 200, 201));
-    },
-    patch => sub {
-        my ($self, $gw, $name, $n) = @_;
-        my $r = ask($gw, PATCH => path_of($name), $json->encode({spec => {path => {prepend => "/n$n"}}}),
-            'Content-Type' => 'application/merge-patch+json');
-        return $self->note(extension_key($name), $n, result_of($r, 200));
-    },
-    delete => sub {
-        my ($self, $gw, $name) = @_;
-        return $self->note(extension_key($name), 'none', result_of(ask($gw, DELETE => path_of($name)), 200));
-    },
-    together => sub {
-        my ($self, $gw, $name, $n) = @_;
-        my @names = map { 'x' . (($_ + substr $name, 1) % EXTENSIONS) } 0 .. 2;
-        my $r = ask($gw, POST => '/-/apply', {apiVersion => 'v1', kind => 'List', items => [map { $self->numbered($_, $n) } @names]});
-        $self->note(extension_key($_), $n, result_of($r, 200)) for @names;
-        return $self->{together} = {n => $n, names => \@names};
-    },
-    script_put => sub {
-        my ($self, undef, $name, $n) = @_;
-        return $self->note(extension_key($name), $n, $self->by_script('put', extension_key($name), bare($self->numbered($name, $n)), 'any', 0, 0));
-    },
-    script_delete => sub {
-        my ($self, undef, $name) = @_;
-        return $self->note(extension_key($name), 'none', $self->by_script('delete', extension_key($name), 'any', 0));
-    },
-    register => sub {
-        my ($self, $gw, $name, $n) = @_;
-        return $self->register($gw, 'e' . $self->draw(ENDPOINTS), $n, LONG);
-    },
-    renew => sub {
-        my ($self, $gw) = @_;
-        my $id = 'e' . $self->draw(ENDPOINTS);
-        my $n = $self->{value}{endpoint_key($id)} // 'none';
-        return $n eq 'none' || $self->{maybe}{endpoint_key($id)} ? 'nothing' : $self->register($gw, $id, $n, LONG);
-    },
-    leave => sub {
-        my ($self, $gw) = @_;
-        my $id = 'e' . $self->draw(ENDPOINTS);
-        return $self->note(endpoint_key($id), 'none', result_of(ask($gw, DELETE => path_of("base/endpoints/$id")), 200));
-    },
-    lapse => sub {
-        my ($self, $gw, $name, $n) = @_;
-        my $start = time;
-        my $result = $self->register($gw, "s$n", $n, SHORT);
-        $self->{ends}{endpoint_key("s$n")} = $start + SHORT;
-        return $result;
-    },
-);
-
-# Registers, or renews when it is the same again.
-sub register {
-    my ($self, $gw, $id, $n, $lease) = @_;
-    my $r = ask($gw, PUT => path_of("base/endpoints/$id"), $self->registration($n, $lease));
-    return $self->note(endpoint_key($id), $n, result_of($r, 200, 201));
+# All that the key may be: what was written last for sure, or at the same time as that; and what nobody knows of.
+sub possible {
+    my ($self, $key) = @_;
+    my @since = @{$self->{since}{$key} // []};
+    my @sure = grep { $_->{sure} } @since;
+    my $latest = max map { $_->{start} } @sure;
+    my %all = map { $_->{value} => 1 } @sure ? grep({ $_->{end} >= $latest } @sure) : {value => $self->{value}{$key} // 'none'}, grep { !$_->{sure} } @since;
+    return sort keys %all;
 }
 
-sub bare {
-    my ($o) = @_;
-    return '{"metadata":' . $json->encode($o->{metadata}) . ',' . substr $json->encode({map { $_ => $o->{$_} } qw(apiVersion kind spec)}), 1;
+# The one that it is; 'none' when it is not there, or that is not known.
+sub known {
+    my ($self, $key) = @_;
+    my @all = $self->possible($key);
+    return @all == 1 ? $all[0] : 'none';
 }
 
-sub by_script {
-    my ($self, @words) = @_;
-    my $answer = eval { $self->{redis}->()->command('EVAL', $self->{script}, 1, $prefix, @words) };
-    return $answer->[0] eq 'ok' ? 'done' : $answer->[0] if $answer;
-    return $@ =~ /^Redis: / ? 'refused' : 'unsure';
+# Nothing of what nobody knew comes late any more.
+sub forget_unsure {
+    my ($self) = @_;
+    $_ = [grep { $_->{sure} } @$_] for values %{$self->{since}};
+    return;
 }
 
-# So many, each of a kind that is drawn, at a gateway that is drawn.
-sub write {
-    my ($self, $n, @only) = @_;
-    for (1 .. $n) {
-        my $kind = $self->pick(@only ? @only : sort keys %write);
-        my $gw = $self->pick(grep { !$_->{gone} } @{$self->{gateways}});
-        my $name = 'x' . $self->draw(EXTENSIONS);
-        $self->{made}{$kind}++;
-        $write{$kind}->($self, $gw, $name, ++$self->{n});
+# What was acknowledged in that time may be lost all the same, unless that gateway did it.
+sub doubt {
+    my ($self, $from, $to, $safe) = @_;
+    for my $w (map { @$_ } values %{$self->{since}}) {
+        $w->{sure} = 0 if $w->{end} >= $from && $w->{start} <= $to && $w->{by} ne $safe->port;
     }
     return;
 }
 
 # ---- What has to be so -----------------------------------------------------------------------------
 
+sub state_of { return eval { $_[0]->admin(GET => '/-/readyz')->{json}{registry} } // {state => 'away'} }
+
 # Waits until all gateways follow Redis and are of the same mind.  Returns {key => object} of Redis.
 sub agree {
     my ($self, $seconds) = @_;
-    my ($was, %states) = ('', ());
+    my %states;
     my $same = sub {
-        %states = map { $_->port => (eval { $_->admin(GET => '/-/readyz')->{json}{registry} } // {state => 'away'}) } @{$self->{gateways}};
+        %states = map { $_->port => state_of($_) } @{$self->{gateways}};
         return 0 if grep { $_->{state} !~ /^(?:fresh|empty)$/ } values %states;
         my %sums = map { join(' ', $_->{revision}, @{$_->{live}}{qw(revision checksum)}) => 1 } values %states;
         return 0 if keys %sums != 1;
-        my $revision = eval { $self->{redis}->()->command('GET', "${prefix}revision") } // 0;
+        my $revision = eval { $self->{redis}->()->command('GET', PREFIX . 'revision') } // 0;
         return $revision =~ /^\d+\z/ && (values %states)[0]{live}{revision} == $revision; # it may be rubbish for a moment
     };
-    eval { eventually(sub { $same->() }, 'all gateways to be of the same mind', $seconds // 30) } or die "$@" . $json->pretty->encode(\%states);
+    eval { eventually(sub { $same->() }, 'all gateways to be of the same mind', $seconds // 30) }
+        or die "$@" . join("\n", $self->view_differences($self->stored)) . "\n" . $json->pretty->encode(\%states);
     return $self->stored;
 }
 
 sub stored {
     my ($self) = @_;
-    my %all = @{$self->{redis}->()->command('HGETALL', "${prefix}objects")};
+    my %all = @{$self->{redis}->()->command('HGETALL', PREFIX . 'objects')};
     return {map { my $o = eval { $json->decode($all{$_}) }; $o ? ($_ => $o) : () } keys %all};
 }
 
-# May the key have this value?  The lease of some ends, not before its time.
+# The lease of some ends, not before its time.
 sub is_allowed {
     my ($self, $key, $value) = @_;
-    return 1 if grep { $_ eq $value } $self->{value}{$key} // 'none', @{$self->{maybe}{$key} // []};
-    return $value eq 'none' && $self->{ends}{$key} && time > $self->{ends}{$key};
+    return 1 if grep { $_ eq $value } $self->possible($key);
+    return $value eq 'none' && $self->{ends}{$key} && now() > $self->{ends}{$key};
 }
 
+# What is in Redis and should not be, or the other way round.
 sub differences {
     my ($self, $stored) = @_;
-    my %keys = map { $_ => 1 } keys %{$self->{value}}, keys %{$self->{maybe}}, grep { number_of($stored->{$_}) ne 'unnumbered' } keys %$stored;
-    return map {
-        my $is = $stored->{$_} ? number_of($stored->{$_}) : 'none';
-        $self->is_allowed($_, $is) ? () : "$_ is $is, and has to be " . join ' or ', $self->{value}{$_} // 'none', @{$self->{maybe}{$_} // []};
+    my %is = map { $_ => number_of($stored->{$_}) } keys %$stored;
+    my %keys = map { $_ => 1 } keys %{$self->{value}}, keys %{$self->{since}}, grep { $is{$_} ne 'unnumbered' } keys %is;
+    my @wrong = map {
+        my $is = $is{$_} // 'none';
+        $self->is_allowed($_, $is) ? () : "$_ is $is, and has to be " . join ' or ', $self->possible($_);
     } sort keys %keys;
+    for my $n (sort keys %{$self->{sets}}) { # in one step: with the numbers of one
+        my @at = map { ($is{$_} // '') eq $n ? $stored->{$_}{metadata}{resourceVersion} : undef } @{$self->{sets}{$n}};
+        my %first = map { $at[$_] - $_ => 1 } grep { defined $at[$_] } 0 .. $#at;
+        push @wrong, "write $n was not made in one step: " . join ' ', map { $_ // '-' } @at if keys %first > 1;
+    }
+    return (@wrong, splice @{$self->{unclear}});
 }
 
 # What a gateway says of all objects, as {key => uid and resourceVersion}.
@@ -224,6 +156,23 @@ sub view {
     return \%view;
 }
 
+# What gateways have is not what Redis has; with how it was written last.
+sub view_differences {
+    my ($self, $stored) = @_;
+    my %redis = map { $_ => "$stored->{$_}{metadata}{uid} $stored->{$_}{metadata}{resourceVersion}" } keys %$stored;
+    my @wrong;
+    for my $gw (@{$self->{gateways}}) {
+        my $view = view($gw);
+        for my $key (grep { ($view->{$_} // '') ne ($redis{$_} // '') } sort keys %{{%$view, %redis}}) {
+            my @history = map { sprintf '%s %s %.3f-%.3f by %s', $_->{value}, $_->{sure} ? 'sure' : 'unsure', @$_{qw(start end by)} }
+                @{$self->{since}{$key} // $self->{before}{$key} // []};
+            push @wrong, "$key is " . ($view->{$key} // 'none') . ' at ' . $gw->port . ', and in Redis ' . ($redis{$key} // 'none')
+                . '; written: ' . join ', ', @history;
+        }
+    }
+    return @wrong;
+}
+
 sub route_differences {
     my ($self, $gw) = @_;
     return map {
@@ -234,6 +183,17 @@ sub route_differences {
     } 0 .. EXTENSIONS - 1;
 }
 
+# What is there was allowed, and is what has to be there from now on.
+sub decided {
+    my ($self, $stored) = @_;
+    $self->{met} += grep { 1 < (() = $self->possible($_)) } keys %{$self->{since}};
+    $self->{value} = {map { $_ => number_of($stored->{$_}) } grep { number_of($stored->{$_}) ne 'unnumbered' } keys %$stored};
+    $self->{before} = $self->{since};
+    $self->{since} = {};
+    $self->{sets} = {};
+    return;
+}
+
 # What Redis has is what was acknowledged; what gateways have is what Redis has; what requests meet is that.
 sub settle {
     my ($self, $seconds) = @_;
@@ -242,19 +202,13 @@ sub settle {
     # leases end while we look: then once more
     eventually {
         $stored = $self->agree($seconds);
-        my %redis = map { $_ => "$stored->{$_}{metadata}{uid} $stored->{$_}{metadata}{resourceVersion}" } keys %$stored;
         @wrong = $self->differences($stored);
-        for my $gw (@{$self->{gateways}}) {
-            my $view = view($gw);
-            push @wrong, map { "$_ is " . ($view->{$_} // 'none') . ' at ' . $gw->port . ', and in Redis ' . ($redis{$_} // 'none') }
-                grep { ($view->{$_} // '') ne ($redis{$_} // '') } sort keys %{{%$view, %redis}};
-        }
+        push @wrong, $self->view_differences($stored);
         my $now = $self->stored;
         return join(' ', sort keys %$now) eq join ' ', sort keys %$stored;
     } 'a moment in which no lease ends';
     if (!@wrong) {
-        $self->{value} = {map { $_ => number_of($stored->{$_}) } grep { number_of($stored->{$_}) ne 'unnumbered' } keys %$stored};
-        $self->{maybe} = {};
+        $self->decided($stored);
         @wrong = map { $self->route_differences($_) } @{$self->{gateways}};
     }
     return @wrong;
@@ -263,28 +217,32 @@ sub settle {
 # ---- After a loss ------------------------------------------------------------------------------------
 
 # All that was acknowledged is written again, as operators and services do; what is there and was
-# deleted goes again.  What nobody knew is decided.
+# deleted goes again, from each gateway that still knows it.  What nobody knew is decided.
 sub tell_all {
     my ($self, @base) = @_;
-    my $gw = $self->{gateways}[0];
     my $must = sub {
-        my ($what, @request) = @_;
+        my ($what, $gw, @request) = @_;
         eventually { my $r = ask($gw, @request); $r && $r->{status} =~ /^(?:200|201|404)$/ } $what, 20;
     };
-    my %keys = (%{$self->{value}}, map({ $_ => 'none' } keys %{$self->stored}), %{$self->{value}});
-    $must->('the base', PUT => path_of($_->{metadata}{name}), $_) for @base;
-    delete $keys{extension_key($_->{metadata}{name})} for @base;
+    my $first = $self->{gateways}[0];
+    my $stored = $self->stored;
+    my %keys = map { $_ => $self->known($_) } keys %{$self->{value}}, keys %{$self->{since}},
+        grep { number_of($stored->{$_}) ne 'unnumbered' } keys %$stored;
+    $must->('the base', $first, PUT => path_of($_->{metadata}{name}), $_) for @base;
     for my $key (sort keys %keys) {
         my ($kind, $name) = $key =~ m{^ksgate\.io/(\w+)//(.*)} or next;
         my $path = $kind eq 'Endpoint' ? path_of('base/endpoints/' . substr $name, 5) : path_of($name);
         if ($keys{$key} eq 'none' || $self->{ends}{$key}) {
-            $must->("the end of $key", DELETE => $path);
-            $self->{value}{$key} = 'none';
+            $must->("the end of $key", $_, DELETE => $path) for @{$self->{gateways}};
+            $keys{$key} = 'none';
         } else {
-            $must->($key, PUT => $path, $kind eq 'Endpoint' ? $self->registration($keys{$key}, LONG) : $self->numbered($name, $keys{$key}));
+            $must->($key, $first, PUT => $path, $kind eq 'Endpoint' ? $self->{writes}->registration($keys{$key}, LONG)
+                : $self->{writes}->numbered($name, $keys{$key}));
         }
     }
-    $self->{maybe} = {};
+    $self->{value} = \%keys;
+    $self->{since} = {};
+    $self->{sets} = {};
     return;
 }
 
