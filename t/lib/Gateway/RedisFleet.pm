@@ -2,9 +2,11 @@ package Gateway::RedisFleet;
 
 # Several real redis-servers: a master with replicas and Sentinels, or a Cluster.
 #
-#     my $fleet = Gateway::RedisFleet->watched(replicas => 2, sentinels => 3, password => of the Sentinels);
+#     my $fleet = Gateway::RedisFleet->watched(replicas => 2, sentinels => 3, password => of the Sentinels,
+#         down_after => 2000 (ms), quick => 1: Sentinels look more often than they usually do);
 #     $fleet->master, ->replicas         Gateway::Redis each, as they are now by what they say
 #     $fleet->sentinels                  their "host:port"; ->sentinel(0): its process, ->ask(0, WORD...)
+#     $fleet->revive(0)                  starts it again; ->is_whole: all are there, and all Sentinels say so
 #
 #     my $fleet = Gateway::RedisFleet->cluster(3, 1);   masters, and replicas of each
 #     $fleet->addresses, ->owner($key), ->others($key)
@@ -41,14 +43,23 @@ sub watch {
     my $own = free_port();
     open my $fh, '>', "$dir/conf" or die "$dir/conf: $!";
     print $fh "port $own\nbind 127.0.0.1\ndir $dir\nsentinel monitor $name 127.0.0.1 $port $quorum\n",
-        "sentinel down-after-milliseconds $name 2000\nsentinel failover-timeout $name 6000\n",
+        "sentinel down-after-milliseconds $name ", $self->{down_after} // 2000, "\nsentinel failover-timeout $name 6000\n",
         defined $self->{password} ? "requirepass $self->{password}\nsentinel sentinel-pass $self->{password}\n" : '';
     close $fh or die "$dir/conf: $!";
-    my $process = Gateway::Process->new(name => 'sentinel', log => "$dir/log", command => ['redis-server', "$dir/conf", '--sentinel']);
-    $process->{expected_end} = 1;
-    push @{$self->{watchers}}, {port => $own, process => $process};
-    $process->wait_until('ready', sub { (eval { $self->ask($#{$self->{watchers}}, 'PING') } // '') eq 'PONG' });
-    return $#{$self->{watchers}};
+    push @{$self->{watchers}}, {port => $own, dir => $dir};
+    return $self->revive($#{$self->{watchers}});
+}
+
+sub revive {
+    my ($self, $i) = @_;
+    my $watcher = $self->{watchers}[$i];
+    $watcher->{process} = Gateway::Process->new(name => 'sentinel', log => "$watcher->{dir}/log",
+        command => ['redis-server', "$watcher->{dir}/conf", '--sentinel']);
+    $watcher->{process}{expected_end} = 1;
+    $watcher->{process}->wait_until('ready', sub { (eval { $self->ask($i, 'PING') } // '') eq 'PONG' });
+    # a master that is back is made a replica after four of these periods
+    $self->ask($i, 'SENTINEL', 'DEBUG', 'PUBLISH-PERIOD', 500, 'INFO-PERIOD', 1000) if $self->{quick};
+    return $i;
 }
 
 sub sentinels { return map { "127.0.0.1:$_->{port}" } @{$_[0]{watchers}} }
@@ -71,6 +82,27 @@ sub master { # by the first Sentinel that lives
         return $server;
     }
     return undef;
+}
+
+# One master, of which all Sentinels know and which all others follow.
+sub is_whole {
+    my ($self) = @_;
+    my $master = $self->master or return 0;
+    my @others = grep { $_ != $master } @{$self->{servers}};
+    return 0 if role($master) ne 'master' || $master->command('INFO', 'replication') !~ /connected_slaves:@{[scalar @others]}\r/;
+    for my $other (@others) {
+        my $says = eval { $other->command('INFO', 'replication') } // '';
+        return 0 if $says !~ /master_port:@{[$master->port]}\r/ || $says !~ /master_link_status:up/;
+    }
+    for my $i (0 .. $#{$self->{watchers}}) {
+        my $m = eval { +{@{$self->ask($i, 'SENTINEL', 'MASTER', NAME)}} } or return 0;
+        return 0 if $m->{port} != $master->port || $m->{flags} ne 'master' || $m->{'num-slaves'} != @others
+            || $m->{'num-other-sentinels'} != $#{$self->{watchers}};
+        for my $slave (@{$self->ask($i, 'SENTINEL', 'REPLICAS', NAME)}) {
+            return 0 if {@$slave}->{flags} ne 'slave';
+        }
+    }
+    return 1;
 }
 
 sub replicas { my ($self) = @_; return grep { role($_) eq 'slave' } @{$self->{servers}} }
