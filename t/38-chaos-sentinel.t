@@ -96,8 +96,9 @@ my %attack = (
     asked_for => sub {
         my $old = $redis->master;
         my $begin = now();
+        my $i = $chaos->pick(0 .. 2);
         beside(sub {
-            eventually { eval { $redis->ask($chaos->pick(0 .. 2), 'SENTINEL', 'FAILOVER', Gateway::RedisFleet::NAME) } } 'a fail-over to begin', 30;
+            eventually { eval { $redis->ask($i, 'SENTINEL', 'FAILOVER', Gateway::RedisFleet::NAME) } } 'a fail-over to begin', 30;
             another_than($old);
             $chaos->write(6);
         });

@@ -15,7 +15,7 @@ my $up = upstream { [200, {}, $_[0]{path}] };
 my $redis = redis(config => ['--appendfsync always', '--enable-debug-command yes']);
 my $settings = {registry => {redis => {timeout => '500ms'}}};
 my @fleet = map { gateway(core => $up->url, redis => $redis, config => $settings, crash_ok => $_ > 2) } 1 .. 3;
-my $chaos = Gateway::Chaos->new(seconds => 30, url => $up->url, gateways => \@fleet, redis => sub { $redis });
+my $chaos = Gateway::Chaos->new(seconds => 20, url => $up->url, gateways => \@fleet, redis => sub { $redis });
 my $ledger = $chaos->ledger;
 my $backup = tempdir();
 

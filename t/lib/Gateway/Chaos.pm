@@ -35,7 +35,7 @@ sub new {
     my $draws = Gateway::Draws->new($seed);
     my $self = bless {%arg, seed => $seed, seconds => $seconds, draws => $draws, base => [map { extension($_, $arg{url}) } @names]}, $class;
     $self->{gateways}[0]->apply($self->{base});
-    $self->{ledger} = Gateway::Ledger->new(draws => $draws, map { $_ => $arg{$_} } grep { exists $arg{$_} } qw(url gateways redis replicas));
+    $self->{ledger} = Gateway::Ledger->new(draws => Gateway::Draws->new($seed), map { $_ => $arg{$_} } grep { exists $arg{$_} } qw(url gateways redis replicas));
     return $self;
 }
 
@@ -150,6 +150,8 @@ sub attack {
     my ($self, $attack, $mend) = @_;
     my $ledger = $self->{ledger};
     $self->{lost} = 0;
+    # anew: how many were drawn in the last one may have been a matter of time
+    $ledger->writes->{draws} = Gateway::Draws->new($self->{seed} * 10_000 + ++$self->{attacks});
     my @wrong = eval {
         $self->begin_writers;
         $ledger->tidy;

@@ -77,13 +77,6 @@ sub known {
     return @all == 1 ? $all[0] : 'none';
 }
 
-# Nothing of what nobody knew comes late any more.
-sub forget_unsure {
-    my ($self) = @_;
-    $_ = [grep { $_->{sure} } @$_] for values %{$self->{since}};
-    return;
-}
-
 # What was acknowledged in that time may be lost all the same, unless that gateway did it.
 sub doubt {
     my ($self, $from, $to, $safe) = @_;
