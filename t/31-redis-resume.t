@@ -31,7 +31,9 @@ sub cut {
 }
 
 my $load = Gateway::Load->new($gw, paths => [map { "/extensions/$_/x" } qw(a b)]);
-my $watch = watching($gw, '/-/apis/ksgate.io/v1/extensionservices', {resourceVersion => registry()->{revision}});
+my $revision = $redis->command('GET', '{ksgate}:revision');
+eventually { registry()->{live}{revision} == $revision } 'all to be known';
+my $watch = watching($gw, '/-/apis/ksgate.io/v1/extensionservices', {resourceVersion => $revision});
 
 my $lists = listed(); # when it was written to for the first time
 for my $round (1 .. 5) {

@@ -141,7 +141,7 @@ gw_known_revision(const struct gw_known *k)
 bool
 gw_known_is_other(const struct gw_known *k, const char *epoch)
 {
-    return k->epoch != NULL && strcmp(k->epoch, epoch) != 0;
+    return k->epoch != NULL && k->epoch[0] != '\0' && strcmp(k->epoch, epoch) != 0;
 }
 
 static void
@@ -254,9 +254,12 @@ bool
 gw_known_list(struct gw_known *k, struct gw_object *const *objects, size_t n, uint64_t revision,
               const char *epoch, struct gw_changes *out)
 {
-    bool replaced = gw_known_is_other(k, epoch) ||
-                    (k->epoch != NULL && (revision < k->revision || k->put_back));
+    bool replaced =
+        k->epoch != NULL && (strcmp(k->epoch, epoch) != 0 || revision < k->revision || k->put_back);
 
+    /* Nothing was deleted, and nothing is there: it was lost, whoever did that. */
+    replaced |= k->epoch != NULL && n == 0 && revision == k->revision &&
+                gw_map_count(k->entries) > k->orphans;
     k->put_back = false;
     k->revision = revision;
     for (size_t i = 0; i < n; i++) {

@@ -36,11 +36,12 @@
 --       Answers {epoch, revision}: where who is going to list goes on with `changes`.
 --   changes SINCE LIMIT [BEFORE]           reads
 --       Answers {epoch, revision, first kept revision, up to, {field, json or nil, ...}, awaited,
---       {revision, stamp, ...}, foreign}: the state of each field that changed after SINCE, as far as `up to`; for
+--       {revision, stamp, ...}, foreign, fields}: the state of each field that changed after SINCE, as far as `up to`; for
 --       how many ms from now on somebody waits for all gateways; when each of these changes was made, and
 --       before them the last BEFORE (1) up to SINCE; and the id of an entry at which it ends because nobody
 --       can tell what has changed, or "".  It ends before an entry that is not the next one, too: those
 --       between were deleted.
+--       fields: how many objects has (-1: it may not be asked).
 --       REVISION is the counter, or the last entry's where that is ahead of it.
 --   beat ID REVISION EPOCH FORGET_MS [STAMP]
 --       a gateway lives; REVISION: what it routes by, of that EPOCH ("": of none yet), made at STAMP
@@ -60,7 +61,8 @@
 --
 -- The fleet is no part of what is registered: it has no revisions, and nothing is lost with it.
 --
--- Keys: epoch, revision, objects (hash), changes (stream, id REVISION-0, fields op, field and at),
+-- Keys: epoch, revision, objects (hash), changes (stream, id REVISION-0, fields op, field, at and n: what
+-- objects has then),
 -- leases (sorted set, score: ms), ticked (when expire last ran, since when Redis is
 -- back, and for how long it was away), waited (when there last did); gateways (sorted set, score: last
 -- beat in ms), awaited (until when, in ms), beats (stream: those of gateways that are waited for).
@@ -104,13 +106,24 @@ local function text(n)
   return string.format('%.0f', n)
 end
 
--- When the change was made; 0: it does not say.
-local function stamp_of(entry)
+-- What a change says of itself; 0: nothing.
+local function number_of(entry, name)
   for i = 1, #entry[2], 2 do
-    local at = entry[2][i] == 'at' and tonumber(entry[2][i + 1])
-    if at and at >= 0 and at < MOST then return math.floor(at) end
+    local n = entry[2][i] == name and tonumber(entry[2][i + 1])
+    if n and n >= 0 and n < MOST then return math.floor(n) end
   end
   return 0
+end
+
+-- When it was made.
+local function stamp_of(entry)
+  return number_of(entry, 'at')
+end
+
+-- Fields of objects; -1: whoever calls may not ask.
+local function fields()
+  local n = redis.pcall('HLEN', OBJECTS)
+  return type(n) == 'number' and n or -1
 end
 
 local function stamp_at(revision)
@@ -139,8 +152,14 @@ local function mend_counter()
 end
 
 -- The next revision, and the change written down under it.  A store without epoch or counter
--- is a new one, whatever else is left of the old.
+-- is a new one, whatever else is left of the old; and one whose objects are gone, which no script took.
 local function change(op, field)
+  local n = fields()
+  if op == 'put' and n == 0 then
+    local last = redis.call('XREVRANGE', CHANGES, '+', '-', 'COUNT', 1)[1]
+    if last and number_of(last, 'n') > 0 then redis.call('DEL', EPOCH, REVISION, CHANGES) end
+  end
+  if op == 'put' and n >= 0 then n = n + 1 - redis.call('HEXISTS', OBJECTS, field) end
   if redis.call('EXISTS', EPOCH, REVISION) < 2 then
     local t = redis.call('TIME')
     redis.call('SET', EPOCH, redis.sha1hex(t[1] .. '.' .. t[2] .. p .. table.concat(ARGV, ' ')))
@@ -150,6 +169,10 @@ local function change(op, field)
   local revision = text(redis.call('INCR', REVISION))
   local t = redis.call('TIME')
   local add = {'XADD', CHANGES, 'MAXLEN', '~', KEPT, revision .. '-0', 'op', op, 'field', field, 'at', text(t[1] * 1000000 + t[2])}
+  if n >= 0 then
+    add[#add + 1] = 'n'
+    add[#add + 1] = n
+  end
   local said = redis.pcall(unpack(add))
   if type(said) == 'table' and said.err then
     if not string.find(said.err, 'equal or smaller', 1, true) then error({reply = said.err}, 0) end
@@ -480,7 +503,7 @@ function ops.changes(since, limit, before)
       if bytes > MOST_BYTES then break end
     end
   end
-  return {epoch or '', revision, math.min(oldest, MOST), upto, out, awaited_ms(), stamps, foreign}
+  return {epoch or '', revision, math.min(oldest, MOST), upto, out, awaited_ms(), stamps, foreign, fields()}
 end
 
 -- Did the change that a gateway says it routes by happen here?  A registry that was put back has had

@@ -350,6 +350,24 @@ gw_redis_fleet_when(struct gw_redis_fleet *f, const struct gw_store_mark *mark,
     ask(f);
 }
 
+bool
+gw_redis_fleet_forget(struct gw_redis_fleet *f, const void *arg)
+{
+    for (struct waiter **at = &f->first; *at != NULL; at = &(*at)->next) {
+        struct waiter *w = *at;
+
+        if (w->arg == arg) {
+            *at = w->next;
+            if (*at == NULL) {
+                f->last = at;
+            }
+            free(w);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- life ----------------------------------------------------------------------------------- */
 
 /* "HOST-1a2b3c4d": to be recognised by people, and another one after each start. */

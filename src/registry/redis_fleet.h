@@ -35,6 +35,8 @@ void gw_redis_fleet_await(struct gw_redis_fleet *f);
 void gw_redis_fleet_when(struct gw_redis_fleet *f, const struct gw_store_mark *mark,
                          gw_store_fleet_fn *done, void *arg);
 
+bool gw_redis_fleet_forget(struct gw_redis_fleet *f, const void *arg);
+
 /* Its part of the store's state. */
 void gw_redis_fleet_status(const struct gw_redis_fleet *f, struct gw_store_status *out);
 

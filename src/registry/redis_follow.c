@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "registry/redis_count.h"
 #include "registry/redis_news.h"
 #include "registry/redis_script.h"
 #include "registry/redis_stamps.h"
@@ -51,6 +52,8 @@ struct gw_follow {
     struct gw_redis_stamps stamps; /* of what was read */
     struct gw_redis_stamp given;   /* the last change of the line before; 0: none */
     uint64_t lines;                /* that were begun so far */
+    struct gw_redis_count count;   /* of what is in the hash */
+    long long scan_fields;         /* that it has at the end of the list */
 
     /* read, and not given yet: an answer of many changes may end amid some that belong together */
     struct gw_change *news;
@@ -208,6 +211,15 @@ is_broken(struct gw_follow *f, const struct gw_redis_news *news, const char *epo
 
 /* ---- the list ---- */
 
+/* Fields that are known: objects, and what is none. */
+static long long
+held(const struct gw_follow *f)
+{
+    size_t n = f->events.holds == NULL ? 0 : f->events.holds(f->owner);
+
+    return (long long)(n + gw_map_count(f->bad.fields));
+}
+
 static void
 finish_list(struct gw_follow *f)
 {
@@ -237,6 +249,7 @@ finish_list(struct gw_follow *f)
                                      f->reason[0] == '\0' || was_said ? NULL : f->reason);
     free(objects);
     gw_map_free(scanned, free_object);
+    gw_redis_count_list(&f->count, f->scan_fields, held(f));
     if (f->from_start) { /* what was deleted is in no list: all changes once more */
         f->read = 0;
         ask_changes(f);
@@ -307,6 +320,7 @@ on_scan_changes(void *arg, const redisReply *reply, const char *error)
         }
     }
     f->scan_revision = news.upto;
+    f->scan_fields = news.hash_fields;
     if (news.upto < news.revision) {
         ask_changes(f);
     } else {
@@ -493,6 +507,29 @@ resume(struct gw_follow *f)
     }
 }
 
+/* Somebody may have changed the hash past the script, which makes no news.  A restarted gateway
+ * would read it as it is, so all do. */
+static void
+go_on(struct gw_follow *f, long long hash_fields)
+{
+    enum gw_redis_counted counted =
+        f->events.holds == NULL
+            ? GW_REDIS_COUNT_GOOD
+            : gw_redis_count_look(&f->count, hash_fields, held(f), gw_clock_mono_ms());
+
+    if (counted == GW_REDIS_COUNT_GOOD) {
+        wait_for_change(f);
+        return;
+    }
+    set_why(f, counted == GW_REDIS_COUNT_EMPTY ? GW_REDIS_EMPTIED : GW_REDIS_STRAYED, NULL);
+    gw_log_warn("registry: %s: %lld objects are known and %s has %lld: %s", gw_redis_name(f->redis),
+                held(f), f->objects, hash_fields, f->reason);
+    if (counted == GW_REDIS_COUNT_EMPTY) {
+        f->events.put_back(f->owner);
+    }
+    list_again(f);
+}
+
 static void
 on_changes(void *arg, const redisReply *reply, const char *error)
 {
@@ -534,7 +571,7 @@ on_changes(void *arg, const redisReply *reply, const char *error)
         ask_changes(f);
     } else {
         give_news(f);
-        wait_for_change(f);
+        go_on(f, news.hash_fields);
     }
 }
 

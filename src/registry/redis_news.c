@@ -16,6 +16,8 @@ static const struct {
     [GW_REDIS_REPLACED] = {"replaced", "the registry was replaced (its epoch changed)"},
     [GW_REDIS_OLDER] = {"older", "the registry went back to an older revision"},
     [GW_REDIS_FORKED] = {"forked", "the registry went back, and on from there with other changes"},
+    [GW_REDIS_STRAYED] = {"strayed", "objects were added or deleted past the script"},
+    [GW_REDIS_EMPTIED] = {"emptied", "its objects were deleted past the script"},
     [GW_REDIS_MISSED] = {"missed", "changes were missed that are no longer kept"},
     [GW_REDIS_FOREIGN] = {"foreign", "the changes have an entry that is not of ksgate"},
 };
@@ -105,7 +107,7 @@ gw_redis_news_read(const redisReply *reply, struct gw_redis_news *news)
 {
     static const int types[] = {REDIS_REPLY_STRING,  REDIS_REPLY_INTEGER, REDIS_REPLY_INTEGER,
                                 REDIS_REPLY_INTEGER, REDIS_REPLY_ARRAY,   REDIS_REPLY_INTEGER,
-                                REDIS_REPLY_ARRAY,   REDIS_REPLY_STRING};
+                                REDIS_REPLY_ARRAY,   REDIS_REPLY_STRING,  REDIS_REPLY_INTEGER};
     const size_t n = sizeof(types) / sizeof(types[0]);
 
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != n) {
@@ -136,7 +138,8 @@ gw_redis_news_read(const redisReply *reply, struct gw_redis_news *news)
                                    .upto = (uint64_t)reply->element[3]->integer,
                                    .awaited_ms = (uint64_t)reply->element[5]->integer,
                                    .fields = fields,
-                                   .stamps = stamps};
+                                   .stamps = stamps,
+                                   .hash_fields = reply->element[8]->integer};
     return fields->elements % 2 == 0 && stamps->elements % 2 == 0;
 }
 

@@ -19,6 +19,8 @@ enum gw_redis_why {
     GW_REDIS_REPLACED,
     GW_REDIS_OLDER,
     GW_REDIS_FORKED,  /* the change that is known has another one in its place */
+    GW_REDIS_STRAYED, /* the hash was changed past the script */
+    GW_REDIS_EMPTIED,
     GW_REDIS_MISSED,  /* entries are not there (any more) */
     GW_REDIS_FOREIGN, /* one does not say what has changed */
     GW_REDIS_WHYS
@@ -34,6 +36,7 @@ struct gw_redis_news {
     const redisReply *fields; /* field, json or nil, ... */
     uint64_t awaited_ms;      /* for so long from now on somebody waits for all gateways */
     const redisReply *stamps; /* revision, stamp, ... (redis_stamps.h) */
+    long long hash_fields;    /* of the hash, at `revision`; -1: not known */
 };
 
 /* False: the reply is something else. */

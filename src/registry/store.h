@@ -64,14 +64,17 @@ struct gw_store_events {
                    const char *epoch, const char *reason);
     /* Changes after that, in order, without gaps; borrowed. */
     void (*changed)(void *owner, const struct gw_change *changes, size_t n, uint64_t revision);
-    /* What is listed next does not continue what is known, although epoch and revision look so.  May
+    /* How many objects of the store the owner knows, less those that it knows to be lost; NULL: it
+     * does not count them. */
+    size_t (*holds)(void *owner);
+    /* What is listed next does not continue what is known, although epoch and revision look so. May
      * be NULL: that never happens. */
     void (*put_back)(void *owner);
     /* Reached or lost; text says why, for logs and readiness. */
     void (*reachable)(void *owner, bool yes, const char *text);
 };
 
-#define GW_STORE_WHYS 10 /* reasons to list */
+#define GW_STORE_WHYS 12 /* reasons to list */
 
 /* How a driver is doing. */
 struct gw_store_status {
@@ -131,16 +134,18 @@ struct gw_store_driver {
                   gw_store_done_fn *done, void *arg);
     /* Has the owner been given the write, or what has come of it?  NULL: always. */
     bool (*has)(void *store, const struct gw_store_mark *mark);
-    /* The gateways that share the store; all four NULL: it does not know of others.
+    /* The gateways that share the store; all five NULL: it does not know of others.
      * live: all workers route by this revision; 0: of what is followed from now on, by none.
      * await: the caller is going to write, and then to wait for all gateways.
      * when_fleet: calls done once all that live route by the write, or when that has taken too
      * long.  This one does.
+     * forget_fleet: whoever gave that arg waits no more, and is not called.  False: there is none.
      * part: this one is not waited for any more. */
     void (*live)(void *store, uint64_t revision);
     void (*await)(void *store);
     void (*when_fleet)(void *store, const struct gw_store_mark *mark, gw_store_fleet_fn *done,
                        void *arg);
+    bool (*forget_fleet)(void *store, const void *arg);
     void (*part)(void *store);
     /* NULL: there is nothing to tell. */
     void (*status)(void *store, struct gw_store_status *out);

@@ -112,6 +112,14 @@ on_changed(void *owner, const struct gw_change *changes, size_t n, uint64_t revi
     gw_redis_writes_settle(&s->writes, 0);
 }
 
+static size_t
+on_holds(void *owner)
+{
+    struct store *s = owner;
+
+    return s->events.holds(s->owner);
+}
+
 static void
 on_put_back(void *owner)
 {
@@ -340,6 +348,14 @@ when_fleet(void *store, const struct gw_store_mark *mark, gw_store_fleet_fn *don
     gw_redis_fleet_when(s->fleet, mark, done, arg);
 }
 
+static bool
+forget_fleet(void *store, const void *arg)
+{
+    struct store *s = store;
+
+    return gw_redis_fleet_forget(s->fleet, arg);
+}
+
 static void
 part(void *store)
 {
@@ -354,10 +370,11 @@ open_store(const void *conf, struct event_base *base, const struct gw_store_even
 {
     static const struct gw_redis_events writer_events = {.up = on_writer_up,
                                                          .down = on_writer_down};
-    static const struct gw_store_events follow_events = {.listed = on_listed,
-                                                         .changed = on_changed,
-                                                         .put_back = on_put_back,
-                                                         .reachable = on_follow_reachable};
+    struct gw_store_events follow_events = {.listed = on_listed,
+                                            .changed = on_changed,
+                                            .holds = events->holds == NULL ? NULL : on_holds,
+                                            .put_back = on_put_back,
+                                            .reachable = on_follow_reachable};
     const struct gw_registry_redis *c = conf;
     struct gw_redis_conf redis = gw_registry_redis_conf(c);
     struct timeval tick = {.tv_sec = TICK_MS / 1000, .tv_usec = TICK_MS % 1000 * 1000L};
@@ -436,6 +453,7 @@ const struct gw_store_driver gw_store_redis = {
     .live = live,
     .await = await,
     .when_fleet = when_fleet,
+    .forget_fleet = forget_fleet,
     .part = part,
     .status = status,
     .close = close_store,

@@ -228,6 +228,14 @@ on_changed(void *owner, const struct gw_change *changes, size_t n, uint64_t revi
     give(s, &out, GW_NEWS_NUMBERED);
 }
 
+static size_t
+on_holds(void *owner)
+{
+    const struct gw_sync *s = owner;
+
+    return gw_known_count(s->known) - gw_known_orphans(s->known);
+}
+
 static void
 on_put_back(void *owner)
 {
@@ -327,6 +335,7 @@ gw_sync_open(const struct gw_registry_settings *settings, struct event_base *bas
 {
     static const struct gw_store_events events = {.listed = on_listed,
                                                   .changed = on_changed,
+                                                  .holds = on_holds,
                                                   .put_back = on_put_back,
                                                   .reachable = on_reachable};
     bool redis = settings->driver == 1;
@@ -604,6 +613,12 @@ gw_sync_when_fleet(struct gw_sync *s, const struct gw_store_mark *mark, gw_store
     } else {
         done(arg, &none, 1);
     }
+}
+
+bool
+gw_sync_forget_fleet(struct gw_sync *s, const void *arg)
+{
+    return s->driver->forget_fleet != NULL && s->driver->forget_fleet(s->store, arg);
 }
 
 void

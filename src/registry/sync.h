@@ -20,6 +20,7 @@ struct gw_registry_settings {
     const char *const *files; /* files and folders of objects: read-only, win over the store */
     const char *snapshot;     /* path of the last good state */
     long long history;        /* bytes that the last changes may keep alive */
+    long long waiters;        /* requests that may wait for their writes at a time */
 };
 
 extern const struct gw_setting gw_registry_rows[]; /* the `registry:` section */
@@ -98,6 +99,8 @@ bool gw_sync_has(struct gw_sync *s, const struct gw_store_mark *mark);
 
 /* Calls done once all gateways that share the store, and live, route by the write, as this one
  * does, or have not for too long; at once where the store knows of no others. */
+/* Nobody waits any more: done is not called.  False: there is none of that arg. */
+bool gw_sync_forget_fleet(struct gw_sync *s, const void *arg);
 void gw_sync_when_fleet(struct gw_sync *s, const struct gw_store_mark *mark,
                         gw_store_fleet_fn *done, void *arg);
 
