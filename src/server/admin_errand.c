@@ -1,5 +1,6 @@
 #include "server/admin_errand.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -59,6 +60,42 @@ gw_errand_free(struct gw_errand *e)
     free(e);
 }
 
+static struct gw_errand *
+whose(struct gw_mail *left)
+{
+    return (struct gw_errand *)(void *)((char *)left - offsetof(struct gw_errand, left));
+}
+
+/* Worker: the word is back. */
+static void
+on_left_back(struct gw_mail *mail, void *receiver)
+{
+    struct gw_errand *e = whose(mail);
+
+    (void)receiver;
+    e->left_away = false;
+    if (e->home) {
+        gw_errand_free(e);
+    }
+}
+
+/* Control: nobody waits for it any more.  A write that is on its way is made. */
+static void
+on_left(struct gw_mail *mail, void *receiver)
+{
+    struct gw_errand *e = whose(mail);
+    struct gw_control *c = receiver;
+    struct gw_sync *sync = gw_control_sync(c);
+
+    e->ends = true;
+    if (e->at_control &&
+        (gw_control_forget_live(c, e) || (sync != NULL && gw_sync_forget_fleet(sync, e)))) {
+        gw_errand_return(e);
+    }
+    e->left.run = on_left_back;
+    gw_control_send_worker(e->world, &e->left);
+}
+
 /* Worker: the client leaves while the errand is away. */
 static void
 client_left(void *arg)
@@ -66,6 +103,11 @@ client_left(void *arg)
     struct gw_errand *e = arg;
 
     e->call = NULL;
+    if (e->until != GW_UNTIL_STORED) {
+        e->left_away = true;
+        e->left.run = on_left;
+        gw_control_send(&e->left);
+    }
 }
 
 static void
@@ -74,7 +116,14 @@ on_control(struct gw_mail *mail, void *receiver)
     struct gw_errand *e = (struct gw_errand *)mail;
 
     e->control = receiver;
-    e->there(e);
+    e->at_control = true;
+    e->counted = e->until != GW_UNTIL_STORED && gw_control_wait_begin(e->control);
+    e->crowded = e->until != GW_UNTIL_STORED && !e->counted;
+    if (e->crowded) {
+        gw_errand_return(e);
+    } else {
+        e->there(e);
+    }
 }
 
 /* Whoever may register something need not know of hosts, nor of keys of the registry. */
@@ -124,11 +173,17 @@ on_worker(struct gw_mail *mail, void *receiver)
 
     (void)receiver;
     if (e->call == NULL) {
-        gw_errand_free(e);
+        e->home = true;
+        if (!e->left_away) {
+            gw_errand_free(e);
+        }
         return;
     }
     req = e->call->req;
-    v = e->behind.n > 0 ? answer_behind(e, e->call) : e->back(e, e->call);
+    v = e->crowded        ? gw_admin_refuse(e->call, GW_ERR_WAITERS_FULL, "%s",
+                                            gw_err_text(GW_ERR_WAITERS_FULL))
+        : e->behind.n > 0 ? answer_behind(e, e->call)
+                          : e->back(e, e->call);
     if (v != GW_WAIT) {
         gw_errand_free(e);
         gw_req_resume(req, v);
@@ -265,6 +320,11 @@ gw_errand_send_again(struct gw_errand *e)
 void
 gw_errand_return(struct gw_errand *e)
 {
+    if (e->counted) {
+        gw_control_wait_end(e->control);
+    }
+    e->counted = false;
+    e->at_control = false;
     e->mail.run = on_worker;
     gw_control_send_worker(e->world, &e->mail);
 }
@@ -321,7 +381,7 @@ on_live(void *errand, bool live)
 void
 gw_errand_return_when(struct gw_errand *e)
 {
-    if (e->until == GW_UNTIL_STORED || e->result != GW_STORE_OK) {
+    if (e->until == GW_UNTIL_STORED || e->result != GW_STORE_OK || e->ends) {
         gw_errand_return(e);
     } else {
         gw_control_when_live(e->control, e->marked ? &e->mark : NULL, on_live, e);

@@ -14,7 +14,11 @@
 
 struct gw_errand {
     struct gw_mail mail;        /* first */
+    struct gw_mail left;        /* that the client has, there and back; only while one may wait */
     struct gw_admin_call *call; /* worker only; NULL: the client has gone */
+    bool left_away, home;       /* worker only: the above is on its way; the errand is not */
+    bool at_control, ends;      /* control only: it has it; and ends it as soon as it can */
+    bool counted, crowded;      /* one of registry.waiters; there were as many as may be */
     unsigned world;
     struct gw_control *control; /* control thread only */
     /* Control thread: ends, at once or later, with gw_errand_return(). */

@@ -34,6 +34,12 @@ struct gw_conf *gw_control_conf(struct gw_control *c); /* the current one; borro
  * its answer's, or NULL. */
 void gw_control_when_live(struct gw_control *c, const struct gw_store_mark *mark,
                           void (*done)(void *arg, bool live), void *arg);
+/* Nobody waits any more: done is not called.  False: there is none of that arg. */
+bool gw_control_forget_live(struct gw_control *c, const void *arg);
+
+/* One more that may wait for its write, until the end.  False: there are registry.waiters. */
+bool gw_control_wait_begin(struct gw_control *c);
+void gw_control_wait_end(struct gw_control *c);
 
 /* Reads the config file again, checks it, and publishes it; keeps the old one when it is wrong.
  * The diag says what happened. */

@@ -117,6 +117,37 @@ gw_control_when_live(struct gw_control *c, const struct gw_store_mark *mark,
     c->waiters = w;
 }
 
+bool
+gw_control_forget_live(struct gw_control *c, const void *arg)
+{
+    for (struct gw_live_waiter **at = &c->waiters; *at != NULL; at = &(*at)->next) {
+        struct gw_live_waiter *w = *at;
+
+        if (w->arg == arg) {
+            *at = w->next;
+            free(w);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+gw_control_wait_begin(struct gw_control *c)
+{
+    if (c->n_waiting >= c->conf->settings.registry.waiters) {
+        return false;
+    }
+    c->n_waiting++;
+    return true;
+}
+
+void
+gw_control_wait_end(struct gw_control *c)
+{
+    c->n_waiting--;
+}
+
 static void
 on_live(struct gw_mail *mail, void *receiver)
 {

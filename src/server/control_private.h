@@ -42,6 +42,7 @@ struct gw_control {
     struct gw_control_step *live; /* what each worker has applied */
     unsigned n_workers, n_drained;
     struct gw_live_waiter *waiters;
+    long long n_waiting; /* errands that may wait; some of them for something else yet */
     uint64_t started_ms;
     struct gw_ebb ebb;
     bool listening, stopping;
