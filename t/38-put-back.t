@@ -80,22 +80,4 @@ for my $wait (qw(live fleet)) {
     is known($_, 'gone'), 'http://127.0.0.1:2', '... and keeps what is gone, as of any registry that was put back' for $gw, $other;
     is $gw->admin(PUT => "$place/end?wait=fleet", endpoint(4))->{status}, 201, '... and goes on';
 }
-
-# ---- ... while the gateways have lost the line -------------------------------------------------------------------------
-
-{
-    my @dump = dump_of();
-    $gw->admin(PUT => "$place/away-$_", endpoint(2)) for 1 .. 4;
-    eventually { known($_, 'away-4') =~ /^http/ } 'it to be known' for $gw, $other;
-    $redis->command('ACL', 'SETUSER', $_, '-hscan') for qw(a b);
-    $redis->command('DEL', '{ksgate}:changes'); # so that they have to
-    for (split /\n/, $redis->command('CLIENT', 'LIST')) {
-        $redis->command('CLIENT', 'KILL', 'ID', $1) if /\bid=(\d+).*\bcmd=xread\b/;
-    }
-    eventually { $_->admin(GET => '/-/readyz')->{json}{registry}{state} eq 'stale' } 'the line to be lost' for $gw, $other;
-    put_back(\@dump, 12);
-    $redis->command('ACL', 'SETUSER', $_, '+hscan') for qw(a b);
-    is $gw->admin(PUT => "$place/last?wait=fleet", endpoint(4))->{status}, 201, 'both list it';
-    is known($_, 'away-4'), 'http://127.0.0.1:2', '... and know that it is not what was there before' for $gw, $other;
-}
 done_testing;

@@ -50,7 +50,6 @@ struct gw_follow {
     char epoch[GW_REDIS_EPOCH_MAX + 1];
     uint64_t revision;
     struct gw_redis_stamps stamps; /* of what was read */
-    struct gw_redis_stamp given;   /* the last change of the line before; 0: none */
     uint64_t lines;                /* that were begun so far */
     struct gw_redis_count count;   /* of what is in the hash */
     long long scan_fields;         /* that it has at the end of the list */
@@ -204,6 +203,9 @@ is_broken(struct gw_follow *f, const struct gw_redis_news *news, const char *epo
     if (why == GW_REDIS_FIRST) {
         return false;
     }
+    if (why == GW_REDIS_FORKED && f->following) {
+        f->events.put_back(f->owner); /* the epoch and the revisions alone would not tell */
+    }
     set_why(f, why, why == GW_REDIS_FOREIGN ? news->foreign : NULL);
     list_again(f);
     return true;
@@ -279,16 +281,6 @@ read_news(struct gw_follow *f, const redisReply *reply, struct gw_redis_news *ne
     return true;
 }
 
-/* What was given last is another change now: the epoch and the revisions alone would not tell. */
-static void
-look_whether_put_back(struct gw_follow *f, const struct gw_redis_news *news)
-{
-    if (f->given.stamp != 0 && gw_redis_news_has_another(news, f->given.revision, f->given.stamp)) {
-        f->given.stamp = 0;
-        f->events.put_back(f->owner);
-    }
-}
-
 /* Makes the scan right by what happened since it began. */
 static void
 on_scan_changes(void *arg, const redisReply *reply, const char *error)
@@ -306,7 +298,6 @@ on_scan_changes(void *arg, const redisReply *reply, const char *error)
         return;
     }
     gw_redis_stamps_take(&f->stamps, news.stamps);
-    look_whether_put_back(f, &news);
     for (size_t i = 0; i < news.fields->elements; i += 2) {
         const redisReply *field = news.fields->element[i];
         const redisReply *json = news.fields->element[i + 1];
@@ -400,10 +391,6 @@ start_list(struct gw_follow *f)
     leave_line(f);
     forget_list(f);
     f->scanned = gw_map_new();
-    uint64_t stamp = gw_redis_stamps_of(&f->stamps, f->revision);
-    if (stamp != 0) { /* else it is still that of the line before the last one */
-        f->given = (struct gw_redis_stamp){.revision = f->revision, .stamp = stamp};
-    }
     gw_redis_stamps_forget(&f->stamps);
     gw_redis_bad_begin(&f->bad);
     gw_script_call(f->redis, f->prefix, argv, on_mark, f);

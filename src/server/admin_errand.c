@@ -180,8 +180,8 @@ on_worker(struct gw_mail *mail, void *receiver)
         return;
     }
     req = e->call->req;
-    v = e->crowded        ? gw_admin_refuse(e->call, GW_ERR_WAITERS_FULL, "%s",
-                                            gw_err_text(GW_ERR_WAITERS_FULL))
+    v = e->crowded
+            ? gw_admin_refuse(e->call, GW_ERR_WAITERS_FULL, "%s", gw_err_text(GW_ERR_WAITERS_FULL))
         : e->behind.n > 0 ? answer_behind(e, e->call)
                           : e->back(e, e->call);
     if (v != GW_WAIT) {
