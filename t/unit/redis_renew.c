@@ -195,7 +195,7 @@ test_as_by_itself(void **state)
             seed = seed * 1103515245 + 12345;
             (void)snprintf(keys[i], sizeof(keys[i]), "/ConfigMap/test/%s", names[(seed >> 8) % 7]);
             revisions[i] = (seed >> 16) % 5;
-            leases[i] = (seed >> 24) % 3 * 100000;
+            leases[i] = (seed >> 24) % 3 * 100000LL;
             told[i] = (struct told){.by = &w};
             w.driver->renew(w.store, keys[i], revisions[i], leases[i], on_told, &told[i]);
         }
