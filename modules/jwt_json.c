@@ -203,10 +203,8 @@ static struct gw_jwt_json *
 new_value(struct gw_jwt_json_reader *r)
 {
     if (r->n == r->room) {
-        struct gw_jwt_json *list = gw_arena_raw(r->arena, 2 * r->room * sizeof(*list));
-
-        memcpy(list, r->list, r->n * sizeof(*list));
-        r->list = list;
+        r->list = gw_arena_more(r->arena, r->list, r->n * sizeof(*r->list),
+                                2 * r->room * sizeof(*r->list));
         r->room *= 2;
     }
     return &r->list[r->n++];

@@ -30,6 +30,19 @@ void *gw_arena_alloc(struct gw_arena *a, size_t n);
 /* n bytes, aligned, not zeroed: for what is overwritten at once. */
 void *gw_arena_raw(struct gw_arena *a, size_t n);
 
+/* For what has outgrown its place: size bytes, the first n of them a copy of those at p (which
+ * stay there).  n 0: p may be NULL. */
+static inline void *
+gw_arena_more(struct gw_arena *a, const void *p, size_t n, size_t size)
+{
+    void *more = gw_arena_raw(a, size);
+
+    if (n > 0) {
+        memcpy(more, p, n);
+    }
+    return more;
+}
+
 /* A NUL-terminated copy of the n bytes at s.  Owned by the arena. */
 char *gw_arena_strndup(struct gw_arena *a, const char *s, size_t n);
 

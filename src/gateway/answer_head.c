@@ -7,14 +7,8 @@ static void
 put_aside(struct gw_exchange *x, const char *p, size_t n)
 {
     if (x->stash_size - x->stash_n < n) {
-        size_t size = (x->stash_n + n) * 2;
-        char *bigger = gw_arena_raw(x->req->arena, size);
-
-        if (x->stash_n > 0) {
-            memcpy(bigger, x->stash, x->stash_n);
-        }
-        x->stash = bigger;
-        x->stash_size = size;
+        x->stash_size = (x->stash_n + n) * 2;
+        x->stash = gw_arena_more(x->req->arena, x->stash, x->stash_n, x->stash_size);
     }
     memmove(x->stash + x->stash_n, p, n); /* p may be the rest of the stash itself */
     x->stash_n += n;

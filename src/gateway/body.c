@@ -38,14 +38,8 @@ on_bytes(void *arg, const struct iovec *iov, unsigned n, size_t bytes)
         return true;
     }
     if (c->n + bytes > c->size) {
-        size_t size = (c->n + bytes) * 2;
-        char *p = gw_arena_raw(c->req->arena, size);
-
-        if (c->n > 0) {
-            memcpy(p, c->p, c->n);
-        }
-        c->p = p;
-        c->size = size;
+        c->size = (c->n + bytes) * 2;
+        c->p = gw_arena_more(c->req->arena, c->p, c->n, c->size);
     }
     for (unsigned i = 0; i < n; i++) {
         memcpy(c->p + c->n, iov[i].iov_base, iov[i].iov_len);

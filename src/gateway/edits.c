@@ -5,14 +5,9 @@ void
 gw_edits_remove(struct gw_req *req, struct gw_edits *e, struct gw_str name)
 {
     if (e->n_remove == e->size_remove) {
-        unsigned size = e->size_remove == 0 ? 8 : e->size_remove * 2;
-        struct gw_str *list = gw_arena_raw(req->arena, size * sizeof(*list));
-
-        if (e->n_remove > 0) {
-            memcpy(list, e->remove, e->n_remove * sizeof(*list));
-        }
-        e->remove = list;
-        e->size_remove = size;
+        e->size_remove = e->size_remove == 0 ? 8 : e->size_remove * 2;
+        e->remove = gw_arena_more(req->arena, e->remove, e->n_remove * sizeof(*e->remove),
+                                  e->size_remove * sizeof(*e->remove));
     }
     e->remove[e->n_remove++] = name;
 }
@@ -21,14 +16,9 @@ void
 gw_edits_add(struct gw_req *req, struct gw_edits *e, struct gw_str name, struct gw_str value)
 {
     if (e->n_add == e->size_add) {
-        unsigned size = e->size_add == 0 ? 8 : e->size_add * 2;
-        struct gw_edit *list = gw_arena_raw(req->arena, size * sizeof(*list));
-
-        if (e->n_add > 0) {
-            memcpy(list, e->add, e->n_add * sizeof(*list));
-        }
-        e->add = list;
-        e->size_add = size;
+        e->size_add = e->size_add == 0 ? 8 : e->size_add * 2;
+        e->add = gw_arena_more(req->arena, e->add, e->n_add * sizeof(*e->add),
+                               e->size_add * sizeof(*e->add));
     }
     e->add[e->n_add++] = (struct gw_edit){.name = name, .value = value};
 }

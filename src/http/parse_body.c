@@ -81,14 +81,8 @@ static void
 keep_trailer_bytes(struct gw_parser *p, const char *at, size_t n)
 {
     if (p->trailer_size - p->trailer_bytes < n) {
-        size_t size = (p->trailer_bytes + n) * 2;
-        char *more = gw_arena_raw(p->arena, size);
-
-        if (p->trailer_bytes > 0) {
-            memcpy(more, p->trailer, p->trailer_bytes);
-        }
-        p->trailer = more;
-        p->trailer_size = size;
+        p->trailer_size = (p->trailer_bytes + n) * 2;
+        p->trailer = gw_arena_more(p->arena, p->trailer, p->trailer_bytes, p->trailer_size);
     }
     memcpy(p->trailer + p->trailer_bytes, at, n);
     p->trailer_bytes += n;

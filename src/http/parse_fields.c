@@ -10,14 +10,9 @@ struct gw_header *
 gw_parse_add_field(struct gw_parser *p, struct gw_headers *h)
 {
     if (h->n == h->size) {
-        unsigned size = h->size == 0 ? FIELDS_AT_FIRST : h->size * 2;
-        struct gw_header *list = gw_arena_raw(p->arena, size * sizeof(*list));
-
-        if (h->n > 0) {
-            memcpy(list, h->list, h->n * sizeof(*list));
-        }
-        h->list = list;
-        h->size = size;
+        h->size = h->size == 0 ? FIELDS_AT_FIRST : h->size * 2;
+        h->list =
+            gw_arena_more(p->arena, h->list, h->n * sizeof(*h->list), h->size * sizeof(*h->list));
     }
     return &h->list[h->n++];
 }

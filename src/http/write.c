@@ -15,14 +15,8 @@ gw_out_init(struct gw_out *o, struct gw_arena *a, size_t expected)
 static void
 grow(struct gw_out *o, size_t n)
 {
-    size_t size = (o->n + n) * 2;
-    char *p = gw_arena_raw(o->arena, size);
-
-    if (o->n > 0) {
-        memcpy(p, o->p, o->n);
-    }
-    o->p = p;
-    o->size = size;
+    o->size = (o->n + n) * 2;
+    o->p = gw_arena_more(o->arena, o->p, o->n, o->size);
 }
 
 char *
