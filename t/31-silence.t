@@ -89,9 +89,9 @@ my $unexpected = qr/was answered: something unexpected/;
 
 trouble('a number in place of entries', '^XREAD', [answer => ":7\r\n"], qr/XREAD \S+changes $unexpected/, writes => 201);
 trouble('a text in place of the changes', '^changes', [answer => "\$2\r\nno\r\n"], qr/the script $unexpected/, writes => 201);
-trouble('changes of which one is a list', '^changes', [answer => "*7\r\n\$1\r\ne\r\n:9\r\n:1\r\n:9\r\n*2\r\n*0\r\n\$1\r\nx\r\n:0\r\n\$0\r\n\r\n"],
+trouble('changes of which one is a list', '^changes', [answer => "*9\r\n\$1\r\ne\r\n:9\r\n:1\r\n:9\r\n*2\r\n*0\r\n\$1\r\nx\r\n:0\r\n*0\r\n\$0\r\n\r\n:1\r\n"],
     qr/the script $unexpected/, writes => 201);
-trouble('changes that lack half of a pair', '^changes', [answer => "*7\r\n\$1\r\ne\r\n:9\r\n:1\r\n:9\r\n*1\r\n\$1\r\nx\r\n:0\r\n\$0\r\n\r\n"],
+trouble('changes that lack half of a pair', '^changes', [answer => "*9\r\n\$1\r\ne\r\n:9\r\n:1\r\n:9\r\n*1\r\n\$1\r\nx\r\n:0\r\n*0\r\n\$0\r\n\r\n:1\r\n"],
     qr/the script $unexpected/, writes => 201);
 trouble('a page that is none', '^HSCAN', [answer => "*1\r\n\$1\r\n0\r\n"], qr/HSCAN \S+objects $unexpected/, list => 1, writes => 201);
 trouble('what is no answer of Redis at all', '^XREAD', [answer => "HTTP/1.1 400 Bad Request\r\n\r\n"], qr/Protocol error/, writes => 201);
