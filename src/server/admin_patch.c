@@ -180,8 +180,5 @@ patch(struct gw_admin_call *call, struct gw_str body)
 enum gw_verdict
 gw_admin_patch(struct gw_admin_call *call)
 {
-    enum gw_verdict v = gw_admin_locate(call);
-
-    v = v == GW_NEXT ? gw_admin_until(call) : v;
-    return v != GW_NEXT ? v : gw_admin_body(call, patch);
+    return gw_admin_write_by(call, patch);
 }

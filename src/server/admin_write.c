@@ -244,17 +244,34 @@ gw_admin_put_errand(struct gw_admin_call *call, struct gw_object *object)
     return e;
 }
 
-/* As gw_admin_object(), of what the caller may write. */
-static enum gw_verdict
-permitted_object(struct gw_admin_call *call, json_t *json, struct gw_object **out)
+enum gw_verdict
+gw_admin_write_by(struct gw_admin_call *call, gw_admin_body_fn *then)
 {
-    enum gw_verdict v = gw_admin_object(call, json, out);
+    enum gw_verdict v = gw_admin_locate(call);
 
-    if (v == GW_NEXT) {
-        v = gw_admin_may_write(call, *out);
-        if (v != GW_NEXT) {
-            gw_object_unref(*out);
-        }
+    v = v == GW_NEXT ? gw_admin_until(call) : v;
+    return v != GW_NEXT ? v : gw_admin_body(call, then);
+}
+
+/* The object of the body, which the caller may write: GW_NEXT and a reference in *out, or the
+ * refusal. */
+static enum gw_verdict
+read_object(struct gw_admin_call *call, struct gw_str body, struct gw_object **out)
+{
+    json_t *json = NULL;
+    enum gw_verdict v = gw_admin_parse(call, body, &json);
+
+    if (v != GW_NEXT) {
+        return v;
+    }
+    v = gw_admin_object(call, json, out);
+    json_decref(json);
+    if (v != GW_NEXT) {
+        return v;
+    }
+    v = gw_admin_may_write(call, *out);
+    if (v != GW_NEXT) {
+        gw_object_unref(*out);
     }
     return v;
 }
@@ -263,14 +280,9 @@ static enum gw_verdict
 create(struct gw_admin_call *call, struct gw_str body)
 {
     struct gw_object *object = NULL;
-    json_t *json = NULL;
     struct gw_errand *e;
-    enum gw_verdict v = gw_admin_parse(call, body, &json);
+    enum gw_verdict v = read_object(call, body, &object);
 
-    if (v == GW_NEXT) {
-        v = permitted_object(call, json, &object);
-        json_decref(json);
-    }
     if (v != GW_NEXT) {
         return v;
     }
@@ -292,10 +304,7 @@ create(struct gw_admin_call *call, struct gw_str body)
 enum gw_verdict
 gw_admin_create(struct gw_admin_call *call)
 {
-    enum gw_verdict v = gw_admin_locate(call);
-
-    v = v == GW_NEXT ? gw_admin_until(call) : v;
-    return v != GW_NEXT ? v : gw_admin_body(call, create);
+    return gw_admin_write_by(call, create);
 }
 
 /* Without a resourceVersion the last writer wins, and what is not there is created: by whoever may.
@@ -314,14 +323,9 @@ static enum gw_verdict
 replace(struct gw_admin_call *call, struct gw_str body)
 {
     struct gw_object *object = NULL;
-    json_t *json = NULL;
     struct gw_errand *e;
-    enum gw_verdict v = gw_admin_parse(call, body, &json);
+    enum gw_verdict v = read_object(call, body, &object);
 
-    if (v == GW_NEXT) {
-        v = permitted_object(call, json, &object);
-        json_decref(json);
-    }
     if (v != GW_NEXT) {
         return v;
     }
@@ -333,10 +337,7 @@ replace(struct gw_admin_call *call, struct gw_str body)
 enum gw_verdict
 gw_admin_replace(struct gw_admin_call *call)
 {
-    enum gw_verdict v = gw_admin_locate(call);
-
-    v = v == GW_NEXT ? gw_admin_until(call) : v;
-    return v != GW_NEXT ? v : gw_admin_body(call, replace);
+    return gw_admin_write_by(call, replace);
 }
 
 void
@@ -398,8 +399,5 @@ delete_object(struct gw_admin_call *call, struct gw_str body)
 enum gw_verdict
 gw_admin_delete(struct gw_admin_call *call)
 {
-    enum gw_verdict v = gw_admin_locate(call);
-
-    v = v == GW_NEXT ? gw_admin_until(call) : v;
-    return v != GW_NEXT ? v : gw_admin_body(call, delete_object);
+    return gw_admin_write_by(call, delete_object);
 }

@@ -4,6 +4,9 @@
 
 #include "server/admin_errand.h"
 
+/* Worker: a write of one object: what the path and the query say of it, and then the body. */
+enum gw_verdict gw_admin_write_by(struct gw_admin_call *call, gw_admin_body_fn *then);
+
 /* Worker: makes the object of the body's JSON (which may be changed), checked and with what the
  * path says.  GW_NEXT and a reference in *out, or the refusal. */
 enum gw_verdict gw_admin_object(struct gw_admin_call *call, json_t *json, struct gw_object **out);
