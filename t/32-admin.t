@@ -45,6 +45,10 @@ subtest 'paths and methods' => sub {
     is $r->{headers}{allow}, 'GET, POST', 'what is allowed stands in Allow';
     refused('a mistyped kind', [404, 'NotFound', qr/did you mean extensionservices/],
         GET => "$api/extensionservice");
+    refused('another version', [404, 'NotFound', qr{keeps no extensionservices of ksgate\.io/v2 \(did you mean extensionservices of ksgate\.io/v1\?\)}],
+        GET => '/-/apis/ksgate.io/v2/extensionservices');
+    refused('another group of a kind', [404, 'NotFound', qr{did you mean roles of iam\.kubesphere\.io/v1beta1\?}],
+        GET => '/-/apis/rbac.authorization.k8s.io/v1/roles');
     refused('another group', [404, 'NotFound', qr/keeps no pods/], GET => '/-/api/v1/pods');
     refused('a namespace is missing', [404, 'NotFound', qr/needs namespaces/], GET => '/-/api/v1/configmaps/x');
     refused('a namespace too many', [404, 'NotFound', qr/belong to no namespace/],
@@ -146,6 +150,36 @@ subtest 'lists' => sub {
         $after = $page->{metadata}{continue} // '';
     } while $after ne '';
     is $all, 'ab cd e ', 'in pages';
+    refused("the token $_", [400, 'BadRequest', qr/^continue key is not valid: "\Q$_\E"/], GET => "$es?continue=$_")
+        for 'xxx', 'ksgate.io/Endpoint//a', 'ksgate.io/ExtensionService//', 'ksgate.io/ExtensionService/a', 'ksgate.io/ExtensionService/a/b';
+    refused('a token of another namespace', [400, 'BadRequest', qr/continue key/], GET => '/-/api/v1/namespaces/x/configmaps?continue=/ConfigMap/y/a');
+    is $gw->admin(GET => '/-/api/v1/configmaps?continue=/ConfigMap/y/a')->{status}, 200, '... is one of all';
+    is $names->('continue=ksgate.io/ExtensionService//bb'), 'cde', 'the object of a token may be gone';
+    refused('a token of the list of extensions', [400, 'BadRequest', qr/continue key/], GET => "$api/extensions?continue=xxx");
+};
+
+subtest 'how new it has to be' => sub {
+    my $now = $gw->admin(GET => $es)->{json}{metadata}{resourceVersion};
+    my ($old, $new) = ($now - 1, $now + 1000);
+    my $too_large = qr/^Timeout: Too large resource version: $new, current: $now; /;
+    for my $path ($es, "$es/a") {
+        is $gw->admin(GET => "$path?resourceVersion=$_")->{status}, 200, "$path as of $_" for 0, $old, $now;
+        my $r = refused("$path of a revision to come", [504, 'Timeout', $too_large], GET => "$path?resourceVersion=$new");
+        is_deeply $r->{json}{details}, {retryAfterSeconds => 1,
+            causes => [{reason => 'ResourceVersionTooLarge', message => 'Too large resource version'}]}, "in kube-apiserver's words";
+        refused("$path of no number", [400, 'BadRequest', qr/it takes a number/], GET => "$path?resourceVersion=x");
+    }
+    my $match = "$es?resourceVersionMatch";
+    is $gw->admin(GET => "$match=$_&resourceVersion=$now")->{status}, 200, "now, $_" for 'Exact', 'NotOlderThan';
+    refused('exactly what was', [410, 'Expired', qr/too old/], GET => "$match=Exact&resourceVersion=$old");
+    is $gw->admin(GET => "$match=NotOlderThan&resourceVersion=$old")->{status}, 200, 'or newer';
+    refused('exactly nothing', [400, 'BadRequest', qr/Exact/], GET => "$match=Exact&resourceVersion=0");
+    refused('another way', [400, 'BadRequest', qr/only NotOlderThan and Exact/], GET => "$match=Older&resourceVersion=$now");
+    refused('of none', [400, 'BadRequest', qr/which is missing/], GET => "$match=NotOlderThan");
+    my $later = Gateway::Client->new(to => $gw->admin_socket);
+    $later->send_request(GET => "$es?resourceVersion=" . ($now + 1));
+    $gw->admin(PUT => "$es/later", {spec => {endpoints => []}});
+    like $later->response->{body}, qr/"name": ?"later"/, 'what comes in a moment is waited for';
 };
 
 subtest 'a client that leaves' => sub {

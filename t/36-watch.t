@@ -343,8 +343,13 @@ subtest 'the registry is away, or another one' => sub {
     put($gw, 'd');
     put($gw, 'e');
     is $ahead->words(1), 'ADDED e', 'what another gateway has told already is not told again';
-    is watching($gw, $es, {resourceVersion => $rv + 1000})->words(2), 'ERROR 410, end',
-        'a revision that does not come is said to be none';
+    my $never = watching($gw, $es, {resourceVersion => $rv + 1000});
+    is $never->words(1), 'ERROR 504', 'a revision that does not come is waited for, and not for ever';
+    my $status = $never->last->{object};
+    like $status->{message}, qr/^Timeout: Too large resource version: @{[$rv + 1000]}, current: \d+; /, 'and said to be none';
+    is_deeply [@$status{qw(reason code)}, $status->{details}], ['Timeout', 504, {retryAfterSeconds => 1,
+        causes => [{reason => 'ResourceVersionTooLarge', message => 'Too large resource version'}]}], "in kube-apiserver's words";
+    is $never->words(1), 'end', 'which is the end';
     $rv = revision($gw);
     my %all = (sendInitialEvents => 'true', allowWatchBookmarks => 'true', resourceVersionMatch => 'NotOlderThan');
     my $newer = watching($gw, $es, {%all, resourceVersion => $rv + 2});
@@ -353,7 +358,7 @@ subtest 'the registry is away, or another one' => sub {
     is $newer->words(8), 'ADDED a, ADDED b, ADDED c, ADDED d, ADDED e, MODIFIED c, MODIFIED a, BOOKMARK',
         'a list that is to be as new as another gateway has it waits until it is, and is whole';
     is $newer->last->{object}{metadata}{resourceVersion}, $rv + 2, 'and so is the bookmark at its end';
-    is watching($gw, $es, {%all, resourceVersion => $rv + 1000})->words(2), 'ERROR 410, end',
+    is watching($gw, $es, {%all, resourceVersion => $rv + 1000})->words(2), 'ERROR 504, end',
         'nor is a list of one begun';
     is $first->words(4), 'ADDED d, ADDED e, MODIFIED c, MODIFIED a', 'others did not wait';
     is $offline->words(4), 'ADDED d, ADDED e, MODIFIED c, MODIFIED a', 'none of them';

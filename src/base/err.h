@@ -92,6 +92,7 @@
     X(DRAINING,             503, "ServiceUnavailable",  "the gateway is shutting down")                     \
     X(UPSTREAM_TIMEOUT,     504, "Timeout",             "the backend did not answer in time (timeouts.first_byte)") \
     X(FLEET_BEHIND,         504, "Timeout",             "it was done, but not every gateway has followed in time (registry.redis.fleet_wait)") \
+    X(TOO_NEW,              504, "Timeout",             "Too large resource version")                       \
     X(BAD_VERSION,          505, "BadRequest",          "only HTTP/1.0 and HTTP/1.1 are spoken here")       \
     X(CLIENT_GONE,          499, "ClientClosed",        "the client closed the connection")                 \
     X(CLIENT_TOO_SLOW,      499, "ClientClosed",        "the client takes its answer too slowly (timeouts.body_idle, limits.min_rate)") \

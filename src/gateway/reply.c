@@ -19,7 +19,7 @@ add_details(struct gw_buf *out, const struct gw_status_details *d)
 {
     const char *comma = "";
 
-    if (d->name.n + d->kind.n + d->group.n + d->cause.n == 0) {
+    if (d->name.n + d->kind.n + d->group.n + d->cause.n + d->retry_after_s == 0) {
         return;
     }
     gw_buf_puts(out, ",\"details\":{");
@@ -37,6 +37,10 @@ add_details(struct gw_buf *out, const struct gw_status_details *d)
         gw_buf_puts(out, ",");
         add_member(out, "message", d->cause);
         gw_buf_puts(out, "}]");
+        comma = ",";
+    }
+    if (d->retry_after_s > 0) {
+        gw_buf_printf(out, "%s\"retryAfterSeconds\":%u", comma, d->retry_after_s);
     }
     gw_buf_puts(out, "}");
 }

@@ -12,10 +12,11 @@
  * req->cause is its cause. */
 void gw_reply_error(struct gw_req *req);
 
-/* What a Status is about, and one cause in words; each may be none. */
+/* What a Status is about, one cause in words, and when to ask again; each may be none. */
 struct gw_status_details {
     struct gw_str group, kind, name;
     struct gw_str cause_reason, cause;
+    unsigned retry_after_s; /* 0: none */
 };
 
 /* Appends a Status object. */

@@ -168,6 +168,18 @@ gw_admin_query(const struct gw_admin_call *call, const char *name)
 }
 
 enum gw_verdict
+gw_admin_number(struct gw_admin_call *call, const char *name, uint64_t *number)
+{
+    struct gw_str text = gw_admin_query(call, name);
+
+    if (text.n > 0 && !gw_str_u64(text, number)) {
+        return gw_admin_refuse(call, GW_ERR_BAD_REQUEST, "%s=%.*s: it takes a number", name,
+                               GW_STR_ARG(text));
+    }
+    return GW_NEXT;
+}
+
+enum gw_verdict
 gw_admin_until(struct gw_admin_call *call)
 {
     struct gw_str wait = gw_admin_query(call, "wait");

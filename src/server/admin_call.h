@@ -58,6 +58,9 @@ enum gw_verdict gw_admin_body(struct gw_admin_call *call, gw_admin_body_fn *then
 /* The decoded value of a query parameter, or none. */
 struct gw_str gw_admin_query(const struct gw_admin_call *call, const char *name);
 
+/* A number of the query; it stays what it is when the query has none.  GW_NEXT, or the refusal. */
+enum gw_verdict gw_admin_number(struct gw_admin_call *call, const char *name, uint64_t *number);
+
 /* Reads `wait` of a write's query.  GW_NEXT, or the refusal. */
 enum gw_verdict gw_admin_until(struct gw_admin_call *call);
 
@@ -78,6 +81,11 @@ enum gw_verdict gw_admin_invalid(struct gw_admin_call *call, struct gw_diag *dia
 enum gw_verdict gw_admin_refuse_causes(struct gw_admin_call *call, enum gw_err err,
                                        const char *message, const char *reason,
                                        struct gw_diag *diag);
+
+/* The Status of a resourceVersion that this gateway has not seen; as kube-apiserver has it, so that
+ * clients know it (k8s.io/apimachinery, errors.NewTooLargeResourceVersion...). */
+void gw_admin_too_new_json(struct gw_buf *out, uint64_t wanted, uint64_t now);
+enum gw_verdict gw_admin_refuse_too_new(struct gw_admin_call *call, uint64_t wanted, uint64_t now);
 
 /* "extensionservices.ksgate.io", in the arena. */
 const char *gw_admin_resource(const struct gw_admin_call *call);

@@ -26,23 +26,42 @@ split(struct gw_admin_call *call, struct gw_str *group, struct gw_str *version,
     call->name = at + 1 < call->n_parts ? call->part[at + 1] : GW_STR_NONE;
 }
 
-static enum gw_verdict
-no_kind(struct gw_admin_call *call, struct gw_str group, struct gw_str version,
-        struct gw_str plural)
+/* Which one may be meant: of that group, if there is one; NULL: none. */
+static const struct gw_kind *
+nearest_kind(struct gw_str group, struct gw_str plural)
 {
+    const struct gw_kind *found = NULL;
     const char *names[64];
     size_t n = 0;
-    const char *near;
 
     for (const struct gw_kind *k = gw_kinds; k->kind != NULL && n < 63; k++) {
         names[n++] = k->plural;
     }
     names[n] = NULL;
-    near = gw_diag_nearest(plural, names);
-    return gw_admin_refuse(call, GW_ERR_NO_OBJECT, "the registry keeps no %.*s of %.*s%s%.*s%s%s%s",
+    const char *near = gw_diag_nearest(plural, names);
+    for (const struct gw_kind *k = gw_kinds; near != NULL && k->kind != NULL; k++) {
+        if (strcmp(k->plural, near) == 0 &&
+            (found == NULL || gw_str_eq(group, gw_str_of(k->group)))) {
+            found = k;
+        }
+    }
+    return found;
+}
+
+static enum gw_verdict
+no_kind(struct gw_admin_call *call, struct gw_str group, struct gw_str version,
+        struct gw_str plural)
+{
+    const struct gw_kind *near = nearest_kind(group, plural);
+    const char *hint =
+        near == NULL
+            ? ""
+            : gw_arena_printf(call->req->arena, " (did you mean %s of %s%s%s?)", near->plural,
+                              near->group, near->group[0] == '\0' ? "" : "/", near->version);
+
+    return gw_admin_refuse(call, GW_ERR_NO_OBJECT, "the registry keeps no %.*s of %.*s%s%.*s%s",
                            GW_STR_ARG(plural), GW_STR_ARG(group), group.n == 0 ? "" : "/",
-                           GW_STR_ARG(version), near == NULL ? "" : " (did you mean ",
-                           near == NULL ? "" : near, near == NULL ? "" : "?)");
+                           GW_STR_ARG(version), hint);
 }
 
 enum gw_verdict
@@ -82,10 +101,73 @@ gw_admin_locate(struct gw_admin_call *call)
     return GW_NEXT;
 }
 
+/* How new it has to be (Kubernetes API concepts, "Resource versions"): there is no older state than
+ * the present one. */
+static enum gw_verdict
+read_revision(struct gw_admin_call *call, uint64_t *revision)
+{
+    struct gw_str match = gw_admin_query(call, "resourceVersionMatch");
+    enum gw_verdict v = gw_admin_number(call, "resourceVersion", revision);
+
+    if (v == GW_NEXT && match.n > 0 && !gw_str_eq(match, GW_STR("NotOlderThan")) &&
+        !gw_str_eq(match, GW_STR("Exact"))) {
+        return gw_admin_refuse(call, GW_ERR_BAD_REQUEST,
+                               "resourceVersionMatch=%.*s: only NotOlderThan and Exact are known",
+                               GW_STR_ARG(match));
+    }
+    if (v == GW_NEXT && gw_str_eq(match, GW_STR("Exact")) && *revision == 0 &&
+        gw_admin_query(call, "resourceVersion").n > 0) {
+        return gw_admin_refuse(call, GW_ERR_BAD_REQUEST,
+                               "resourceVersionMatch=Exact is of a resourceVersion that is not 0");
+    }
+    if (v == GW_NEXT && match.n > 0 && gw_admin_query(call, "resourceVersion").n == 0) {
+        return gw_admin_refuse(call, GW_ERR_BAD_REQUEST,
+                               "resourceVersionMatch is of a resourceVersion, which is missing");
+    }
+    return v;
+}
+
+/* Of a registry whose revision is in e->revision. */
+static enum gw_store_result
+compare_revision(const struct gw_errand *e, const struct gw_admin_call *call)
+{
+    bool exact = gw_str_eq(gw_admin_query(call, "resourceVersionMatch"), GW_STR("Exact"));
+
+    return exact && e->result == GW_STORE_OK && e->revision != e->wanted_revision ? GW_STORE_TOO_OLD
+                                                                                  : e->result;
+}
+
+/* Control.  False: what is to be read is not here yet, or nothing is known. */
+static bool
+may_read(struct gw_errand *e)
+{
+    struct gw_sync_status status;
+
+    if (!gw_errand_registry_known(e)) {
+        return false;
+    }
+    gw_sync_status(gw_control_sync(e->control), &status);
+    e->result = GW_STORE_OK;
+    e->revision = status.revision;
+    e->lags = status.revision < e->wanted_revision;
+    return !e->lags;
+}
+
+/* Another gateway may have told the client of a revision that comes in a moment. */
+static enum gw_verdict
+wait_for_revision(struct gw_errand *e, struct gw_admin_call *call)
+{
+    if (e->tries == GW_ERRAND_TRIES) {
+        return gw_admin_refuse_too_new(call, e->wanted_revision, e->revision);
+    }
+    e->tries++;
+    return gw_errand_send_again(e);
+}
+
 static void
 fetch(struct gw_errand *e)
 {
-    if (gw_errand_registry_known(e)) {
+    if (may_read(e)) {
         e->object = gw_sync_get(gw_control_sync(e->control), e->key);
         e->result = e->object == NULL ? GW_STORE_NOT_FOUND : GW_STORE_OK;
     }
@@ -110,6 +192,9 @@ answer_object(struct gw_errand *e, struct gw_admin_call *call)
 {
     struct gw_viewer viewer;
 
+    if (e->lags) {
+        return wait_for_revision(e, call);
+    }
     gw_viewer_init(&viewer, call->req);
     if (e->result == GW_STORE_OK && !gw_admin_sees(&viewer, e->object)) {
         e->result = GW_STORE_NOT_FOUND;
@@ -134,13 +219,16 @@ gw_admin_get_object(struct gw_admin_call *call)
 {
     struct gw_admin_table table;
     struct gw_errand *e;
+    uint64_t revision = 0;
     enum gw_verdict v = gw_admin_locate(call);
 
     v = v == GW_NEXT ? gw_admin_table_read(&table, call) : v;
+    v = v == GW_NEXT ? gw_admin_number(call, "resourceVersion", &revision) : v;
     if (v != GW_NEXT) {
         return v;
     }
     e = gw_errand_new(call, fetch, answer_object);
+    e->wanted_revision = revision;
     e->key = gw_object_key(call->kind, call->ns, call->name);
     return gw_errand_send(e);
 }
@@ -149,12 +237,7 @@ gw_admin_get_object(struct gw_admin_call *call)
 static void
 collect(struct gw_errand *e)
 {
-    struct gw_sync_status status;
-
-    if (gw_errand_registry_known(e)) {
-        gw_sync_status(gw_control_sync(e->control), &status);
-        e->result = GW_STORE_OK;
-        e->revision = status.revision;
+    if (may_read(e)) {
         gw_sync_list(gw_control_sync(e->control), e->kind, gw_str_of(e->ns), gw_errand_collect, e);
     }
     gw_errand_return(e);
@@ -169,6 +252,10 @@ answer_list(struct gw_errand *e, struct gw_admin_call *call)
     enum gw_verdict v;
     json_t *items;
 
+    if (e->lags) {
+        return wait_for_revision(e, call);
+    }
+    e->result = compare_revision(e, call);
     if (e->result != GW_STORE_OK) {
         return gw_errand_refuse(e, call);
     }
@@ -197,6 +284,7 @@ gw_admin_list(struct gw_admin_call *call)
     struct gw_selection s = {0};
     struct gw_admin_table table;
     struct gw_errand *e;
+    uint64_t revision = 0;
     enum gw_verdict v = gw_admin_locate(call);
 
     if (v == GW_NEXT && gw_request_select_watch(call->req->arena, call->req->target.query)) {
@@ -206,10 +294,12 @@ gw_admin_list(struct gw_admin_call *call)
         v = gw_selection_read(&s, call); /* a wrong one is refused before the errand */
     }
     v = v == GW_NEXT ? gw_admin_table_read(&table, call) : v;
+    v = v == GW_NEXT ? read_revision(call, &revision) : v;
     if (v != GW_NEXT) {
         return v;
     }
     e = gw_errand_new(call, collect, answer_list);
+    e->wanted_revision = revision;
     e->kind = call->kind;
     e->ns = gw_mem_strndup(call->ns);
     return gw_errand_send(e);

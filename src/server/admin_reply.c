@@ -66,6 +66,34 @@ status_of(struct gw_buf *out, const struct gw_admin_call *call, enum gw_err err,
     gw_status_json(out, gw_err_status(err), gw_str_of(gw_err_reason(err)), message, &about);
 }
 
+void
+gw_admin_too_new_json(struct gw_buf *out, uint64_t wanted, uint64_t now)
+{
+    static const struct gw_status_details about = {
+        .cause_reason = {"ResourceVersionTooLarge", sizeof("ResourceVersionTooLarge") - 1},
+        .cause = {"Too large resource version", sizeof("Too large resource version") - 1},
+        .retry_after_s = 1,
+    };
+    struct gw_buf message = {0};
+
+    gw_buf_printf(&message,
+                  "Timeout: %s: %llu, current: %llu; this gateway has waited for it: it is of "
+                  "another registry, or this one is behind (/-/readyz); else list without one",
+                  gw_err_text(GW_ERR_TOO_NEW), (unsigned long long)wanted, (unsigned long long)now);
+    gw_status_json(out, gw_err_status(GW_ERR_TOO_NEW), gw_str_of(gw_err_reason(GW_ERR_TOO_NEW)),
+                   gw_buf_text(&message), &about);
+    gw_buf_fini(&message);
+}
+
+enum gw_verdict
+gw_admin_refuse_too_new(struct gw_admin_call *call, uint64_t wanted, uint64_t now)
+{
+    struct gw_buf out = {0};
+
+    gw_admin_too_new_json(&out, wanted, now);
+    return answer_status(call, GW_ERR_TOO_NEW, &out);
+}
+
 enum gw_verdict
 gw_admin_refuse(struct gw_admin_call *call, enum gw_err err, const char *fmt, ...)
 {

@@ -179,6 +179,25 @@ read_terms(struct gw_selection *s, struct gw_admin_call *call, const char *param
     return GW_NEXT;
 }
 
+/* A page's token is the key of its last object, which may be gone by now: one of this collection.
+ */
+static bool
+is_token(const struct gw_admin_call *call, struct gw_str token)
+{
+    const struct gw_kind *k = call->kind != NULL /* else the list of all extensions */
+                                  ? call->kind
+                                  : gw_kind_find(GW_STR("ksgate.io"), GW_STR("ExtensionService"));
+    struct gw_str rest = token;
+    struct gw_str group = gw_str_cut(&rest, '/');
+    struct gw_str kind = gw_str_cut(&rest, '/');
+    size_t slash = gw_str_find(rest, '/');
+    struct gw_str ns = {rest.p, slash};
+
+    return gw_str_eq(group, gw_str_of(k->group)) && gw_str_eq(kind, gw_str_of(k->kind)) &&
+           slash + 1 < rest.n && (call->ns.n == 0 || gw_str_eq(ns, call->ns)) &&
+           (k->namespaced || ns.n == 0);
+}
+
 enum gw_verdict
 gw_selection_read(struct gw_selection *s, struct gw_admin_call *call)
 {
@@ -196,6 +215,12 @@ gw_selection_read(struct gw_selection *s, struct gw_admin_call *call)
                                GW_STR_ARG(limit));
     }
     s->after = gw_admin_query(call, "continue");
+    if (s->after.n > 0 && !is_token(call, s->after)) {
+        return gw_admin_refuse(call, GW_ERR_BAD_REQUEST,
+                               "continue key is not valid: \"%.*s\" is not the metadata.continue "
+                               "of a page of this collection; leave it out to begin anew",
+                               GW_STR_ARG(s->after));
+    }
     return GW_NEXT;
 }
 

@@ -30,26 +30,14 @@ says(const struct gw_admin_call *call, const char *parameter, const char *word)
 }
 
 static enum gw_verdict
-read_number(struct gw_admin_call *call, const char *parameter, uint64_t *number)
-{
-    struct gw_str text = gw_admin_query(call, parameter);
-
-    if (text.n > 0 && !gw_str_u64(text, number)) {
-        return gw_admin_refuse(call, GW_ERR_BAD_REQUEST, "%s=%.*s: it takes a number", parameter,
-                               GW_STR_ARG(text));
-    }
-    return GW_NEXT;
-}
-
-static enum gw_verdict
 read_wish(struct gw_admin_call *call, struct watch *w)
 {
     uint64_t revision = 0;
     uint64_t seconds = 0;
-    enum gw_verdict v = read_number(call, "resourceVersion", &revision);
+    enum gw_verdict v = gw_admin_number(call, "resourceVersion", &revision);
 
     if (v == GW_NEXT) {
-        v = read_number(call, "timeoutSeconds", &seconds);
+        v = gw_admin_number(call, "timeoutSeconds", &seconds);
     }
     if (v == GW_NEXT) {
         v = gw_selection_read(&w->wish.selection, call);

@@ -42,7 +42,11 @@ gw_watcher_fail(struct gw_watcher *w, enum gw_err err, const char *end)
 {
     struct gw_buf out = {0};
 
-    gw_watch_text_error(&out, err);
+    if (err == GW_ERR_TOO_NEW) {
+        gw_watch_text_too_new(&out, w->wish.after, w->latest);
+    } else {
+        gw_watch_text_error(&out, err);
+    }
     gw_stream_write(w->stream, gw_buf_text(&out));
     gw_buf_fini(&out);
     gw_stream_end(w->stream, end, err);
@@ -179,7 +183,7 @@ on_timer(struct gw_timer *t)
     }
     if (now >= w->ahead_ms) {
         if (w->latest < w->wish.after) {
-            gw_watcher_fail(w, GW_ERR_TOO_OLD, "expired");
+            gw_watcher_fail(w, GW_ERR_TOO_NEW, "too_new");
             return;
         }
         w->ahead_ms = UINT64_MAX;

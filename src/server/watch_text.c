@@ -117,3 +117,12 @@ gw_watch_text_error(struct gw_buf *out, enum gw_err err)
     out->n--; /* a line of its own, which it is not here */
     gw_buf_puts(out, "}\n");
 }
+
+void
+gw_watch_text_too_new(struct gw_buf *out, uint64_t wanted, uint64_t now)
+{
+    begin(out, "ERROR");
+    gw_admin_too_new_json(out, wanted, now);
+    out->n--;
+    gw_buf_puts(out, "}\n");
+}

@@ -25,4 +25,7 @@ void gw_watch_text_bookmark(struct gw_buf *out, const struct gw_kind *kind, uint
 /* A Status, after which nothing comes. */
 void gw_watch_text_error(struct gw_buf *out, enum gw_err err);
 
+/* The end: the watch was to begin at a revision that has not come; `now` is the last one. */
+void gw_watch_text_too_new(struct gw_buf *out, uint64_t wanted, uint64_t now);
+
 #endif
