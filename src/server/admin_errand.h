@@ -46,12 +46,12 @@ struct gw_errand {
     long long lease_ms; /* admin_renew.c's */
     bool dry_run;
     bool may_not_create; /* a PUT by whom RBAC lets update alone */
-    unsigned from;  /* admin_watch.c's */
-    unsigned tries; /* so far, to write what somebody else may write, too */
+    unsigned from;       /* admin_watch.c's */
+    unsigned tries;      /* so far, to write what somebody else may write, too */
     /* out */
     enum gw_store_result result;
     bool created, unsure;
-    bool unknown; /* UNAVAILABLE: nothing is known of the registry yet */
+    bool unknown;   /* UNAVAILABLE: nothing is known of the registry yet */
     bool lags;      /* memory is older than the revision that the caller knows */
     size_t refused; /* of several */
     uint64_t lease_until_ms;
