@@ -1,39 +1,34 @@
-/* admin_extensions.c - every extension with its state and backends, in one answer. */
+/* admin_extensions.c - every extension with its state, version, backends and entries. */
 #include "modules/ext_kube.h"
 #include "server/admin_errand.h"
-#include "server/admin_select.h"
 #include "server/admin_sight.h"
 #include "server/admin_versions.h"
 #include "server/endpoint_status.h"
-
-static const struct gw_kind *
-kind_of(const char *kind)
-{
-    return gw_kind_find(GW_STR("ksgate.io"), gw_str_of(kind));
-}
+#include "server/extension_parts.h"
+#include "server/extension_state.h"
 
 static void
 collect(struct gw_errand *e)
 {
-    struct gw_sync *sync = gw_control_sync(e->control);
     struct gw_sync_status status;
 
     if (gw_errand_registry_known(e)) {
-        gw_sync_status(sync, &status);
+        gw_sync_status(gw_control_sync(e->control), &status);
         e->result = GW_STORE_OK;
         e->revision = status.revision;
-        gw_sync_list(sync, kind_of("ExtensionService"), GW_STR_NONE, gw_errand_collect, e);
-        gw_sync_list(sync, kind_of("Endpoint"), GW_STR_NONE, gw_errand_collect, e);
+        gw_extension_parts_collect(e);
     }
     gw_errand_return(e);
 }
 
-/* live: it may get requests, as far as is known. */
+/* live: it may get requests, as far as is known.  used: its extension is, too. */
 static json_t *
-endpoint_json(const json_t *spec, const char *source, const char *name)
+endpoint_json(const json_t *spec, const char *source, const char *name, bool used)
 {
     static const char *const copied[] = {"url", "version", "weight", "leaseSeconds", NULL};
-    bool live = !json_is_true(json_object_get(spec, "draining"));
+    const json_t *weight = json_object_get(spec, "weight");
+    bool live = used && !json_is_true(json_object_get(spec, "draining")) &&
+                !(json_is_integer(weight) && json_integer_value(weight) == 0);
     json_t *out = json_pack("{s:s}", "source", source);
 
     if (name != NULL) {
@@ -52,7 +47,7 @@ endpoint_json(const json_t *spec, const char *source, const char *name)
 }
 
 static void
-add_service(json_t *endpoints, const json_t *service)
+add_service(json_t *endpoints, const json_t *service, bool used)
 {
     const char *ns = json_string_value(json_object_get(service, "namespace"));
     const char *name = json_string_value(json_object_get(service, "name"));
@@ -63,51 +58,31 @@ add_service(json_t *endpoints, const json_t *service)
     }
     gw_ext_kube_url(url, ns, name, json_integer_value(json_object_get(service, "port")));
     json_t *spec = json_pack("{s:s}", "url", url);
-    (void)json_array_append_new(endpoints, endpoint_json(spec, "service", NULL));
+    (void)json_array_append_new(endpoints, endpoint_json(spec, "service", NULL, used));
     json_decref(spec);
 }
 
 static json_t *
-extension_json(const struct gw_object *o)
+endpoints_json(const struct gw_extension_part *p, const json_t *spec)
 {
-    json_t *json = gw_object_json(o);
-    const json_t *spec = json_object_get(json, "spec");
-    const json_t *enabled = json_object_get(spec, "enabled");
-    const char *access = json_string_value(json_object_get(spec, "access"));
+    bool used = gw_extension_is_used(p->service, spec);
     json_t *endpoints = json_array();
     size_t i;
-    json_t *endpoint;
+    json_t *one;
 
-    json_array_foreach(json_object_get(spec, "endpoints"), i, endpoint)
+    json_array_foreach(json_object_get(spec, "endpoints"), i, one)
     {
-        (void)json_array_append_new(endpoints, endpoint_json(endpoint, "spec", NULL));
+        (void)json_array_append_new(endpoints, endpoint_json(one, "spec", NULL, used));
     }
-    add_service(endpoints, json_object_get(spec, "service"));
-    json_t *out =
-        json_pack("{s:s, s:b, s:s, s:o}", "name", o->name, "enabled", !json_is_false(enabled),
-                  "access", access == NULL ? "authorized" : access, "endpoints", endpoints);
+    add_service(endpoints, json_object_get(spec, "service"), used);
+    json_array_foreach(p->registered, i, one)
+    {
+        const char *name = json_string_value(json_object_get(one, "name"));
 
-    if (json_array_size(json_object_get(spec, "versions")) > 0) {
-        (void)json_object_set(out, "versions", json_object_get(spec, "versions"));
+        (void)json_array_append_new(
+            endpoints, endpoint_json(json_object_get(one, "spec"), "registered", name, used));
     }
-    json_decref(json);
-    return out;
-}
-
-/* Endpoints whose extension is not there, or not asked for, stay unseen. */
-static void
-add_endpoint(const json_t *extensions, const struct gw_object *o)
-{
-    json_t *json = gw_object_json(o);
-    const json_t *spec = json_object_get(json, "spec");
-    const char *name = json_string_value(json_object_get(spec, "extension"));
-    const json_t *extension = name == NULL ? NULL : json_object_get(extensions, name);
-
-    if (extension != NULL) {
-        (void)json_array_append_new(json_object_get(extension, "endpoints"),
-                                    endpoint_json(spec, "registered", o->name));
-    }
-    json_decref(json);
+    return endpoints;
 }
 
 /* The summary is for all who see the extension; what else its object says is not. */
@@ -127,17 +102,51 @@ may_get(const struct gw_admin_call *call, struct gw_str extension)
     return gw_admin_may(call, &info);
 }
 
+static json_t *
+extension_json(const struct gw_admin_call *call, const struct gw_extension_part *p)
+{
+    bool whole = may_get(call, gw_str_of(p->name));
+    json_t *service = p->service == NULL ? NULL : gw_object_json(p->service);
+    json_t *plan = p->plan == NULL ? NULL : gw_object_json(p->plan);
+    json_t *extension = p->extension == NULL ? NULL : gw_object_json(p->extension);
+    const json_t *spec = json_object_get(service, "spec");
+    const char *access = json_string_value(json_object_get(spec, "access"));
+    json_t *endpoints = endpoints_json(p, spec);
+    json_t *out = json_pack("{s:s}", "name", p->name);
+    json_t *versions = gw_admin_versions(json_object_get(spec, "versions"), endpoints, whole);
+
+    gw_extension_state_add(out, &(struct gw_extension_facts){.service = p->service,
+                                                             .spec = spec,
+                                                             .endpoints = endpoints,
+                                                             .plan = plan,
+                                                             .extension = extension,
+                                                             .released = p->released,
+                                                             .whole = whole});
+    if (service != NULL) {
+        (void)json_object_set_new(out, "access",
+                                  json_string(access == NULL ? "authorized" : access));
+    }
+    (void)json_object_set_new(out, "endpoints", endpoints);
+    (void)json_object_set_new(out, "entries",
+                              p->entries == NULL ? json_array() : json_incref(p->entries));
+    if (versions != NULL) {
+        (void)json_object_set_new(out, "versions", versions);
+    }
+    json_decref(service);
+    json_decref(plan);
+    json_decref(extension);
+    return out;
+}
+
 static enum gw_verdict
 answer(struct gw_errand *e, struct gw_admin_call *call)
 {
+    struct gw_extension_parts parts;
     struct gw_selection s = {0};
     struct gw_viewer viewer;
-    enum gw_verdict v;
-    json_t *by_name;
     json_t *items;
     json_t *list;
-    const char *name;
-    json_t *extension;
+    enum gw_verdict v;
 
     if (e->result != GW_STORE_OK) {
         return gw_errand_refuse(e, call);
@@ -147,28 +156,16 @@ answer(struct gw_errand *e, struct gw_admin_call *call)
         return v;
     }
     gw_viewer_init(&viewer, call->req);
-    by_name = json_object();
+    gw_extension_parts_read(&parts, e, &viewer, &s);
     items = json_array();
-    for (size_t i = 0; i < e->n_objects; i++) { /* all services come before all endpoints */
-        if (e->objects[i]->kind != kind_of("ExtensionService")) {
-            add_endpoint(by_name, e->objects[i]);
-        } else if (gw_admin_sees(&viewer, e->objects[i]) && gw_selection_takes(&s, e->objects[i])) {
-            (void)json_object_set_new(by_name, e->objects[i]->name, extension_json(e->objects[i]));
+    for (size_t i = 0; i < parts.n; i++) {
+        if (parts.list[i]->taken) {
+            (void)json_array_append_new(items, extension_json(call, parts.list[i]));
         }
     }
-    json_object_foreach(by_name, name, extension)
-    {
-        json_t *versions = gw_admin_versions(json_object_get(extension, "versions"),
-                                             json_object_get(extension, "endpoints"),
-                                             may_get(call, gw_str_of(name)));
-
-        if (versions != NULL) { /* in place of the rows, now that all endpoints are there */
-            (void)json_object_set_new(extension, "versions", versions);
-        }
-        (void)json_array_append(items, extension);
-    }
-    json_decref(by_name);
-    list = gw_selection_list(&s, kind_of("ExtensionService"), e->revision, items);
+    gw_extension_parts_fini(&parts);
+    list = gw_selection_list(&s, gw_kind_find(GW_STR("ksgate.io"), GW_STR("ExtensionService")),
+                             e->revision, items);
     (void)json_object_set_new(list, "kind", json_string("ExtensionSummaryList"));
     return gw_admin_json(call->req, 200, list);
 }

@@ -3,9 +3,9 @@
 #include <stdio.h>
 
 static struct gw_str
-field_of(const struct gw_object *o, struct gw_str name)
+field_of(const struct gw_object *o, const char *known_as, struct gw_str name)
 {
-    return gw_str_eq(name, GW_STR("metadata.name")) ? gw_str_of(o->name) : gw_str_of(o->ns);
+    return gw_str_eq(name, GW_STR("metadata.name")) ? gw_str_of(known_as) : gw_str_of(o->ns);
 }
 
 /* The label's value; p is NULL when it is not there. */
@@ -57,8 +57,8 @@ says(const struct gw_select_term *t, struct gw_str is)
     return false;
 }
 
-bool
-gw_selection_matches(const struct gw_selection *s, const struct gw_object *o)
+static bool
+matches_as(const struct gw_selection *s, const struct gw_object *o, const char *name)
 {
     json_t *json = NULL; /* made once, and only when labels are asked for */
     bool all = true;
@@ -69,10 +69,16 @@ gw_selection_matches(const struct gw_selection *s, const struct gw_object *o)
         if (!t->field && json == NULL) {
             json = gw_object_json(o);
         }
-        all = says(t, t->field ? field_of(o, t->name) : label_of(json, t->name));
+        all = says(t, t->field ? field_of(o, name, t->name) : label_of(json, t->name));
     }
     json_decref(json);
     return all;
+}
+
+bool
+gw_selection_matches(const struct gw_selection *s, const struct gw_object *o)
+{
+    return matches_as(s, o, o->name);
 }
 
 static bool
@@ -227,10 +233,17 @@ gw_selection_read(struct gw_selection *s, struct gw_admin_call *call)
 bool
 gw_selection_takes(struct gw_selection *s, const struct gw_object *o)
 {
-    if (s->after.n > 0 && gw_str_cmp(gw_str_of(o->key), s->after) <= 0) {
+    return gw_selection_takes_as(s, o, o->name, o->key);
+}
+
+bool
+gw_selection_takes_as(struct gw_selection *s, const struct gw_object *o, const char *name,
+                      const char *key)
+{
+    if (s->after.n > 0 && gw_str_cmp(gw_str_of(key), s->after) <= 0) {
         return false;
     }
-    if (!gw_selection_matches(s, o)) {
+    if (!matches_as(s, o, name)) {
         return false;
     }
     if (s->limit > 0 && s->taken == s->limit) {
@@ -238,7 +251,7 @@ gw_selection_takes(struct gw_selection *s, const struct gw_object *o)
         return false;
     }
     s->taken++;
-    s->last = o->key;
+    s->last = key;
     return true;
 }
 

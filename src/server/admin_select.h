@@ -40,6 +40,11 @@ bool gw_selection_matches(const struct gw_selection *s, const struct gw_object *
 /* Is the object part of the answer?  Asked in the order of keys. */
 bool gw_selection_takes(struct gw_selection *s, const struct gw_object *o);
 
+/* The same for what is listed under that name and key, which may be other ones: the object has its
+ * labels.  The key is borrowed. */
+bool gw_selection_takes_as(struct gw_selection *s, const struct gw_object *o, const char *name,
+                           const char *key);
+
 /* metadata of the list, and of its next page. */
 json_t *gw_selection_metadata(const struct gw_selection *s, uint64_t revision);
 
