@@ -51,7 +51,8 @@ $dns->set($service => {A => ['127.0.0.1'], ttl => 0});
 ok eventually { my %now = map { ask('both')->{body} => 1 } 1 .. 4; keys %now == 2 }, 'beside spec.endpoints it is one more';
 
 my ($es) = $gw->ksgate_here('get', 'es', 'devops')->{out};
-like $es, qr/^devops\s.*\bdevops-api\.extension-devops\b/m, 'ksgate get says which';
+like $es, qr/^devops\s.*\bdevops-api\.extension-devops\b(?! and)/m, 'ksgate get says which';
+like $gw->ksgate_here('get', 'es', 'both')->{out}, qr/^both\s.*\bdevops-api\.extension-devops and 1\b/m, '... and how many there are beside it';
 my ($summary) = grep { $_->{name} eq 'devops' } @{$gw->admin(GET => '/-/apis/ksgate.io/v1/extensions')->{json}{items}};
 is_deeply [map { "$_->{source} $_->{url}" } @{$summary->{endpoints}}], ["service http://$service:$port"], 'so does the list of extensions';
 like $gw->ksgate_here('explain', 'GET', '/extensions/devops/x', '--as', 'admin')->{out}, qr{http://\Q$service\E:$port}, 'and explain';

@@ -51,13 +51,17 @@ static void
 backends(struct gw_buf *out, const json_t *object)
 {
     const json_t *service = value_at(object, "spec.service");
+    size_t n = json_array_size(value_at(object, "spec.endpoints"));
 
     if (service != NULL) {
         add_value(out, json_object_get(service, "name"), "-");
         gw_buf_puts(out, ".");
         add_value(out, json_object_get(service, "namespace"), "-");
-    } else {
-        gw_buf_printf(out, "%zu", json_array_size(value_at(object, "spec.endpoints")));
+    }
+    if (service == NULL) {
+        gw_buf_printf(out, "%zu", n);
+    } else if (n > 0) { /* it is one more */
+        gw_buf_printf(out, " and %zu", n);
     }
 }
 
@@ -232,7 +236,7 @@ static const struct gw_column services[] = {
     {"ENABLED", "spec.enabled", "yes", "Does it answer?", NULL},
     {"ACCESS", "spec.access", "authorized", "Who may come: all, all who are known, or whoever a role lets in.", NULL},
     {"FOR", NULL, NULL, "Which workspaces see it.", audience},
-    {"STATIC", NULL, NULL, "Endpoints in its own spec, or its Service.", backends},
+    {"STATIC", NULL, NULL, "Its Service, and how many endpoints are in its own spec.", backends},
     USED, {0},
 };
 static const struct gw_column endpoints[] = {
