@@ -47,7 +47,7 @@ is_deeply [map { $_->{cells}[0] } @{table("$es?continue=$t->{metadata}{continue}
 is_deeply rows(table("$es?labelSelector=none")), [], 'what is selected';
 is table("$es/none")->{kind}, 'Status', 'an error is none';
 
-like rows(table("$api/endpoints"))->[0], qr/^a\.pod \| a \| http:\S+ \| v2 \| 5 \| 3000s \| - \| yes \| /, 'an Endpoint';
+like rows(table("$api/endpoints"))->[0], qr/^a\.pod \| a \| http:\S+ \| v2 \| 5 \| 3000s \| in \d+m \| - \| yes \| /, 'an Endpoint';
 my $iam = '/-/apis/iam.kubesphere.io/v1beta1';
 like rows(table("$iam/workspacerolebindings"))->[0], qr/^many \| ws1 \| WorkspaceRole\/r \| u1, u2, u3 and 2 more \| yes \| /, 'a binding';
 like rows(table("$iam/globalrolebindings"))->[0], qr/^odd \| GlobalRole\/none \| Group\/g \| /, '... to a group';

@@ -42,6 +42,9 @@ bool gw_db_lease_anew(struct gw_db *db, uint64_t now_ms);
 /* When the next lease ends; UINT64_MAX: there is none. */
 bool gw_db_next_deadline(struct gw_db *db, uint64_t *wall_ms);
 
+/* When each key's lease ends; 0: it has none. */
+bool gw_db_leases(struct gw_db *db, const char *const *keys, size_t n, uint64_t *until_ms);
+
 /* The state at one revision.  Start with {0}. */
 struct gw_db_state {
     char epoch[33];

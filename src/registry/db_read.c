@@ -113,3 +113,22 @@ gw_db_state_fini(struct gw_db_state *state)
     free(state->changes);
     *state = (struct gw_db_state){0};
 }
+
+bool
+gw_db_leases(struct gw_db *db, const char *const *keys, size_t n, uint64_t *until_ms)
+{
+    bool ok = gw_db_run(db, GW_DB_READ);
+
+    if (!ok) {
+        return false;
+    }
+    for (size_t i = 0; ok && i < n; i++) {
+        sqlite3_stmt *s = gw_db_fresh(db, GW_DB_UNTIL);
+        sqlite3_int64 until = 0;
+
+        gw_db_bind_text(s, 1, keys[i]);
+        ok = gw_db_finish(db, s, &until);
+        until_ms[i] = until > 0 ? (uint64_t)until : 0;
+    }
+    return gw_db_end(db, ok);
+}

@@ -32,6 +32,7 @@
                    " ORDER BY deadline_ms")                                                       \
     X(UNDUE,       "DELETE FROM leases WHERE deadline_ms <= ?1")                                  \
     X(ANEW,        "UPDATE leases SET deadline_ms = ?1 + lease_ms WHERE lease_ms <= 3600000")     \
+    X(UNTIL,       "SELECT deadline_ms FROM leases WHERE key = ?1")                               \
     X(DEADLINE,    "SELECT min(deadline_ms) FROM leases")                                         \
     X(LIST,        "SELECT revision, key, json FROM objects ORDER BY key")                        \
     X(CHANGES,     "SELECT max(c.revision), c.key, o.json FROM changes c"                         \

@@ -114,6 +114,9 @@ struct gw_store_put {
     const char *uid, *created;
 };
 
+/* One for each key, wall clock of the registry; 0: it has no lease.  NULL: it can't be told. */
+typedef void gw_store_leases_fn(void *arg, const uint64_t *until_ms);
+
 struct gw_store_driver {
     const char *name;
     /* conf: the driver's settings (struct gw_registry_sqlite / _redis).  NULL: see diag. */
@@ -132,6 +135,9 @@ struct gw_store_driver {
      * one. */
     void (*renew)(void *store, const char *key, uint64_t revision, long long lease_ms,
                   gw_store_done_fn *done, void *arg);
+    /* When do their leases end?  Keys are borrowed within the call. */
+    void (*leases)(void *store, const char *const *keys, size_t n, gw_store_leases_fn *done,
+                   void *arg);
     /* Has the owner been given the write, or what has come of it?  NULL: always. */
     bool (*has)(void *store, const struct gw_store_mark *mark);
     /* The gateways that share the store; all five NULL: it does not know of others.

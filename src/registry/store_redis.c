@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "registry/redis_fleet.h"
+#include "registry/redis_leases.h"
 #include "registry/redis_renew.h"
 #include "registry/redis_script.h"
 #include "registry/redis_write.h"
@@ -316,6 +317,14 @@ renew(void *store, const char *key, uint64_t revision, long long lease_ms, gw_st
     gw_redis_renew(s->renewals, key, revision, lease_ms, done, arg);
 }
 
+static void
+leases(void *store, const char *const *keys, size_t n, gw_store_leases_fn *done, void *arg)
+{
+    struct store *s = store;
+
+    gw_redis_leases(s->writer, s->prefix, keys, n, done, arg);
+}
+
 static bool
 has(void *store, const struct gw_store_mark *mark)
 {
@@ -449,6 +458,7 @@ const struct gw_store_driver gw_store_redis = {
     .put_all = put_all,
     .remove = remove_object,
     .renew = renew,
+    .leases = leases,
     .has = has,
     .live = live,
     .await = await,

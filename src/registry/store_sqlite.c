@@ -411,6 +411,16 @@ renew(void *store, const char *key, uint64_t revision, long long lease_ms, gw_st
 }
 
 static void
+leases(void *store, const char *const *keys, size_t n, gw_store_leases_fn *done, void *arg)
+{
+    struct store *s = store;
+    uint64_t *until_ms = gw_mem_alloc((n + 1) * sizeof(*until_ms));
+
+    done(arg, gw_db_leases(s->db, keys, n, until_ms) ? until_ms : NULL);
+    free(until_ms);
+}
+
+static void
 status(void *store, struct gw_store_status *out)
 {
     const struct store *s = store;
@@ -437,6 +447,7 @@ const struct gw_store_driver gw_store_sqlite = {
     .put_all = put_all,
     .remove = remove_object,
     .renew = renew,
+    .leases = leases,
     .status = status,
     .close = close_store,
 };

@@ -581,6 +581,20 @@ gw_sync_renew(struct gw_sync *s, const char *key, uint64_t revision, long long l
 }
 
 void
+gw_sync_leases(struct gw_sync *s, const char *const *keys, size_t n, gw_store_leases_fn *done,
+               void *arg)
+{
+    struct gw_sync_status status;
+
+    gw_sync_status(s, &status);
+    if (status.reachable) {
+        s->driver->leases(s->store, keys, n, done, arg);
+    } else {
+        done(arg, NULL);
+    }
+}
+
+void
 gw_sync_live(struct gw_sync *s, uint64_t n, uint64_t revision)
 {
     s->live = n;

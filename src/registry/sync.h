@@ -88,6 +88,11 @@ void gw_sync_remove(struct gw_sync *s, const char *key, enum gw_store_when when,
 void gw_sync_renew(struct gw_sync *s, const char *key, uint64_t revision, long long lease_ms,
                    gw_store_done_fn *done, void *arg);
 
+/* When the leases of these keys end, asked of the store now; at once, and not told, while it is
+ * known to be away. */
+void gw_sync_leases(struct gw_sync *s, const char *const *keys, size_t n, gw_store_leases_fn *done,
+                    void *arg);
+
 /* All workers have applied the n-th batch (from 1), which made them route by the revision. */
 void gw_sync_live(struct gw_sync *s, uint64_t n, uint64_t revision);
 

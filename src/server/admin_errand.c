@@ -44,6 +44,8 @@ gw_errand_free(struct gw_errand *e)
 {
     forget_objects(e);
     free(e->objects);
+    free(e->lease_keys);
+    free(e->lease_ends);
     gw_object_unref(e->object);
     gw_object_unref(e->next_object);
     gw_object_unref(e->rival);

@@ -67,6 +67,10 @@ struct gw_errand {
     struct gw_object **objects; /* owned, a reference each */
     size_t n_objects, size_objects;
     struct gw_news *news; /* a reference, or NULL */
+    /* admin_leases.c's: Endpoints whose leases are asked for, and when these end; both owned. */
+    const char **lease_keys; /* the objects' */
+    uint64_t *lease_ends;    /* 0: it is not known */
+    size_t n_leases, size_leases;
 };
 
 /* An errand for this call, with `there` and `back`. */

@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "modules/request_select.h"
 #include "server/admin_errand.h"
+#include "server/admin_leases.h"
 #include "server/admin_select.h"
 #include "server/admin_sight.h"
 #include "server/admin_table.h"
@@ -202,7 +203,15 @@ answer_object(struct gw_errand *e, struct gw_admin_call *call)
     if (e->result != GW_STORE_OK) {
         return gw_errand_refuse(e, call);
     }
+    if (gw_admin_leases_open(e, call->kind)) {
+        gw_admin_leases_add(e, e->object);
+        if (gw_admin_leases_any(e)) {
+            return gw_admin_leases_send(e);
+        }
+    }
     json_t *object = shown(call, &viewer, e->object);
+    size_t lease = 0;
+    gw_admin_leases_show(e, &lease, e->object, object);
     struct gw_admin_table table;
     if (gw_admin_table_read(&table, call) == GW_NEXT && table.version != NULL) {
         const json_t *metadata = json_object_get(object, "metadata");
@@ -243,6 +252,17 @@ collect(struct gw_errand *e)
     gw_errand_return(e);
 }
 
+/* Those of the page. */
+static void
+add_leases(struct gw_errand *e, struct gw_viewer *viewer, struct gw_selection s)
+{
+    for (size_t i = 0; i < e->n_objects; i++) {
+        if (gw_admin_sees(viewer, e->objects[i]) && gw_selection_takes(&s, e->objects[i])) {
+            gw_admin_leases_add(e, e->objects[i]);
+        }
+    }
+}
+
 static enum gw_verdict
 answer_list(struct gw_errand *e, struct gw_admin_call *call)
 {
@@ -251,6 +271,7 @@ answer_list(struct gw_errand *e, struct gw_admin_call *call)
     struct gw_viewer viewer;
     enum gw_verdict v;
     json_t *items;
+    size_t lease = 0;
 
     if (e->lags) {
         return wait_for_revision(e, call);
@@ -265,10 +286,19 @@ answer_list(struct gw_errand *e, struct gw_admin_call *call)
         return v;
     }
     gw_viewer_init(&viewer, call->req);
+    if (gw_admin_leases_open(e, call->kind)) {
+        add_leases(e, &viewer, s);
+        if (gw_admin_leases_any(e)) {
+            return gw_admin_leases_send(e);
+        }
+    }
     items = json_array();
     for (size_t i = 0; i < e->n_objects; i++) {
         if (gw_admin_sees(&viewer, e->objects[i]) && gw_selection_takes(&s, e->objects[i])) {
-            (void)json_array_append_new(items, shown(call, &viewer, e->objects[i]));
+            json_t *object = shown(call, &viewer, e->objects[i]);
+
+            gw_admin_leases_show(e, &lease, e->objects[i], object);
+            (void)json_array_append_new(items, object);
         }
     }
     json_t *list = table.version == NULL

@@ -45,6 +45,21 @@ add_value(struct gw_buf *out, const json_t *value, const char *otherwise)
     }
 }
 
+/* As people say it. */
+static void
+add_seconds(struct gw_buf *out, unsigned long long seconds)
+{
+    if (seconds < 120) {
+        gw_buf_printf(out, "%llus", seconds);
+    } else if (seconds < 7200) {
+        gw_buf_printf(out, "%llum", seconds / 60);
+    } else if (seconds < 172800) {
+        gw_buf_printf(out, "%lluh", seconds / 3600);
+    } else {
+        gw_buf_printf(out, "%llud", seconds / 86400);
+    }
+}
+
 /* -- cells ------------------------------------------------------------------------------------- */
 
 static void
@@ -95,6 +110,23 @@ lease(struct gw_buf *out, const json_t *object)
 
     add_value(out, seconds, "none");
     gw_buf_puts(out, json_is_integer(seconds) ? "s" : "");
+}
+
+/* Of an object that was read, not of a watch's event. */
+static void
+lease_end(struct gw_buf *out, const json_t *object)
+{
+    uint64_t now = gw_clock_wall_ms();
+    uint64_t at = 0;
+
+    if (!gw_clock_read_rfc3339(gw_str_of(text_at(object, "status.expires")), &at)) {
+        gw_buf_puts(out, "-");
+    } else if (at <= now) {
+        gw_buf_puts(out, "now");
+    } else {
+        gw_buf_puts(out, "in ");
+        add_seconds(out, (at - now + 999) / 1000);
+    }
 }
 
 static void
@@ -245,6 +277,7 @@ static const struct gw_column endpoints[] = {
     {"VERSION", "spec.version", "-", "Which version of the extension it runs.", NULL},
     {"WEIGHT", NULL, NULL, "Its share of the requests.", weight},
     {"LEASE", NULL, NULL, "It is forgotten when it is not renewed for that long.", lease},
+    {"EXPIRES", NULL, NULL, "When that is.", lease_end},
     {"HEALTH", NULL, NULL, "What the checks say.", health},
     USED, {0},
 };
@@ -368,14 +401,5 @@ gw_columns_age(struct gw_buf *out, const char *rfc3339, uint64_t now_ms)
         gw_buf_puts(out, "-");
         return;
     }
-    unsigned long long seconds = at > now_ms ? 0 : now_ms / 1000 - at / 1000;
-    if (seconds < 120) {
-        gw_buf_printf(out, "%llus", seconds);
-    } else if (seconds < 7200) {
-        gw_buf_printf(out, "%llum", seconds / 60);
-    } else if (seconds < 172800) {
-        gw_buf_printf(out, "%lluh", seconds / 3600);
-    } else {
-        gw_buf_printf(out, "%llud", seconds / 86400);
-    }
+    add_seconds(out, at > now_ms ? 0 : now_ms / 1000 - at / 1000);
 }

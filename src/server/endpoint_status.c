@@ -11,6 +11,16 @@ is_endpoint(const struct gw_kind *kind)
     return strcmp(kind->kind, "Endpoint") == 0 && strcmp(kind->group, "ksgate.io") == 0;
 }
 
+static void
+add_time(json_t *to, const char *name, uint64_t wall_ms)
+{
+    struct gw_buf text = {0};
+
+    gw_clock_rfc3339(&text, wall_ms);
+    (void)json_object_set_new(to, name, json_stringn(text.p, text.n));
+    gw_buf_fini(&text);
+}
+
 bool
 gw_endpoint_status_add(json_t *to, const char *url)
 {
@@ -22,13 +32,24 @@ gw_endpoint_status_add(json_t *to, const char *url)
     (void)json_object_set_new(to, "healthy", json_boolean(status.healthy));
     (void)json_object_set_new(to, "reason", json_string(status.reason));
     if (status.since_ms > 0) {
-        struct gw_buf since = {0};
-
-        gw_clock_rfc3339(&since, status.since_ms);
-        (void)json_object_set_new(to, "since", json_string(since.p));
-        gw_buf_fini(&since);
+        add_time(to, "since", status.since_ms);
     }
     return status.healthy;
+}
+
+void
+gw_endpoint_status_expires(json_t *endpoint, uint64_t until_ms)
+{
+    json_t *status = json_object_get(endpoint, "status");
+
+    if (until_ms == 0) {
+        return;
+    }
+    if (status == NULL) {
+        status = json_object();
+        (void)json_object_set_new(endpoint, "status", status);
+    }
+    add_time(status, "expires", until_ms);
 }
 
 json_t *
@@ -41,6 +62,7 @@ gw_endpoint_status_object(const struct gw_object *o)
         json_t *status = json_object();
 
         (void)gw_endpoint_status_add(status, json_string_value(json_object_get(spec, "url")));
+        (void)json_object_del(json, "status"); /* another program may have written one */
         if (json_object_size(status) > 0) {
             (void)json_object_set(json, "status", status);
         }

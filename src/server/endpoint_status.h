@@ -16,6 +16,9 @@ bool gw_endpoint_status_add(json_t *to, const char *url);
  * this moment; of other kinds, what is stored, and what we found wrong (object_status.h). */
 json_t *gw_endpoint_status_object(const struct gw_object *o);
 
+/* Adds status.expires to an Endpoint; 0: nothing. */
+void gw_endpoint_status_expires(json_t *endpoint, uint64_t until_ms);
+
 /* The same as compact JSON behind what is in out. */
 void gw_endpoint_status_write(const struct gw_object *o, struct gw_buf *out);
 
