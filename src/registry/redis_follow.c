@@ -217,9 +217,9 @@ is_broken(struct gw_follow *f, const struct gw_redis_news *news, const char *epo
 static long long
 held(const struct gw_follow *f)
 {
-    size_t n = f->events.holds == NULL ? 0 : f->events.holds(f->owner);
+    long long n = f->events.holds == NULL ? 0 : (long long)f->events.holds(f->owner);
 
-    return (long long)(n + gw_map_count(f->bad.fields));
+    return n + (long long)gw_map_count(f->bad.fields);
 }
 
 static void
