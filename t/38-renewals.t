@@ -142,6 +142,7 @@ subtest 'a user of Redis that may do little' => sub {
     is put($g, ann => 'shop/endpoints/p')->{status}, 201, 'registers';
     is put($g, ann => 'shop/endpoints/p')->{status}, 200, '... and renews';
     is put($g, ann => 'shop/endpoints/q?wait=fleet')->{status}, 201, '... and is heard by the fleet';
+    ok $g->admin(GET => '/-/apis/ksgate.io/v1/endpoints/shop.p')->{json}{status}{expires}, '... and is told when its lease ends';
     is $g->request(DELETE => "$service/shop/endpoints/p", $g->as('ann'))->{status}, 200, '... and leaves';
     ok eventually { $g->admin(GET => '/-/readyz')->{json}{registry}{state} eq 'fresh' }, 'nothing is wrong';
 };

@@ -28,7 +28,7 @@ sub backend {
     };
 }
 
-my %up = map { $_ => backend($_) } qw(a b c d e f lone core);
+my %up = map { $_ => backend($_) } qw(a b c d e f g h lone core);
 my $gw = gateway(core => $up{core}->url, console => $up{core}->url, workers => 1, config => {core => {outlier => {consecutive_errors => 2, eject_for => '1s'}}, timeouts => {first_byte => 300 * slow() . 'ms'}});
 my $long = 600; # seconds: for the rest of the test
 
@@ -74,6 +74,33 @@ is served('/extensions/long/x'), 'b', 'an extension that comes later knows it, t
 like $gw->stderr, qr/backend \Q@{[$up{a}->url]}\E gets no requests for 1\d{4} ms: \d+ failures in a row, the last: Connection refused/, 'the log says why';
 is metric('ksgate_endpoints_ejected'), 1, 'the metrics how many';
 is names(map { ask('/extensions/long/x') } 1 .. 3), 'b', 'a stays out until its time is over';
+
+# ---- Told to who asks about the endpoint ---------------------------------------------------------
+
+{
+    my $api = '/-/apis/ksgate.io/v1';
+    my $told = sub { my ($x) = grep { $_->{name} eq 'told' } @{$gw->admin(GET => "$api/extensions")->{json}{items}}; return $x };
+    apply('told', [qw(g h)], {%rules, ejectFor => '100ms'});
+    is served('/extensions/told/x'), 'g h', 'two that are well';
+    is_deeply [map { $_->{healthy} } @{$told->()->{endpoints}}], [undef, undef], 'of whom nobody knows more, and nobody says so';
+    $gw->apply([extension('other-name', undef)]);
+    $gw->admin(PUT => "$api/extensionservices/other-name/endpoints/g", {url => $up{g}->url});
+    feel(g => 'ill');
+    ask('/extensions/told/x') for 1 .. 12;
+    my $x = $told->();
+    my $why = qr/^left alone: \d+ failures in a row, the last: it answered 503/;
+    ok !$x->{endpoints}[0]{healthy} && defined $x->{endpoints}[0]{healthy}, 'one that is left alone is not well';
+    like $x->{endpoints}[0]{reason}, $why, '... and why';
+    is_deeply [map { $_->{live} ? 1 : 0 } @{$x->{endpoints}}], [0, 1], '... nor live';
+    like "$x->{state} $x->{message}", qr/^Available 1 of 2 endpoints are live/, '... and the extension is there';
+    my $status = $gw->admin(GET => "$api/endpoints/other-name.g")->{json}{status};
+    like $status->{reason}, $why, 'so does an Endpoint';
+    like $status->{since}, qr/^\d{4}-/, '... since when';
+    like $gw->ksgate_here('get', 'endpoints')->{out}, qr/^other-name\.g .*down: left alone/m, '... in the table, too';
+    feel(g => 'well');
+    ok eventually { ask('/extensions/told/x') eq 'g' } 'it answers again';
+    is_deeply [map { $_->{healthy} } @{$told->()->{endpoints}}], [undef, undef], '... and is as it was';
+}
 
 # ---- Never more than so many -------------------------------------------------------------------
 

@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "gateway/breaker.h"
+#include "gateway/left_alone.h"
 #include "gateway/split.h"
 #include "gateway/upstream.h"
 
@@ -109,6 +110,7 @@ gw_outlier_fini(struct gw_endpoint *e)
 {
     if (!is_closed(e)) {
         COUNT(e, ejected, -1);
+        gw_left_alone_end(e->text);
     }
     free(e->outlier);
     e->outlier = NULL;
@@ -163,10 +165,16 @@ dice(const struct gw_endpoint *e)
     return gw_hash((struct gw_str){(const char *)seed, sizeof(seed)});
 }
 
+/* anew: it was not left alone before. */
 static void
-tell(const struct gw_endpoint *e)
+tell(const struct gw_endpoint *e, bool anew)
 {
     const struct gw_breaker *b = &e->outlier->breaker;
+    char reason[sizeof(e->outlier->why) + 64];
+
+    (void)snprintf(reason, sizeof(reason), "left alone: %u failures in a row, the last: %s",
+                   b->errors, e->outlier->why);
+    gw_left_alone_note(e->text, anew, reason);
 
     gw_log_warn("backend %s gets no requests for %llu ms%s: %u failures in a row, the last: %s",
                 e->text, (unsigned long long)gw_outlier_wait_ms(e),
@@ -195,7 +203,7 @@ gw_outlier_failed(struct gw_endpoint *e, const struct gw_destination *to, bool s
         } else {
             COUNT(e, breaker_opens, 1);
         }
-        tell(e);
+        tell(e, before == GW_BREAKER_CLOSED);
     }
     COUNT(e, ejected, (b->state != GW_BREAKER_CLOSED) - (before != GW_BREAKER_CLOSED));
 }

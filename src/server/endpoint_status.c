@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "gateway/left_alone.h"
 #include "gateway/targets.h"
 #include "server/object_status.h"
 
@@ -21,20 +22,36 @@ add_time(json_t *to, const char *name, uint64_t wall_ms)
     gw_buf_fini(&text);
 }
 
+static void
+add_health(json_t *to, bool healthy, const char *reason, uint64_t since_ms)
+{
+    (void)json_object_set_new(to, "healthy", json_boolean(healthy));
+    (void)json_object_set_new(to, "reason", json_string(reason));
+    if (since_ms > 0) {
+        add_time(to, "since", since_ms);
+    }
+}
+
+/* A check that finds it down says more than that its requests fail. */
 bool
 gw_endpoint_status_add(json_t *to, const char *url)
 {
     struct gw_health_status status;
+    struct gw_left_alone left;
+    bool checked = url != NULL && gw_targets_status(gw_str_of(url), &status);
 
-    if (url == NULL || !gw_targets_status(gw_str_of(url), &status)) {
-        return true;
+    if (checked && !status.healthy) {
+        add_health(to, false, status.reason, status.since_ms);
+        return false;
     }
-    (void)json_object_set_new(to, "healthy", json_boolean(status.healthy));
-    (void)json_object_set_new(to, "reason", json_string(status.reason));
-    if (status.since_ms > 0) {
-        add_time(to, "since", status.since_ms);
+    if (url != NULL && gw_left_alone_status(gw_str_of(url), &left)) {
+        add_health(to, false, left.reason, left.since_ms);
+        return false;
     }
-    return status.healthy;
+    if (checked) {
+        add_health(to, true, status.reason, status.since_ms);
+    }
+    return true;
 }
 
 void

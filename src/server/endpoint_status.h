@@ -8,8 +8,8 @@
 
 #include "registry/object.h"
 
-/* Adds "healthy", "reason" and "since" when the backend of this URL is checked.  False when it is
- * down. */
+/* Adds "healthy", "reason" and "since" when the backend of this URL is checked, or left alone by a
+ * worker.  False when it is down, or left alone. */
 bool gw_endpoint_status_add(json_t *to, const char *url);
 
 /* The object for whoever reads it: a new reference.  The status of an Endpoint is ours, and of
