@@ -44,15 +44,11 @@ gw_diag_warn(struct gw_diag *d, struct gw_place at, const char *fmt, ...)
     va_end(ap);
 }
 
-struct ranked {
-    const struct gw_finding *finding;
-};
-
 static int
 by_place(const void *left, const void *right)
 {
-    const struct gw_finding *a = ((const struct ranked *)left)->finding;
-    const struct gw_finding *b = ((const struct ranked *)right)->finding;
+    const struct gw_finding *a = *(const struct gw_finding *const *)left;
+    const struct gw_finding *b = *(const struct gw_finding *const *)right;
     int order = gw_str_cmp(gw_str_of(a->place.file), gw_str_of(b->place.file));
 
     if (order == 0) {
@@ -80,17 +76,25 @@ format_one(const struct gw_finding *f, struct gw_buf *out)
     gw_buf_printf(out, "%s: %s\n", f->severity == GW_ERROR ? "error" : "warning", f->text);
 }
 
+const struct gw_finding **
+gw_diag_sorted(const struct gw_diag *d)
+{
+    const struct gw_finding **sorted = gw_mem_alloc(d->n * sizeof(*sorted));
+
+    for (size_t i = 0; i < d->n; i++) {
+        sorted[i] = &d->findings[i];
+    }
+    qsort(sorted, d->n, sizeof(*sorted), by_place);
+    return sorted;
+}
+
 void
 gw_diag_format(const struct gw_diag *d, struct gw_buf *out)
 {
-    struct ranked *sorted = gw_mem_alloc(d->n * sizeof(*sorted));
+    const struct gw_finding **sorted = gw_diag_sorted(d);
 
     for (size_t i = 0; i < d->n; i++) {
-        sorted[i].finding = &d->findings[i];
-    }
-    qsort(sorted, d->n, sizeof(*sorted), by_place);
-    for (size_t i = 0; i < d->n; i++) {
-        format_one(sorted[i].finding, out);
+        format_one(sorted[i], out);
     }
     free(sorted);
 }

@@ -44,6 +44,9 @@ void gw_diag_warn(struct gw_diag *d, struct gw_place at, const char *fmt, ...)
 /* "file:line:column: error: text\n" for each, in the order of file, line and column. */
 void gw_diag_format(const struct gw_diag *d, struct gw_buf *out);
 
+/* The findings in that order; heap memory, its content is borrowed. */
+const struct gw_finding **gw_diag_sorted(const struct gw_diag *d);
+
 /* The first error's text, or "". */
 const char *gw_diag_first(const struct gw_diag *d);
 

@@ -2,17 +2,9 @@
  * redis_follow.h - the reading half of the Redis store, on a connection of its own.
  *
  * Lists everything (HSCAN, so that Redis is never held up), makes it one moment with the
-<<<<<<< HEAD
  * changes since the scan began, and then waits for changes with XREAD BLOCK.  After a reconnect it
  * goes on where it was, if the registry still has the very change that it knows last.  Whenever the
- * line is broken (that is gone, another epoch, an older revision, changes that are no longer kept)
- * it lists again and says why.
-=======
- * changes since the scan began, and then waits for changes with XREAD BLOCK.  Whenever the line
- * is broken (enum gw_redis_why) it lists again and says why.  Also after each reconnect: a replica
- * that was promoted may lack our last changes, and have made others of the same revisions since,
- * which no number tells.
->>>>>>> 45b6caf (registry: a hole or a foreign entry in Redis' stream is noticed)
+ * line is broken (enum gw_redis_why) it lists again and says why.
  */
 #ifndef GW_REGISTRY_REDIS_FOLLOW_H
 #define GW_REGISTRY_REDIS_FOLLOW_H

@@ -3,11 +3,12 @@
 
 #include "registry/claim_index.h"
 #include "registry/files.h"
-#include "server/cli_objects.h"
+#include "server/cli_outcomes.h"
 
 struct options {
     struct gw_words files;
     bool dry_run, together;
+    const char *output;
     struct gw_client_options where;
 };
 
@@ -19,6 +20,7 @@ static const struct gw_option options[] = {
      "Asks the gateway what would happen, and changes nothing."},
     {0, "together", NULL, GW_OPTION_SWITCH, offsetof(struct options, together),
      "All in one step: all are written or none, and no request is decided by some of them."},
+    GW_OUTPUT_OPTION(struct options, output),
     GW_CLIENT_OPTIONS(struct options, where),
     {0},
 };
@@ -32,16 +34,25 @@ static const struct gw_usage usage = {
         "Files hold YAML documents or JSON, also Kubernetes Lists.  All are checked before the "
         "first is\nwritten.  An object replaces the one that is there; one that names a "
         "metadata.resourceVersion\nis taken only if nobody has changed it since.  By a token it "
-        "takes the verbs get, and create\nor update.  --together takes at most 1000 objects, over "
-        "the admin socket.",
-    .examples = "ksgate apply -f extension.yaml\nksgate apply -f /etc/ksgate/objects.d --dry-run",
+        "takes the verbs get, and create\nor update.  --together takes at most "
+        "1000 objects, over the admin socket.\n-o json and yaml print one document: `items`, "
+        "each with kind, name and\nresult (created, configured, unchanged or failed), and with "
+        "the Status of what failed.",
+    .examples = "ksgate apply -f extension.yaml\nksgate apply -f /etc/ksgate/objects.d --dry-run\n"
+                "ksgate apply -f extension.yaml -o json",
 };
 
-static void
-say(struct gw_buf *out, const struct gw_object *o, const char *what, bool dry_run)
+/* Without what the registry adds, which a dry run of all together does not have. */
+static json_t *
+as_written(const json_t *object)
 {
-    gw_cli_object_name(out, o->kind, o->name);
-    gw_buf_printf(out, " %s%s\n", what, dry_run ? " (dry run)" : "");
+    json_t *copy = json_deep_copy(object);
+    json_t *metadata = json_object_get(copy, "metadata");
+
+    (void)json_object_del(metadata, "creationTimestamp");
+    (void)json_object_del(metadata, "resourceVersion");
+    (void)json_object_del(metadata, "uid");
+    return copy;
 }
 
 static const char *
@@ -50,15 +61,43 @@ outcome(unsigned status, const json_t *before, const json_t *after)
     if (status == 201) {
         return "created";
     }
-    return json_equal(before, after) ? "unchanged" : "configured";
+    json_t *was = as_written(before);
+    json_t *is = as_written(after);
+    bool same = json_equal(was, is) != 0;
+
+    json_decref(was);
+    json_decref(is);
+    return same ? "unchanged" : "configured";
+}
+
+static struct gw_outcome_of
+whose(const struct gw_object *o)
+{
+    return (struct gw_outcome_of){.kind = o->kind, .ns = o->ns, .name = o->name};
+}
+
+/* As it is there now; NULL: it is not, or *failure says why nobody knows. */
+static json_t *
+get_now(const struct gw_client *client, const struct gw_object *o, json_t **failure)
+{
+    struct gw_buf target = {0};
+    json_t *now = NULL;
+
+    gw_cli_object_path(&target, o->kind, gw_str_of(o->ns), gw_str_of(o->name));
+    if (gw_cli_try(client, "GET", target.p, NULL, &now, failure) == 404) {
+        json_decref(*failure);
+        *failure = NULL;
+    }
+    gw_buf_fini(&target);
+    return now;
 }
 
 /* What is not there is created, and what is there replaced: with the right to the one or the other.
  * Somebody may have created it meanwhile; one of a revision is taken for no other.  The status, and
- * *after or *problem. */
+ * *after or *failure. */
 static unsigned
-write_one(const struct gw_cli *c, const struct gw_client *client, const struct gw_object *o,
-          bool there, bool dry_run, json_t **after, struct gw_buf *problem)
+write_one(const struct gw_client *client, const struct gw_object *o, bool there, bool dry_run,
+          json_t **after, json_t **failure)
 {
     struct gw_buf one = {0};
     struct gw_buf all = {0};
@@ -71,11 +110,12 @@ write_one(const struct gw_cli *c, const struct gw_client *client, const struct g
     gw_buf_puts(&one, query);
     gw_buf_puts(&all, query);
     if (!there && o->revision == 0) {
-        status = gw_cli_call(c, client, "POST", all.p, json, after, problem);
+        status = gw_cli_try(client, "POST", all.p, json, after, failure);
     }
     if (status == 409) {
-        gw_buf_reset(problem);
-        status = gw_cli_call(c, client, "PUT", one.p, json, after, problem);
+        json_decref(*failure);
+        *failure = NULL;
+        status = gw_cli_try(client, "PUT", one.p, json, after, failure);
     }
     json_decref(json);
     gw_buf_fini(&one);
@@ -83,132 +123,91 @@ write_one(const struct gw_cli *c, const struct gw_client *client, const struct g
     return status;
 }
 
-/* False: said on stderr. */
-static bool
-apply_one(const struct gw_cli *c, const struct gw_client *client, const struct gw_object *o,
-          bool dry_run, struct gw_buf *out)
+static void
+apply_one(struct gw_outcomes *out, const struct gw_client *client, const struct gw_object *o)
 {
-    struct gw_buf target = {0};
-    struct gw_buf problem = {0};
-    struct gw_buf name = {0};
-    json_t *before = NULL;
+    const struct gw_outcome_of of = whose(o);
+    json_t *failure = NULL;
+    json_t *before = get_now(client, o, &failure);
     json_t *after = NULL;
-    unsigned status;
+    unsigned status = 0;
 
-    gw_cli_object_path(&target, o->kind, gw_str_of(o->ns), gw_str_of(o->name));
-    status = gw_cli_call(c, client, "GET", target.p, NULL, &before, &problem);
-    if (status == 404) {
-        gw_buf_reset(&problem);
+    if (failure == NULL) {
+        status = write_one(client, o, before != NULL, out->dry_run, &after, &failure);
     }
-    if (status == 200 || status == 404) {
-        status = write_one(c, client, o, status == 200, dry_run, &after, &problem);
+    if (failure != NULL) {
+        gw_outcome_fail(out, &of, failure);
+    } else {
+        gw_outcome_add(out, &of, outcome(status, before, after));
     }
-    if (after != NULL) {
-        say(out, o, outcome(status, before, after), dry_run);
-    } else if (problem.n > 0) {
-        gw_cli_object_name(&name, o->kind, o->name);
-        (void)gw_cli_fail(c, "%s: %s", name.p, problem.p);
-    }
-    gw_buf_fini(&target);
-    gw_buf_fini(&problem);
-    gw_buf_fini(&name);
     json_decref(before);
     json_decref(after);
-    return status == 200 || status == 201;
 }
 
-static int
-apply_all(const struct gw_cli *c, const struct options *o, const struct gw_client *client,
-          struct gw_object *const *objects, size_t n)
+static void
+say_all(struct gw_outcomes *out, struct gw_object *const *objects, const json_t *before,
+        const json_t *after)
 {
-    bool ok = true;
-
-    for (size_t i = 0; i < n; i++) {
-        struct gw_buf line = {0};
-
-        ok = apply_one(c, client, objects[i], o->dry_run, &line) && ok;
-        ok = gw_cli_print(c, &line) == GW_EXIT_OK && ok; /* each as soon as it is true */
-    }
-    if (n == 0) {
-        return gw_cli_fail(c, "no objects were found there");
-    }
-    return ok ? GW_EXIT_OK : GW_EXIT_FAILED;
-}
-
-/* As it is there now; NULL: it is not, or *ok is false and that was said. */
-static json_t *
-get_now(const struct gw_cli *c, const struct gw_client *client, const struct gw_object *o, bool *ok)
-{
-    struct gw_buf target = {0};
-    struct gw_buf problem = {0};
-    json_t *now = NULL;
-
-    gw_cli_object_path(&target, o->kind, gw_str_of(o->ns), gw_str_of(o->name));
-    unsigned status = gw_cli_call(c, client, "GET", target.p, NULL, &now, &problem);
-    if (status != 200 && status != 404) {
-        *ok = false;
-        if (problem.n > 0) {
-            (void)gw_cli_fail(c, "%s", problem.p);
-        }
-    }
-    gw_buf_fini(&target);
-    gw_buf_fini(&problem);
-    return now;
-}
-
-static int
-say_all(const struct gw_cli *c, const struct options *o, struct gw_object *const *objects,
-        const json_t *before, const json_t *after)
-{
-    struct gw_buf lines = {0};
-
     for (size_t i = 0; i < json_array_size(before); i++) {
+        const struct gw_outcome_of of = whose(objects[i]);
         const json_t *was = json_array_get(before, i);
 
-        say(&lines, objects[i],
-            outcome(json_is_null(was) ? 201 : 200, was, json_array_get(after, i)), o->dry_run);
+        gw_outcome_add(out, &of,
+                       outcome(json_is_null(was) ? 201 : 200, was, json_array_get(after, i)));
     }
-    return gw_cli_print(c, &lines);
 }
 
 /* In one request: the gateway writes all or none. */
-static int
-apply_together(const struct gw_cli *c, const struct options *o, const struct gw_client *client,
+static void
+apply_together(struct gw_outcomes *out, const struct gw_client *client,
                struct gw_object *const *objects, size_t n)
 {
     json_t *items = json_array();
     json_t *before = json_array();
     json_t *after = NULL;
-    struct gw_buf problem = {0};
-    bool ok = true;
-    int code = GW_EXIT_FAILED;
+    json_t *failure = NULL;
 
-    for (size_t i = 0; ok && i < n; i++) {
-        json_t *now = get_now(c, client, objects[i], &ok);
+    for (size_t i = 0; failure == NULL && i < n; i++) {
+        json_t *now = get_now(client, objects[i], &failure);
 
         (void)json_array_append_new(before, now == NULL ? json_null() : now);
         (void)json_array_append_new(items, gw_object_json(objects[i]));
     }
     json_t *list = json_pack("{s:s, s:s, s:o}", "apiVersion", "v1", "kind", "List", "items", items);
-    if (ok) {
-        (void)gw_cli_call(c, client, "POST", o->dry_run ? "/-/apply?dryRun=All" : "/-/apply", list,
-                          &after, &problem);
+    if (failure == NULL) {
+        (void)gw_cli_try(client, "POST", out->dry_run ? "/-/apply?dryRun=All" : "/-/apply", list,
+                         &after, &failure);
     }
-    if (after != NULL) {
-        code = say_all(c, o, objects, before, json_object_get(after, "items"));
-    } else if (problem.n > 0) {
-        code = gw_cli_fail(c, "nothing was written: %s", problem.p);
+    if (failure != NULL) {
+        gw_outcomes_fail_all(out, "nothing was written: ", failure);
+    } else {
+        say_all(out, objects, before, json_object_get(after, "items"));
     }
-    gw_buf_fini(&problem);
     json_decref(list);
     json_decref(before);
     json_decref(after);
-    return code;
+}
+
+static void
+apply_objects(struct gw_outcomes *out, const struct options *o, const struct gw_client *client,
+              struct gw_object *const *objects, size_t n)
+{
+    if (n == 0) {
+        (void)gw_cli_fail(out->cli, "no objects were found there");
+        out->failed = true;
+    } else if (o->together) {
+        apply_together(out, client, objects, n);
+    } else {
+        for (size_t i = 0; i < n; i++) {
+            apply_one(out, client, objects[i]);
+        }
+    }
 }
 
 static int
-run(const struct gw_cli *c, struct options *o)
+run(const struct gw_cli *c, struct options *o, enum gw_output format)
 {
+    struct gw_outcomes out = {.cli = c, .format = format, .dry_run = o->dry_run};
     struct gw_client client;
     struct gw_diag diag = {0};
     struct gw_object **objects = NULL;
@@ -217,17 +216,17 @@ run(const struct gw_cli *c, struct options *o)
     int code;
 
     gw_claim_index_warn(objects, n, &diag);
-    (void)gw_cli_findings(&diag);
+    gw_outcomes_findings(&out, &diag);
     code = readable ? gw_cli_client(&client, c, &o->where) : gw_cli_fail(c, "nothing was changed");
     if (code == GW_CLI_GO) {
-        code = n > 0 && o->together ? apply_together(c, o, &client, objects, n)
-                                    : apply_all(c, o, &client, objects, n);
+        apply_objects(&out, o, &client, objects, n);
     }
     for (size_t i = 0; i < n; i++) {
         gw_object_unref(objects[i]);
     }
     free(objects);
-    return code;
+    int printed = gw_outcomes_end(&out);
+    return code == GW_CLI_GO ? printed : code;
 }
 
 int
@@ -235,6 +234,7 @@ gw_cli_apply(const struct gw_cli *c)
 {
     struct options o = {0};
     struct gw_words args;
+    enum gw_output format;
     int code = gw_cli_parse(c, &usage, &o, &args);
 
     if (code != GW_CLI_GO) {
@@ -244,7 +244,11 @@ gw_cli_apply(const struct gw_cli *c)
         gw_words_add(&o.files, args.list[i]);
     }
     gw_words_fini(&args);
-    code = o.files.n == 0 ? gw_cli_misuse(c, "say what to apply: -f FILE") : run(c, &o);
+    if (o.files.n == 0) {
+        code = gw_cli_misuse(c, "say what to apply: -f FILE");
+    } else {
+        code = gw_cli_output(c, o.output, &format) ? run(c, &o, format) : GW_EXIT_USAGE;
+    }
     gw_words_fini(&o.files);
     gw_client_options_fini(&o.where);
     return code;

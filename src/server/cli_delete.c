@@ -2,11 +2,11 @@
 #include <stdlib.h>
 
 #include "registry/files.h"
-#include "server/cli_objects.h"
+#include "server/cli_outcomes.h"
 
 struct options {
     struct gw_words files;
-    const char *ns;
+    const char *ns, *output;
     bool ignore_missing;
     struct gw_client_options where;
 };
@@ -19,6 +19,7 @@ static const struct gw_option options[] = {
      "The namespace of the objects."},
     {0, "ignore-not-found", NULL, GW_OPTION_SWITCH, offsetof(struct options, ignore_missing),
      "What is not there is no failure."},
+    GW_OUTPUT_OPTION(struct options, output),
     GW_CLIENT_OPTIONS(struct options, where),
     {0},
 };
@@ -28,88 +29,91 @@ static const struct gw_usage usage = {
     .arguments = "KIND NAME... | -f FILE...",
     .options = options,
     .max = GW_CLI_MANY,
+    .more =
+        "-o json and yaml print one document: `items`, each with kind, name and result (deleted, "
+        "missing\nor failed), and with the Status of what failed.",
     .examples = "ksgate delete es devops\nksgate delete -f extension.yaml",
 };
 
-/* False: said on stderr. */
-static bool
-delete_one(const struct gw_cli *c, const struct gw_client *client, const struct options *o,
-           const struct gw_kind *kind, const char *ns, const char *name)
+static void
+delete_one(struct gw_outcomes *out, const struct gw_client *client, const struct options *o,
+           const struct gw_outcome_of *object)
 {
     struct gw_buf target = {0};
-    struct gw_buf problem = {0};
-    struct gw_buf line = {0};
     json_t *answer = NULL;
-    unsigned status;
-    bool ok;
+    json_t *failure = NULL;
 
-    gw_cli_object_path(&target, kind, gw_str_of(ns), gw_str_of(name));
-    status = gw_cli_call(c, client, "DELETE", target.p, NULL, &answer, &problem);
-    ok = status == 200 || (status == 404 && o->ignore_missing);
-    if (status == 200) {
-        gw_cli_object_name(&line, kind, name);
-        gw_buf_puts(&line, " deleted\n");
-    } else if (!ok && problem.n > 0) {
-        (void)gw_cli_fail(c, "%s", problem.p);
+    gw_cli_object_path(&target, object->kind, gw_str_of(object->ns), gw_str_of(object->name));
+    unsigned status = gw_cli_try(client, "DELETE", target.p, NULL, &answer, &failure);
+    if (failure == NULL) {
+        gw_outcome_add(out, object, "deleted");
+    } else if (status != 404 || !o->ignore_missing) {
+        gw_outcome_fail(out, object, failure);
+        failure = NULL;
+    } else if (out->format != GW_OUTPUT_TABLE) { /* people are not told: nothing has changed */
+        gw_outcome_add(out, object, "missing");
     }
-    ok = gw_cli_print(c, &line) == GW_EXIT_OK && ok;
     json_decref(answer);
+    json_decref(failure);
     gw_buf_fini(&target);
-    gw_buf_fini(&problem);
-    return ok;
 }
 
 /* The last is deleted first: what refers to another stands behind it in a file. */
-static int
-delete_files(const struct gw_cli *c, const struct gw_client *client, const struct options *o)
+static void
+delete_files(struct gw_outcomes *out, const struct gw_client *client, const struct options *o)
 {
     struct gw_diag diag = {0};
     struct gw_object **objects = NULL;
     size_t n = 0;
     bool readable = gw_objects_read(o->files.list, &objects, &n, &diag);
-    bool ok = readable;
 
-    (void)gw_cli_findings(&diag);
+    gw_outcomes_findings(out, &diag);
     if (!readable) {
-        (void)gw_cli_fail(c, "nothing was deleted");
+        (void)gw_cli_fail(out->cli, "nothing was deleted");
+        out->failed = true;
     }
     for (size_t i = n; i > 0; i--) {
         const struct gw_object *object = objects[i - 1];
+        const struct gw_outcome_of of = {object->kind, object->ns, object->name};
 
         if (readable) {
-            ok = delete_one(c, client, o, object->kind, object->ns, object->name) && ok;
+            delete_one(out, client, o, &of);
         }
         gw_object_unref(objects[i - 1]);
     }
     free(objects);
-    return ok ? GW_EXIT_OK : GW_EXIT_FAILED;
 }
 
 static int
-delete_named(const struct gw_cli *c, const struct gw_client *client, const struct options *o,
+delete_named(struct gw_outcomes *out, const struct gw_client *client, const struct options *o,
              const struct gw_words *args)
 {
-    const struct gw_kind *kind = gw_cli_kind(c, args->list[0]);
-    bool ok = true;
+    const struct gw_kind *kind = gw_cli_kind(out->cli, args->list[0]);
 
     if (kind == NULL) {
         return GW_EXIT_USAGE;
     }
     if (kind->namespaced && o->ns == NULL) {
-        return gw_cli_misuse(c, "%s belong to namespaces: say -n NAMESPACE", kind->plural);
+        return gw_cli_misuse(out->cli, "%s belong to namespaces: say -n NAMESPACE", kind->plural);
     }
     for (size_t i = 1; i < args->n; i++) {
-        ok = delete_one(c, client, o, kind, o->ns, args->list[i]) && ok;
+        const struct gw_outcome_of of = {kind, o->ns, args->list[i]};
+
+        delete_one(out, client, o, &of);
     }
-    return ok ? GW_EXIT_OK : GW_EXIT_FAILED;
+    return GW_CLI_GO;
 }
 
 static int
 run(const struct gw_cli *c, struct options *o, const struct gw_words *args)
 {
+    struct gw_outcomes out = {.cli = c};
     struct gw_client client;
     int code;
 
+    if (!gw_cli_output(c, o->output, &out.format)) {
+        return GW_EXIT_USAGE;
+    }
     if ((o->files.n > 0) == (args->n > 0)) {
         return gw_cli_misuse(c, "say what to delete: either KIND NAME or -f FILE");
     }
@@ -117,10 +121,12 @@ run(const struct gw_cli *c, struct options *o, const struct gw_words *args)
         return gw_cli_misuse(c, "say which: %s NAME", args->list[0]);
     }
     code = gw_cli_client(&client, c, &o->where);
-    if (code != GW_CLI_GO) {
-        return code;
+    if (code == GW_CLI_GO && o->files.n > 0) {
+        delete_files(&out, &client, o);
+    } else if (code == GW_CLI_GO) {
+        code = delete_named(&out, &client, o, args);
     }
-    return o->files.n > 0 ? delete_files(c, &client, o) : delete_named(c, &client, o, args);
+    return code == GW_CLI_GO ? gw_outcomes_end(&out) : code;
 }
 
 int

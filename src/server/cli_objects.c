@@ -104,34 +104,85 @@ is_fine(unsigned status)
     return status >= 200 && status < 300;
 }
 
+static json_t *
+made_status(struct gw_str message, unsigned code)
+{
+    json_t *status =
+        json_pack("{s:s, s:s, s:s}", "apiVersion", "v1", "kind", "Status", "status", "Failure");
+
+    (void)json_object_set_new(status, "message", gw_cli_text_json(message));
+    if (code > 0) {
+        (void)json_object_set_new(status, "code", json_integer(code));
+    }
+    return status;
+}
+
+/* The Status that an answer holds, or one in its place. */
+static json_t *
+status_of(const struct gw_client_answer *answer)
+{
+    json_t *status =
+        json_loadb(answer->body.p == NULL ? "" : answer->body.p, answer->body.n, 0, NULL);
+    const json_t *message = json_object_get(status, "message");
+    struct gw_buf problem = {0};
+
+    if (json_string_length(message) == 0) {
+        json_decref(status);
+        gw_client_problem(answer, &problem);
+        status = made_status(gw_buf_text(&problem), answer->status);
+        gw_buf_fini(&problem);
+    }
+    return status;
+}
+
 unsigned
-gw_cli_call(const struct gw_cli *c, const struct gw_client *client, const char *method,
-            const char *target, const json_t *body, json_t **json, struct gw_buf *problem)
+gw_cli_try(const struct gw_client *client, const char *method, const char *target,
+           const json_t *body, json_t **json, json_t **failure)
 {
     struct gw_client_answer answer;
     struct gw_diag diag = {0};
+    struct gw_buf problem = {0};
     char *text = body == NULL ? NULL : json_dumps(body, JSON_COMPACT);
     unsigned status = 0;
 
-    *json = NULL;
+    *json = *failure = NULL;
     if (!gw_client_call(client, method, target,
                         body == NULL ? GW_STR_NONE : GW_STR("application/json"), gw_str_of(text),
                         &answer, &diag)) {
-        (void)gw_cli_fail(c, "%s", gw_diag_first(&diag));
+        *failure = made_status(gw_str_of(gw_diag_first(&diag)), 0);
     } else if (is_fine(answer.status)) {
         status = answer.status;
         *json = json_loadb(answer.body.p == NULL ? "" : answer.body.p, answer.body.n, 0, NULL);
         if (*json == NULL) {
-            (void)gw_cli_fail(c, "the gateway's answer to %s %s is not JSON", method, target);
+            gw_buf_printf(&problem, "the gateway's answer to %s %s is not JSON", method, target);
+            *failure = made_status(gw_buf_text(&problem), 0);
             status = 0;
         }
     } else {
         status = answer.status;
-        gw_client_problem(&answer, problem);
+        *failure = status_of(&answer);
     }
     gw_buf_fini(&answer.body);
+    gw_buf_fini(&problem);
     gw_diag_fini(&diag);
     free(text);
+    return status;
+}
+
+unsigned
+gw_cli_call(const struct gw_cli *c, const struct gw_client *client, const char *method,
+            const char *target, const json_t *body, json_t **json, struct gw_buf *problem)
+{
+    json_t *failure = NULL;
+    unsigned status = gw_cli_try(client, method, target, body, json, &failure);
+    const char *message = json_string_value(json_object_get(failure, "message"));
+
+    if (status == 0) {
+        (void)gw_cli_fail(c, "%s", message);
+    } else if (failure != NULL) {
+        gw_buf_puts(problem, message);
+    }
+    json_decref(failure);
     return status;
 }
 

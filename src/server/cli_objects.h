@@ -22,6 +22,11 @@ void gw_cli_object_name(struct gw_buf *out, const struct gw_kind *kind, const ch
 unsigned gw_cli_call(const struct gw_cli *c, const struct gw_client *client, const char *method,
                      const char *target, const json_t *body, json_t **json, struct gw_buf *problem);
 
+/* The same, but says nothing: what came instead of a 2xx is in *failure, a Status (made here when
+ * no answer came, or none of Kubernetes' form).  New references, one of the two is NULL. */
+unsigned gw_cli_try(const struct gw_client *client, const char *method, const char *target,
+                    const json_t *body, json_t **json, json_t **failure);
+
 /* All objects of a kind in one List, by as many requests as it takes; ns and selector (labels) may
  * be none.  A new reference; NULL: said on stderr. */
 json_t *gw_cli_list(const struct gw_cli *c, const struct gw_client *client,

@@ -5,6 +5,7 @@
 struct options {
     struct gw_registry_copy_options copy;
     struct gw_registry_check_options check;
+    const char *output;
 };
 
 /* clang-format off */
@@ -37,6 +38,8 @@ static const struct gw_option options[] = {
      "check: mends what can be mended."},
     {0, "save", "FILE", GW_OPTION_TEXT, offsetof(struct options, check.save),
      "check: where entries that can't be read are written before they are removed (registry-removed.jsonl)."},
+    {'o', "output", "FORMAT", GW_OPTION_TEXT, offsetof(struct options, output),
+     "check, copy: how to print it: table (default), json or yaml."},
     {0},
 };
 /* clang-format on */
@@ -77,23 +80,28 @@ static int
 run(const struct gw_cli *c, struct options *o, const char *what, const char *store)
 {
     static const char *const known[] = {"check", "copy", "script", NULL};
+    enum gw_output format;
 
+    if (!gw_cli_output(c, o->output, &format)) {
+        return GW_EXIT_USAGE;
+    }
     if (strcmp(what, "check") == 0) {
         if (store == NULL) {
             return gw_cli_misuse(c, "check needs a STORE: sqlite:PATH, redis://HOST or unix:PATH");
         }
         o->check.store = store;
         o->check.save = o->check.save == NULL ? "registry-removed.jsonl" : o->check.save;
-        return gw_cli_registry_check(c, &o->check);
+        return gw_cli_registry_check(c, &o->check, format);
     }
     if (store != NULL) {
         return gw_cli_misuse(c, "too many arguments: %s", store);
     }
     if (strcmp(what, "copy") == 0) {
-        return gw_cli_registry_copy(c, &o->copy);
+        return gw_cli_registry_copy(c, &o->copy, format);
     }
     if (strcmp(what, "script") == 0) {
-        return script(c);
+        return format == GW_OUTPUT_TABLE ? script(c)
+                                         : gw_cli_misuse(c, "the script is Lua: it has no -o");
     }
     const char *near = gw_diag_nearest(gw_str_of(what), known);
     if (near == NULL) {

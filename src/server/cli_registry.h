@@ -18,7 +18,9 @@ struct gw_registry_check_options {
 };
 
 /* Exit codes. */
-int gw_cli_registry_check(const struct gw_cli *c, const struct gw_registry_check_options *o);
-int gw_cli_registry_copy(const struct gw_cli *c, const struct gw_registry_copy_options *o);
+int gw_cli_registry_check(const struct gw_cli *c, const struct gw_registry_check_options *o,
+                          enum gw_output format);
+int gw_cli_registry_copy(const struct gw_cli *c, const struct gw_registry_copy_options *o,
+                         enum gw_output format);
 
 #endif

@@ -146,31 +146,33 @@ save(const struct gw_cli *c, const struct gw_audit *a, const char *file, size_t 
     return ok;
 }
 
-static int
-repair(const struct gw_cli *c, const struct gw_place_of_store *place, const struct gw_audit *a,
-       const char *file)
+/* What was found, and what has become of it. */
+struct report {
+    const struct gw_audit *found;
+    bool mended; /* --repair was given, and all that is removed is saved */
+    size_t repaired, saved;
+    const char *file; /* where it is saved */
+};
+
+/* False: said on stderr; what was mended before is counted. */
+static bool
+repair(const struct gw_cli *c, const struct gw_place_of_store *place, struct report *r)
 {
     struct gw_diag diag = {0};
-    struct gw_buf out = {0};
-    size_t repaired = 0;
-    size_t saved = 0;
 
-    if (!save(c, a, file, &saved)) {
-        return GW_EXIT_FAILED;
+    if (!save(c, r->found, r->file, &r->saved)) {
+        return false;
     }
-    bool ok = gw_audit_mend(place, a, &repaired, &diag);
-    gw_buf_printf(&out, "%zu of %zu repaired\n", repaired, a->n);
-    if (saved > 0) {
-        gw_buf_printf(&out, "what was removed stands in %s\n", file);
-    }
-    int code = gw_cli_print(c, &out);
+    r->mended = true;
+    bool ok = gw_audit_mend(place, r->found, &r->repaired, &diag);
     (void)gw_cli_findings(&diag);
-    return ok && repaired == a->n ? code : GW_EXIT_FAILED;
+    return ok && r->repaired == r->found->n;
 }
 
 static int
-say(const struct gw_cli *c, const struct gw_audit *a)
+print_text(const struct gw_cli *c, const struct report *r)
 {
+    const struct gw_audit *a = r->found;
     struct gw_buf out = {0};
 
     for (size_t i = 0; i < a->n; i++) {
@@ -180,15 +182,61 @@ say(const struct gw_cli *c, const struct gw_audit *a)
     gw_buf_printf(&out, "%zu object%s and %zu lease%s are in order, %zu finding%s\n", a->objects,
                   a->objects == 1 ? "" : "s", a->leases, a->leases == 1 ? "" : "s", a->n,
                   a->n == 1 ? "" : "s");
+    if (r->mended) {
+        gw_buf_printf(&out, "%zu of %zu repaired\n", r->repaired, a->n);
+    }
+    if (r->mended && r->saved > 0) {
+        gw_buf_printf(&out, "what was removed stands in %s\n", r->file);
+    }
     return gw_cli_print(c, &out);
 }
 
+static json_t *
+finding_json(const struct gw_audit_finding *f)
+{
+    static const char *const repairs[] = {
+        [GW_AUDIT_BY_HAND] = NULL,
+        [GW_AUDIT_REMOVE] = "remove",
+        [GW_AUDIT_UNLEASE] = "removeLease",
+        [GW_AUDIT_LEASE] = "makeLease",
+        [GW_AUDIT_SET_REVISION] = "setRevision",
+        [GW_AUDIT_MAKE_EPOCH] = "makeEpoch",
+    };
+
+    return json_pack("{s:o, s:o, s:s?}", "key",
+                     f->key == NULL ? json_null() : gw_cli_text_json(gw_str_of(f->key)), "message",
+                     gw_cli_text_json(gw_str_of(f->text)), "repair", repairs[f->repair]);
+}
+
+static int
+print_json(const struct gw_cli *c, const struct report *r, enum gw_output format)
+{
+    json_t *findings = json_array();
+
+    for (size_t i = 0; i < r->found->n; i++) {
+        (void)json_array_append_new(findings, finding_json(&r->found->list[i]));
+    }
+    json_t *json = json_pack("{s:I, s:I, s:o}", "objects", (json_int_t)r->found->objects, "leases",
+                             (json_int_t)r->found->leases, "findings", findings);
+    if (r->mended) {
+        (void)json_object_set_new(json, "repaired", json_integer((json_int_t)r->repaired));
+    }
+    if (r->mended && r->saved > 0) {
+        (void)json_object_set_new(json, "saved", gw_cli_text_json(gw_str_of(r->file)));
+    }
+    int code = gw_cli_print_json(c, format, json);
+    json_decref(json);
+    return code;
+}
+
 int
-gw_cli_registry_check(const struct gw_cli *c, const struct gw_registry_check_options *o)
+gw_cli_registry_check(const struct gw_cli *c, const struct gw_registry_check_options *o,
+                      enum gw_output format)
 {
     struct gw_place_of_store place;
     struct gw_diag diag = {0};
     struct looks l = {0};
+    struct report r = {.found = &l.found, .file = o->save};
     int code;
 
     if (!gw_store_place_read(&place, o->store, o->password_file, o->prefix, &diag)) {
@@ -199,10 +247,10 @@ gw_cli_registry_check(const struct gw_cli *c, const struct gw_registry_check_opt
     if (!look(&l, &place, &diag)) {
         code = gw_cli_findings(&diag);
     } else {
-        code = say(c, &l.found);
-        if (l.found.n > 0) {
-            code = o->repair ? repair(c, &place, &l.found, o->save) : GW_EXIT_FAILED;
-        }
+        bool ok = l.found.n == 0 || (o->repair && repair(c, &place, &r));
+
+        code = format == GW_OUTPUT_TABLE ? print_text(c, &r) : print_json(c, &r, format);
+        code = ok ? code : GW_EXIT_FAILED;
     }
     gw_diag_fini(&diag);
     looks_fini(&l);

@@ -17,11 +17,54 @@ say_counts(struct gw_buf *out, const struct gw_copy *c)
     }
 }
 
+/* The lines of c->names. */
+static json_t *
+names_json(const struct gw_copy *c)
+{
+    struct gw_str rest = gw_buf_text(&c->names);
+    json_t *names = json_array();
+
+    while (rest.n > 0) {
+        struct gw_str name = gw_str_trim(gw_str_cut(&rest, '\n'));
+
+        if (name.n > 0) {
+            (void)json_array_append_new(names, gw_cli_text_json(name));
+        }
+    }
+    return names;
+}
+
+/* Nothing was written when any differ that may not be replaced. */
+static json_t *
+copy_json(const struct gw_copy *c)
+{
+    json_t *json = json_pack(
+        "{s:o, s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I}", "from",
+        gw_cli_text_json(gw_str_of(c->from->text)), "to", gw_cli_text_json(gw_str_of(c->to->text)),
+        "dryRun", c->options.dry_run, "created", (json_int_t)c->n[GW_COPY_CREATE], "replaced",
+        (json_int_t)c->n[GW_COPY_REPLACE], "deleted", (json_int_t)c->n[GW_COPY_DELETE], "unchanged",
+        (json_int_t)c->n[GW_COPY_SAME], "onlyThere", (json_int_t)c->extra, "differ",
+        (json_int_t)c->differ, "differing", names_json(c), "failed", (json_int_t)c->failed);
+
+    if (c->failed > 0) {
+        (void)json_object_set_new(json, "firstFailure",
+                                  gw_cli_text_json(gw_str_of(c->first_failure)));
+    }
+    return json;
+}
+
 static int
-say(const struct gw_cli *cli, const struct gw_copy *c)
+say(const struct gw_cli *cli, const struct gw_copy *c, enum gw_output format)
 {
     struct gw_buf out = {0};
+    int code = GW_EXIT_OK;
 
+    if (format != GW_OUTPUT_TABLE) {
+        json_t *json = copy_json(c);
+
+        code = gw_cli_print_json(cli, format, json);
+        json_decref(json);
+    }
     if (c->differ > 0) {
         (void)gw_cli_fail(cli,
                           "%s has %zu object%s that differ%s from those of %s; nothing was "
@@ -31,8 +74,10 @@ say(const struct gw_cli *cli, const struct gw_copy *c)
                           c->differ > 10 ? "  ..." : "");
         return GW_EXIT_FAILED;
     }
-    say_counts(&out, c);
-    int code = gw_cli_print(cli, &out);
+    if (format == GW_OUTPUT_TABLE) {
+        say_counts(&out, c);
+        code = gw_cli_print(cli, &out);
+    }
     if (c->failed > 0) {
         (void)gw_cli_fail(cli, "%zu were not written, the first: %s", c->failed, c->first_failure);
         code = GW_EXIT_FAILED;
@@ -42,7 +87,7 @@ say(const struct gw_cli *cli, const struct gw_copy *c)
 
 static int
 run(const struct gw_cli *cli, const struct gw_registry_copy_options *o,
-    const struct gw_place_of_store *from, const struct gw_place_of_store *to)
+    const struct gw_place_of_store *from, const struct gw_place_of_store *to, enum gw_output format)
 {
     struct gw_copy c = {.options = {.replace = o->replace,
                                     .prune = o->prune,
@@ -50,7 +95,7 @@ run(const struct gw_cli *cli, const struct gw_registry_copy_options *o,
                                     .dry_run = o->dry_run}};
     struct gw_diag diag = {0};
     bool ok = gw_copy_run(&c, from, to, &diag);
-    int code = diag.errors > 0 ? gw_cli_findings(&diag) : say(cli, &c);
+    int code = diag.errors > 0 ? gw_cli_findings(&diag) : say(cli, &c, format);
 
     gw_diag_fini(&diag);
     gw_copy_fini(&c);
@@ -58,7 +103,8 @@ run(const struct gw_cli *cli, const struct gw_registry_copy_options *o,
 }
 
 int
-gw_cli_registry_copy(const struct gw_cli *c, const struct gw_registry_copy_options *o)
+gw_cli_registry_copy(const struct gw_cli *c, const struct gw_registry_copy_options *o,
+                     enum gw_output format)
 {
     struct gw_place_of_store from;
     struct gw_place_of_store to;
@@ -78,5 +124,5 @@ gw_cli_registry_copy(const struct gw_cli *c, const struct gw_registry_copy_optio
         gw_diag_fini(&diag);
         return GW_EXIT_USAGE;
     }
-    return run(c, o, &from, &to);
+    return run(c, o, &from, &to, format);
 }

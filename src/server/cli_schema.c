@@ -4,6 +4,7 @@
 
 struct options {
     bool json, markdown, yaml, man;
+    const char *output;
 };
 
 /* clang-format off */
@@ -16,6 +17,8 @@ static const struct gw_option options[] = {
      "The reference page (docs/reference/config.md)."},
     {0, "man", NULL, GW_OPTION_SWITCH, offsetof(struct options, man),
      "The manual page ksgate(1), from the commands' own tables."},
+    {'o', "output", "FORMAT", GW_OPTION_TEXT, offsetof(struct options, output),
+     "The same in other words: json is --json, yaml is --yaml, table is --markdown."},
     {0},
 };
 /* clang-format on */
@@ -53,6 +56,28 @@ print_schema(const struct gw_cli *c)
     return code;
 }
 
+/* -o FORMAT as one of the switches.  False: wrong usage. */
+static bool
+take_output(const struct gw_cli *c, struct options *o)
+{
+    enum gw_output format;
+
+    if (o->output == NULL) {
+        return true;
+    }
+    if (!gw_cli_output(c, o->output, &format)) {
+        return false;
+    }
+    if (o->json + o->markdown + o->yaml + o->man > 0) {
+        (void)gw_cli_misuse(c, "one form at a time");
+        return false;
+    }
+    o->json = format == GW_OUTPUT_JSON;
+    o->yaml = format == GW_OUTPUT_YAML;
+    o->markdown = format == GW_OUTPUT_TABLE;
+    return true;
+}
+
 int
 gw_cli_schema(const struct gw_cli *c)
 {
@@ -63,6 +88,9 @@ gw_cli_schema(const struct gw_cli *c)
 
     if (code != GW_CLI_GO) {
         return code;
+    }
+    if (!take_output(c, &o)) {
+        return GW_EXIT_USAGE;
     }
     if (o.json + o.markdown + o.yaml + o.man > 1) {
         return gw_cli_misuse(c, "one form at a time");

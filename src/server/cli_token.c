@@ -55,7 +55,9 @@ static const struct gw_usage usage = {
     .options = options,
     .more =
         "Prints a signed token.  Issuer and secret come from the configuration (-c FILE) unless "
-        "they are given.\n--decode exits with 0 when the gateway would take the token, else "
+        "they are given.\n-o json and yaml print it as `token`, with its `claims` and when it "
+        "`expires` "
+        "(null: never).\n--decode exits with 0 when the gateway would take the token, else "
         "with 1.",
     .examples = "ksgate token --user admin\n"
                 "ksgate token --issuer http://idp --key-file idp.key --alg ES256 --user tom\n"
@@ -287,36 +289,54 @@ find_alg(const char *name, jwt_alg_t *alg)
     return *alg != JWT_ALG_INVAL && *alg != JWT_ALG_NONE;
 }
 
-static int
-sign(const struct gw_cli *c, const struct plan *p, const json_t *claims)
+/* The token; NULL: said on stderr, and *code is the exit code.  Freed by free(). */
+static char *
+sign(const struct gw_cli *c, const struct plan *p, const json_t *claims, int *code)
 {
     char *text = json_dumps(claims, JSON_COMPACT);
     jwt_t *jwt = NULL;
     char *token = NULL;
     jwt_alg_t alg = JWT_ALG_INVAL;
-    struct gw_buf out = {0};
-    int code = GW_CLI_GO;
 
     if (!find_alg(p->alg, &alg)) {
-        code = gw_cli_misuse(c, "--alg %s: tokens are signed by HS, RS or ES with 256, 384 or 512",
-                             p->alg);
+        *code = gw_cli_misuse(c, "--alg %s: tokens are signed by HS, RS or ES with 256, 384 or 512",
+                              p->alg);
     } else if (text == NULL || jwt_new(&jwt) != 0 || jwt_add_grants_json(jwt, text) != 0 ||
                jwt_set_alg(jwt, alg, (const unsigned char *)p->key.p, (int)p->key.n) != 0 ||
                (token = jwt_encode_str(jwt)) == NULL) {
-        code = gw_cli_fail(c, "the key is not one for %s", p->alg);
+        *code = gw_cli_fail(c, "the key is not one for %s", p->alg);
     }
-    if (code == GW_CLI_GO) {
-        gw_buf_printf(&out, "%s\n", token);
-        code = gw_cli_print(c, &out);
-    }
-    free(token);
     jwt_free(jwt);
     free(text);
+    return token;
+}
+
+/* Alone on its line; or with what stands in it. */
+static int
+print_token(const struct gw_cli *c, const char *token, json_t *claims, enum gw_output format)
+{
+    const json_t *exp = json_object_get(claims, "exp");
+    struct gw_buf out = {0};
+
+    if (format == GW_OUTPUT_TABLE) {
+        gw_buf_printf(&out, "%s\n", token);
+        return gw_cli_print(c, &out);
+    }
+    if (json_is_integer(exp) && json_integer_value(exp) >= 0 &&
+        json_integer_value(exp) < GW_CLOCK_LATEST_S) {
+        gw_clock_rfc3339(&out, (uint64_t)json_integer_value(exp) * 1000);
+    }
+    json_t *json =
+        json_pack("{s:s, s:s?, s:O}", "token", token, "expires", out.p, "claims", claims);
+    int code = gw_cli_print_json(c, format, json);
+
+    json_decref(json);
+    gw_buf_fini(&out);
     return code;
 }
 
 static int
-mint(const struct gw_cli *c, const struct options *o)
+mint(const struct gw_cli *c, const struct options *o, enum gw_output format)
 {
     struct plan p = {.arena = gw_arena_new()};
     json_t *claims = NULL;
@@ -326,7 +346,10 @@ mint(const struct gw_cli *c, const struct options *o)
         claims = make_claims(c, o, &p, &code);
     }
     if (claims != NULL) {
-        code = sign(c, &p, claims);
+        char *token = sign(c, &p, claims, &code);
+
+        code = token == NULL ? code : print_token(c, token, claims, format);
+        free(token);
         json_decref(claims);
     }
     gw_arena_free(p.arena);
@@ -354,7 +377,7 @@ gw_cli_token(const struct gw_cli *c)
     } else if (o.user == NULL || o.user[0] == '\0') {
         code = gw_cli_misuse(c, "--user is needed, or --decode or --revocation");
     } else {
-        code = mint(c, &o);
+        code = mint(c, &o, format);
     }
     gw_words_fini(&o.groups);
     gw_words_fini(&o.claims);

@@ -59,21 +59,6 @@ gw_cli_misuse(const struct gw_cli *c, const char *fmt, ...)
 }
 
 int
-gw_cli_findings(struct gw_diag *diag)
-{
-    struct gw_buf text = {0};
-    int code = diag->errors > 0 ? GW_EXIT_FAILED : GW_EXIT_OK;
-
-    gw_diag_format(diag, &text);
-    if (text.n > 0) {
-        (void)fwrite(text.p, 1, text.n, stderr);
-    }
-    gw_buf_fini(&text);
-    gw_diag_fini(diag);
-    return code;
-}
-
-int
 gw_cli_print(const struct gw_cli *c, struct gw_buf *text)
 {
     size_t n = text->n == 0 ? 0 : fwrite(text->p, 1, text->n, stdout);
@@ -101,6 +86,20 @@ gw_cli_output(const struct gw_cli *c, const char *text, enum gw_output *out)
     }
     (void)gw_cli_misuse(c, "-o %s: the formats are table, json and yaml", text);
     return false;
+}
+
+json_t *
+gw_cli_text_json(struct gw_str text)
+{
+    json_t *json = json_stringn(text.p == NULL ? "" : text.p, text.n);
+    struct gw_buf escaped = {0};
+
+    if (json == NULL) {
+        gw_buf_json(&escaped, text);
+        json = json_loadb(escaped.p, escaped.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+        gw_buf_fini(&escaped);
+    }
+    return json;
 }
 
 int

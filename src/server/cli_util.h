@@ -84,6 +84,10 @@ int gw_cli_misuse(const struct gw_cli *c, const char *fmt, ...)
  * among them, else GW_EXIT_OK. */
 int gw_cli_findings(struct gw_diag *diag);
 
+/* The same as an array: {severity, message} and, where there are any, file, line, column and hint
+ * (the name that was meant).  A new reference; the findings stay. */
+json_t *gw_cli_findings_json(const struct gw_diag *diag);
+
 /* Writes it to stdout, whole, and frees it.  GW_EXIT_FAILED (said on stderr) when that fails. */
 int gw_cli_print(const struct gw_cli *c, struct gw_buf *text);
 
@@ -100,6 +104,9 @@ enum gw_output {
     }
 /* text NULL: a table.  False: said on stderr; exit with GW_EXIT_USAGE. */
 bool gw_cli_output(const struct gw_cli *c, const char *text, enum gw_output *out);
+
+/* The text as JSON.  Bytes that are no UTF-8 (of a file's name, say) become U+FFFD. */
+json_t *gw_cli_text_json(struct gw_str text);
 
 /* Prints the value as JSON (indented) or YAML.  Does not take the reference. */
 int gw_cli_print_json(const struct gw_cli *c, enum gw_output format, const json_t *value);
