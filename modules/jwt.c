@@ -198,7 +198,13 @@ open_conf(void *conf, struct gw_loader *loader)
 {
     struct gw_jwt_settings *s = conf;
 
-    if (!gw_jwt_places_open(&s->places, loader) || !gw_jwt_issuers_open(s, loader)) {
+    bool good = gw_jwt_places_open(&s->places, loader);
+
+    if (!gw_jwt_issuers_open(s, loader)) {
+        return false;
+    }
+    if (!good) {
+        gw_jwt_issuers_close(s);
         return false;
     }
     loader->authentication = s;

@@ -219,6 +219,23 @@ const struct gw_setting gw_jwt_rows[] = {
     {0},
 };
 
+/* Where the list stands, or would. */
+static struct gw_place
+place_of_list(const struct gw_loader *l)
+{
+    const json_t *root = l->source->n_docs == 0 ? NULL : l->source->docs[0];
+    const json_t *section = json_object_get(root, "authentication");
+    struct gw_place at = gw_yaml_key_place(l->source, section, "issuers");
+
+    if (at.line == 0) {
+        at = gw_yaml_key_place(l->source, root, "authentication");
+    }
+    if (at.line == 0) {
+        at = gw_yaml_place(l->source, root);
+    }
+    return at.file != NULL ? at : (struct gw_place){.file = l->source->file};
+}
+
 bool
 gw_jwt_issuers_open(struct gw_jwt_settings *s, struct gw_loader *l)
 {
@@ -228,7 +245,7 @@ gw_jwt_issuers_open(struct gw_jwt_settings *s, struct gw_loader *l)
 
     s->serial = atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
     if (s->issuers.n == 0 && l->source != NULL) {
-        gw_diag_warn(l->diag, (struct gw_place){.file = l->source->file},
+        gw_diag_warn(l->diag, place_of_list(l),
                      "authentication.issuers: none are set, so every token is refused");
     }
     for (size_t i = 0; i < s->issuers.n; i++) {

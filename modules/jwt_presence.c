@@ -436,7 +436,7 @@ gw_jwt_presence_open(struct gw_jwt_presence_settings *s, struct gw_loader *l)
                                        : "is required, because an issuer has token_cache: redis");
     }
     gw_diag_fini(&diag);
-    return good && (!is_given(s->password_file) || read_password(s, l));
+    return (!is_given(s->password_file) || read_password(s, l)) && good;
 }
 
 /* clang-format off */

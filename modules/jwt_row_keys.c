@@ -329,8 +329,12 @@ open_source(struct opening *o, const char *known)
 {
     struct gw_jwt_issuer *row = o->row;
 
-    if (!check_url(o) || !read_algorithms(o) || !check_fetched_algorithms(o) ||
-        !check_ca_file(o, true)) {
+    bool good = check_url(o);
+
+    good = read_algorithms(o) && good;
+    good = check_fetched_algorithms(o) && good;
+    good = check_ca_file(o, true) && good;
+    if (!good) {
         return false;
     }
     const char *why = NULL;
@@ -352,17 +356,32 @@ open_source(struct opening *o, const char *known)
     return true;
 }
 
+/* Keys that are in a file. */
+static bool
+open_file(struct opening *o)
+{
+    bool good = check_ca_file(o, false);
+
+    good = read_algorithms(o) && good;
+    if (!read_keys(o)) {
+        return false;
+    }
+    if (o->row->algs == 0 && !good) { /* none of the names is known: a guess would say too much */
+        return false;
+    }
+    return (o->value == o->row->jwks_file ? check_set(o) : check_key(o, o->row->keys->keys[0])) &&
+           good;
+}
+
 bool
 gw_jwt_row_open(struct gw_jwt_issuer *row, const char *known, struct gw_loader *l, size_t i)
 {
     struct opening o = {.row = row, .l = l, .i = i};
 
     if (!choose(&o)) {
+        (void)read_algorithms(&o);
         return false;
     }
-    if (o.value == row->jwks_url || o.value == row->issuer) {
-        return open_source(&o, known);
-    }
-    return check_ca_file(&o, false) && read_keys(&o) && read_algorithms(&o) &&
-           (o.value == row->jwks_file ? check_set(&o) : check_key(&o, row->keys->keys[0]));
+    return o.value == row->jwks_url || o.value == row->issuer ? open_source(&o, known)
+                                                              : open_file(&o);
 }

@@ -46,14 +46,23 @@ const struct gw_view gw_rbac_view = {
     .next = gw_rbac_index_next,
 };
 
+static struct gw_place
+place_of(const struct gw_loader *l, const char *name)
+{
+    const json_t *root = l->source == NULL || l->source->n_docs == 0 ? NULL : l->source->docs[0];
+
+    return gw_yaml_key_place(l->source, json_object_get(root, "authorization"), name);
+}
+
 static bool
 open_conf(void *conf, struct gw_loader *loader)
 {
     struct conf *c = conf;
+    bool good = true;
     size_t n = 0;
 
     if (c->mode == MODE_ALLOW_ALL) {
-        gw_diag_warn(loader->diag, (struct gw_place){0},
+        gw_diag_warn(loader->diag, place_of(loader, "mode"),
                      "authorization.mode: allow_all lets everybody do everything; never use it "
                      "where others can connect");
     }
@@ -64,13 +73,13 @@ open_conf(void *conf, struct gw_loader *loader)
     for (; c->n_paths < n; c->n_paths++) {
         c->paths[c->n_paths] = gw_str_of(c->always_allowed[c->n_paths]);
         if (!gw_rbac_path_ok(c->paths[c->n_paths])) {
-            gw_diag_error(loader->diag, (struct gw_place){0},
+            gw_diag_error(loader->diag, place_of(loader, "always_allowed"),
                           "authorization.always_allowed: only trailing * allowed in \"%s\"",
                           c->always_allowed[c->n_paths]);
-            return false;
+            good = false;
         }
     }
-    return true;
+    return good;
 }
 
 /* What they may do themselves, all who are known may ask (Kubernetes: system:basic-user). */

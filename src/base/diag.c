@@ -60,19 +60,26 @@ by_place(const void *left, const void *right)
     return order != 0 ? order : (a > b) - (a < b); /* the same place: as they were found */
 }
 
+void
+gw_diag_place(struct gw_place at, struct gw_buf *out)
+{
+    if (at.file == NULL) {
+        return;
+    }
+    gw_buf_printf(out, "%s:", at.file);
+    if (at.line > 0) {
+        gw_buf_printf(out, "%d:", at.line);
+    }
+    if (at.line > 0 && at.column > 0) {
+        gw_buf_printf(out, "%d:", at.column);
+    }
+    gw_buf_puts(out, " ");
+}
+
 static void
 format_one(const struct gw_finding *f, struct gw_buf *out)
 {
-    if (f->place.file != NULL) {
-        gw_buf_printf(out, "%s:", f->place.file);
-        if (f->place.line > 0) {
-            gw_buf_printf(out, "%d:", f->place.line);
-        }
-        if (f->place.line > 0 && f->place.column > 0) {
-            gw_buf_printf(out, "%d:", f->place.column);
-        }
-        gw_buf_puts(out, " ");
-    }
+    gw_diag_place(f->place, out);
     gw_buf_printf(out, "%s: %s\n", f->severity == GW_ERROR ? "error" : "warning", f->text);
 }
 

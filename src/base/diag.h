@@ -44,6 +44,9 @@ void gw_diag_warn(struct gw_diag *d, struct gw_place at, const char *fmt, ...)
 /* "file:line:column: error: text\n" for each, in the order of file, line and column. */
 void gw_diag_format(const struct gw_diag *d, struct gw_buf *out);
 
+/* "file:line:column: ", as far as it is known; appended. */
+void gw_diag_place(struct gw_place at, struct gw_buf *out);
+
 /* The findings in that order; heap memory, its content is borrowed. */
 const struct gw_finding **gw_diag_sorted(const struct gw_diag *d);
 

@@ -188,9 +188,10 @@ check_registry(const struct gw_settings *s, struct gw_loader *l, const json_t *r
 {
     struct gw_diag diag = {0};
 
-    if (!gw_registry_check(&s->registry, &diag)) {
+    (void)gw_registry_check(&s->registry, &diag);
+    for (size_t i = 0; i < diag.n; i++) {
         gw_diag_error(l->diag, gw_yaml_place(l->source, at(root, "registry", "redis")),
-                      "registry.redis: %s", gw_diag_first(&diag));
+                      "registry.redis: %s", diag.findings[i].text);
     }
     gw_diag_fini(&diag);
 }
@@ -222,17 +223,6 @@ measure_paths(struct gw_settings *s, struct gw_loader *l)
     }
 }
 
-static void
-warn_paths(const struct gw_settings *s, struct gw_loader *l, const json_t *root)
-{
-    if (s->core.allow_paths != 0) {
-        gw_diag_warn(l->diag, gw_yaml_place(l->source, at(root, "core", "allow_paths")),
-                     "core.allow_paths: ks-core and the console get paths that can be read in two "
-                     "ways; be sure that they split a path before they decode it, and merge no "
-                     "slashes that policy has not");
-    }
-}
-
 bool
 gw_settings_finish(struct gw_settings *s, struct gw_loader *l, const json_t *root)
 {
@@ -253,7 +243,7 @@ gw_settings_finish(struct gw_settings *s, struct gw_loader *l, const json_t *roo
     check_dns(s, l, root);
     check_registry(s, l, root);
     measure_paths(s, l);
-    warn_paths(s, l, root);
+    gw_settings_warn(s, l, root);
     place_snapshot(s, l);
     s->parse = (struct gw_parse_limits){.head_bytes = (size_t)s->limits.head,
                                         .target_bytes = (size_t)s->limits.target,

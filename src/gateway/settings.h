@@ -90,6 +90,9 @@ extern const struct gw_setting gw_settings_rows[];
 /* Fills in what is made from the rows, and checks what rows can't: addresses, URLs. */
 bool gw_settings_finish(struct gw_settings *s, struct gw_loader *l, const json_t *root);
 
+/* A part of it: warns of what is legal, and that somebody may regret. */
+void gw_settings_warn(const struct gw_settings *s, struct gw_loader *l, const json_t *root);
+
 /* address: 16 bytes as in gw_cidr. */
 bool gw_settings_trusts(const struct gw_settings *s, const unsigned char address[16]);
 

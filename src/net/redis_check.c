@@ -39,7 +39,9 @@ gw_redis_check(const struct gw_redis_conf *conf, struct gw_diag *diag)
         return false;
     }
     bool spoken = url.tls || (gw_redis_aim_is_list(conf->sentinels) && conf->sentinel.tls == 1);
-    bool good = gw_redis_tls_check(&conf->tls, spoken, diag) && check_nodes(conf, &url, diag);
+    bool good = gw_redis_tls_check(&conf->tls, spoken, diag);
+
+    good = check_nodes(conf, &url, diag) && good;
     gw_redis_url_fini(&url);
     return good;
 }

@@ -45,6 +45,9 @@ void gw_control_wait_end(struct gw_control *c);
  * The diag says what happened. */
 bool gw_control_reload(struct gw_control *c, struct gw_diag *diag);
 
+/* What was found in a file, a line of the log for each; about: "reload", "registry". */
+void gw_control_log_findings(const char *about, const struct gw_diag *diag);
+
 /* Any thread: a copy of the registry's state, as of a moment ago (for readiness and metrics). */
 void gw_control_registry_status(struct gw_sync_status *out);
 

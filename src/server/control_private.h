@@ -65,8 +65,6 @@ void gw_control_dismiss_waiters(struct gw_control *c);
 bool gw_control_take(struct gw_control *c, struct gw_conf *next, struct gw_diag *diag);
 void gw_control_follow_files(struct gw_control *c);
 
-/* What was found in a file, a line of the log for each; about: "reload", "registry". */
-void gw_control_log_findings(const char *about, const struct gw_diag *diag);
 void gw_control_on_hup(evutil_socket_t fd, short what, void *arg);
 
 /* The workers let running requests end, at most timeouts.drain; then the loop breaks.  A second

@@ -114,11 +114,12 @@ gw_control_log_findings(const char *about, const struct gw_diag *diag)
 {
     for (size_t i = 0; i < diag->n; i++) {
         const struct gw_finding *f = &diag->findings[i];
-        const char *file = f->place.file == NULL ? "" : f->place.file;
+        struct gw_buf place = {0};
 
-        gw_log_line(f->severity == GW_ERROR ? GW_LOG_ERROR : GW_LOG_WARN, "%s: %s%s%.0d%s%s", about,
-                    file, file[0] == '\0' ? "" : ":", f->place.line, file[0] == '\0' ? "" : ": ",
-                    f->text);
+        gw_diag_place(f->place, &place);
+        gw_log_line(f->severity == GW_ERROR ? GW_LOG_ERROR : GW_LOG_WARN, "%s: %s%s", about,
+                    place.n > 0 ? place.p : "", f->text);
+        gw_buf_fini(&place);
     }
 }
 

@@ -60,7 +60,8 @@ gw_cli_server(const struct gw_cli *cli)
     diag = (struct gw_diag){0};
     /* Read again as that user: what it may not read, a reload could not either. */
     conf = gw_conf_load(start, &diag);
-    (void)gw_cli_findings(&diag);
+    gw_control_log_findings("configuration", &diag); /* warnings belong into the log, too */
+    gw_diag_fini(&diag);
     if (conf == NULL) {
         gw_log_error("the configuration is not usable as user \"%s\"",
                      account.name == NULL ? "of this process" : account.name);

@@ -306,12 +306,13 @@ gw_cli_serve(const struct gw_cli *cli)
     sigset_t set;
 
     gw_log_name("supervisor");
-    (void)gw_cli_findings(&diag);
     if (conf == NULL) {
+        (void)gw_cli_findings(&diag);
         (void)fprintf(stderr, "%s: %s is not usable: nothing was started\n", cli->program,
                       cli->config);
         return GW_EXIT_FAILED;
     }
+    gw_diag_fini(&diag); /* warnings: the server finds them again, and logs them */
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
     sigaddset(&set, SIGHUP);
