@@ -55,6 +55,10 @@ void gw_yaml_write(struct gw_buf *out, const json_t *value);
  * literal "${".  A name that is not set is an error with place. */
 bool gw_yaml_expand_env(struct gw_yaml *y, struct gw_diag *diag);
 
+/* The same in one of its values (NULL is fine), for who reads nothing else: variables that are not
+ * set elsewhere do not matter. */
+bool gw_yaml_expand_env_in(struct gw_yaml *y, json_t *value, struct gw_diag *diag);
+
 /* Whether ${NAME} was replaced in it: a number from there is text all the same. */
 bool gw_yaml_is_expanded(const struct gw_yaml *y, const json_t *value);
 

@@ -130,6 +130,18 @@ gw_yaml_expand_env(struct gw_yaml *y, struct gw_diag *diag)
 }
 
 bool
+gw_yaml_expand_env_in(struct gw_yaml *y, json_t *value, struct gw_diag *diag)
+{
+    const struct expansion x = {y, diag};
+    size_t errors = diag->errors;
+
+    if (value != NULL) {
+        expand(&x, value);
+    }
+    return diag->errors == errors;
+}
+
+bool
 gw_yaml_is_expanded(const struct gw_yaml *y, const json_t *value)
 {
     const struct gw_spot *spot =

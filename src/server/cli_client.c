@@ -20,8 +20,23 @@ row(const struct gw_setting *rows, const char *name)
     return rows->name == NULL ? NULL : rows;
 }
 
-/* Only the `admin` section is read: the rest may name files that this user can't open.  The
- * default file may be missing; then the default socket is meant. */
+/* The section `admin` as it would be with nothing but `socket` in it, or what stands in its place;
+ * a new reference, or NULL.  The value keeps its place. */
+static json_t *
+socket_alone(const struct gw_yaml *y)
+{
+    json_t *admin = y->n_docs > 0 ? json_object_get(y->docs[0], "admin") : NULL;
+    json_t *socket = json_object_get(admin, "socket");
+
+    if (admin == NULL || !json_is_object(admin)) {
+        return json_incref(admin);
+    }
+    return socket == NULL ? NULL : json_pack("{s:O}", "socket", socket);
+}
+
+/* Only admin.socket is read: the rest may be wrong, name files that this user can't open, or
+ * variables that only the gateway's environment has.  The default file may be missing; then the
+ * default socket is meant. */
 static char *
 socket_of(const struct gw_cli *c, struct gw_diag *diag)
 {
@@ -30,20 +45,22 @@ socket_of(const struct gw_cli *c, struct gw_diag *diag)
     struct gw_settings settings = {0};
     struct gw_loader loader = {.arena = gw_arena_new(), .source = &y, .diag = diag};
     bool there = c->config_given || access(c->config, F_OK) == 0;
-    bool ok = !there || (gw_yaml_read_file(&y, c->config, diag) && gw_yaml_expand_env(&y, diag));
+    bool ok = !there || gw_yaml_read_file(&y, c->config, diag);
+    json_t *value = ok ? socket_alone(&y) : NULL;
     char *path = NULL;
 
+    ok = ok && gw_yaml_expand_env_in(&y, value, diag);
     if (ok && section != NULL) {
-        const json_t *value = y.n_docs > 0 ? json_object_get(y.docs[0], "admin") : NULL;
-
         ok = gw_schema_load(&loader, (char *)&settings + section->at, value, section->rows, "admin",
                             NULL);
         path = ok ? gw_mem_strdup(settings.admin.socket) : NULL;
     }
-    if (ok && path == NULL) {
+    if (path == NULL) {
         gw_diag_error(diag, (struct gw_place){.file = c->config},
-                      "admin.socket is not set: use --socket PATH or --server URL");
+                      "%s: --socket PATH or --server URL say where the gateway is",
+                      ok ? "admin.socket is not set" : "admin.socket can't be read");
     }
+    json_decref(value);
     if (there) {
         gw_yaml_fini(&y);
     }

@@ -78,29 +78,66 @@ gw_token_settings(const struct gw_cli *c, struct gw_arena *a, struct gw_jwt_sett
 {
     struct gw_yaml y = {0};
     struct gw_loader l = {.arena = a, .source = &y, .diag = diag};
-    bool good = gw_yaml_read_file(&y, c->config, diag) && gw_yaml_expand_env(&y, diag);
-    const json_t *root = y.n_docs > 0 ? y.docs[0] : NULL;
+    bool good = gw_yaml_read_file(&y, c->config, diag);
+    json_t *section = y.n_docs > 0 ? json_object_get(y.docs[0], "authentication") : NULL;
 
-    good = good &&
-           gw_schema_load(&l, s, json_object_get(root, "authentication"), gw_jwt_rows,
-                          "authentication", NULL) &&
+    good = good && gw_yaml_expand_env_in(&y, section, diag) &&
+           gw_schema_load(&l, s, section, gw_jwt_rows, "authentication", NULL) &&
            gw_jwt_issuers_open(s, &l);
     gw_yaml_fini(&y);
     return good;
 }
 
-/* The row of the issuer that was named, or the first. */
-static const struct gw_jwt_issuer *
-find_issuer(const struct gw_jwt_settings *s, const char *name)
+/* Leaves one issuer in the section, the named or the first, and nothing else: what is not read may
+ * be wrong, and its variables may be those of the gateway's environment alone. */
+static void
+keep_issuer(struct gw_yaml *y, json_t *section, const char *name)
 {
-    for (size_t i = 0; i < s->issuers.n; i++) {
-        const struct gw_jwt_issuer *row = gw_jwt_issuer_at(s, i);
+    json_t *issuers = json_incref(json_object_get(section, "issuers"));
+    size_t i = 0;
 
-        if (name == NULL || strcmp(row->issuer, name) == 0) {
-            return row;
+    for (; name != NULL && i < json_array_size(issuers); i++) {
+        json_t *issuer = json_object_get(json_array_get(issuers, i), "issuer");
+        struct gw_diag unknown = {0}; /* one that can't be known is not the one */
+        bool known = gw_yaml_expand_env_in(y, issuer, &unknown);
+
+        gw_diag_fini(&unknown);
+        if (known && json_is_string(issuer) && strcmp(json_string_value(issuer), name) == 0) {
+            break;
         }
     }
-    return NULL;
+    (void)json_object_clear(section);
+    if (json_is_array(issuers)) {
+        json_t *row = json_incref(json_array_get(issuers, i));
+
+        (void)json_array_clear(issuers);
+        if (row != NULL) {
+            (void)json_array_append_new(issuers, row);
+        }
+    }
+    if (issuers != NULL) {
+        (void)json_object_set_new(section, "issuers", issuers);
+    }
+}
+
+/* The issuer's settings alone, with its keys if they are wanted. */
+static bool
+read_issuer(const struct gw_cli *c, struct gw_arena *a, struct gw_jwt_settings *s, const char *name,
+            bool keys, struct gw_diag *diag)
+{
+    struct gw_yaml y = {0};
+    struct gw_loader l = {.arena = a, .source = &y, .diag = diag};
+    bool good = gw_yaml_read_file(&y, c->config, diag);
+    json_t *section = y.n_docs > 0 ? json_object_get(y.docs[0], "authentication") : NULL;
+
+    if (json_is_object(section)) {
+        keep_issuer(&y, section, name);
+    }
+    good = good && gw_yaml_expand_env_in(&y, section, diag) &&
+           gw_schema_load(&l, s, section, gw_jwt_rows, "authentication", NULL) &&
+           (!keys || gw_jwt_issuers_open(s, &l));
+    gw_yaml_fini(&y);
+    return good;
 }
 
 /* The first secret among the row's keys, and what it signs with; false: there is none. */
@@ -133,10 +170,12 @@ plan_from_config(const struct gw_cli *c, const struct options *o, struct plan *p
     struct gw_diag diag = {0};
     int code = GW_CLI_GO;
 
-    if (!gw_token_settings(c, p->arena, &s, &diag)) {
+    bool keys = o->key_file == NULL && o->secret_file == NULL;
+
+    if (!read_issuer(c, p->arena, &s, o->issuer, keys, &diag)) {
         return gw_cli_findings(&diag);
     }
-    const struct gw_jwt_issuer *row = find_issuer(&s, o->issuer);
+    const struct gw_jwt_issuer *row = s.issuers.n > 0 ? gw_jwt_issuer_at(&s, 0) : NULL;
     if (row == NULL) {
         code = gw_cli_fail(c, "%s has no issuer%s%s", c->config, o->issuer == NULL ? "" : " ",
                            o->issuer == NULL ? "" : o->issuer);
@@ -144,7 +183,7 @@ plan_from_config(const struct gw_cli *c, const struct options *o, struct plan *p
         p->issuer = row->issuer;
         p->username_claim = row->claims.username;
         p->groups_claim = row->claims.groups;
-        if (!take_secret(row, p) && o->key_file == NULL && o->secret_file == NULL) {
+        if (keys && !take_secret(row, p)) {
             code = gw_cli_fail(c, "the gateway has only the public key of %s; use --key-file",
                                row->issuer);
         }
