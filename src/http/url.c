@@ -216,7 +216,7 @@ gw_url_parse(struct gw_str text, struct gw_url *out, const char **why)
         return parse_unix(gw_str_skip(text, sizeof("unix:") - 1), out, why);
     }
     if (!skip_scheme(&rest, &out->scheme)) {
-        return no(why, "it must begin with http://, https:// or unix:/");
+        return no(why, "it must begin with http:// or unix:/ (TLS to backends is not there yet)");
     }
     if (gw_str_find(rest, '#') < rest.n || gw_str_find(rest, '?') < rest.n) {
         return no(why, "a backend's URL may not hold a query or a fragment");

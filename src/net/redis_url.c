@@ -12,7 +12,7 @@ fail(struct gw_redis_url *u, struct gw_diag *diag, const char *what)
 {
     gw_diag_error(diag, (struct gw_place){0},
                   "the Redis URL is not usable: %s (redis:// or rediss://[user@]host[:port][/db], "
-                  "or unix:/path[?db=n])",
+                  "or unix:/path[?user=name&db=n])",
                   what);
     gw_redis_url_fini(u);
     return false;
@@ -30,17 +30,48 @@ small_number(struct gw_str s, uint64_t most, int *out)
     return true;
 }
 
+/* user=NAME and db=NUMBER, in any order */
+static bool
+read_options(struct gw_redis_url *u, struct gw_str rest, struct gw_diag *diag)
+{
+    while (rest.n > 0) {
+        struct gw_str value = gw_str_cut(&rest, '&');
+        struct gw_str name = gw_str_cut(&value, '=');
+
+        if (gw_str_eq(name, GW_STR("user")) && value.n > 0 && u->user == NULL) {
+            u->user = gw_mem_strndup(value);
+        } else if (!gw_str_eq(name, GW_STR("db")) || !small_number(value, 65535, &u->db)) {
+            return fail(u, diag, "only user=NAME (once) and db=NUMBER can follow the path's \"?\"");
+        }
+    }
+    return true;
+}
+
+/* "/path", or "//[user@]/path" */
 static bool
 read_unix(struct gw_redis_url *u, struct gw_str rest, struct gw_diag *diag)
 {
     struct gw_str path = gw_str_cut(&rest, '?');
 
+    if (gw_str_has_prefix(path, GW_STR("//"))) {
+        struct gw_str user;
+
+        path = gw_str_skip(path, 2);
+        user = (struct gw_str){path.p, gw_str_find(path, '/')};
+        path = gw_str_skip(path, user.n);
+        if (gw_str_find(user, ':') < user.n) {
+            return fail(u, diag, "no password in the URL: it would be seen; use password_file");
+        }
+        if (user.n > 0 && (user.n == 1 || gw_str_find(user, '@') != user.n - 1)) {
+            return fail(u, diag, "before the path of a unix socket only USER@ can stand");
+        }
+        u->user = user.n == 0 ? NULL : gw_mem_strndup((struct gw_str){user.p, user.n - 1});
+    }
     if (path.n == 0 || path.p[0] != '/') {
         return fail(u, diag, "the path of a unix socket must begin with \"/\"");
     }
-    if (rest.n > 0 && (!gw_str_has_prefix(rest, GW_STR("db=")) ||
-                       !small_number(gw_str_skip(rest, 3), 65535, &u->db))) {
-        return fail(u, diag, "only ?db=NUMBER can follow the path");
+    if (!read_options(u, rest, diag)) {
+        return false;
     }
     u->path = gw_mem_strndup(path);
     return true;

@@ -1,6 +1,6 @@
 /*
  * redis_url.h - where a Redis is: redis://[user@]host[:port][/db], rediss:// (the same, by TLS) or
- * unix:/path[?db=n].
+ * unix:/path[?user=name&db=n], or unix://[user@]/path.
  */
 #ifndef GW_NET_REDIS_URL_H
 #define GW_NET_REDIS_URL_H

@@ -15,7 +15,7 @@ static const struct gw_setting sqlite_rows[] = {
 static const struct gw_setting redis_rows[] = {
     {.name = "url", .set = gw_set_text, .at = offsetof(struct gw_registry_redis, url),
      .initial = "redis://127.0.0.1:6379/0", .flags = GW_RESTART,
-     .help = "`redis://[user@]host[:port][/db]`, `rediss://` (the same by TLS) or `unix:/path[?db=n]`."},
+     .help = "`redis://[user@]host[:port][/db]`, `rediss://` (the same by TLS) or `unix:/path[?user=name&db=n]`."},
     {.name = "password_file", .set = gw_set_text,
      .at = offsetof(struct gw_registry_redis, password_file), .flags = GW_RESTART,
      .example = "/etc/ksgate/redis.pw",

@@ -25,7 +25,7 @@ gw_store_place_read(struct gw_place_of_store *p, const char *text, const char *p
         strncmp(text, "unix:", 5) != 0) {
         gw_diag_error(diag, (struct gw_place){0},
                       "\"%s\" is no store: write sqlite:PATH, redis:// or "
-                      "rediss://[USER@]HOST[:PORT][/DB], or unix:PATH[?db=N]",
+                      "rediss://[USER@]HOST[:PORT][/DB], or unix:PATH[?user=USER&db=N]",
                       text);
         return false;
     }

@@ -11,7 +11,7 @@ struct options {
 /* clang-format off */
 static const struct gw_option options[] = {
     {0, "from", "STORE", GW_OPTION_TEXT, offsetof(struct options, copy.from),
-     "copy: what is read: sqlite:PATH, redis://[USER@]HOST[:PORT][/DB] or unix:PATH[?db=N]."},
+     "copy: what is read: sqlite:PATH, redis://[USER@]HOST[:PORT][/DB] or unix:PATH[?user=USER&db=N]."},
     {0, "to", "STORE", GW_OPTION_TEXT, offsetof(struct options, copy.to),
      "copy: what is written; a SQLite file is made when it is not there."},
     {0, "from-password-file", "FILE", GW_OPTION_TEXT, offsetof(struct options, copy.from_password_file),

@@ -30,7 +30,7 @@ const struct gw_command gw_commands[] = {
     {"apply",    "Registers objects from files, or changes them.", gw_cli_apply, false},
     {"delete",   "Deletes registered objects.", gw_cli_delete, false},
     {"register", "Keeps a backend of an extension registered until it ends.", gw_cli_register, false},
-    {"registry", "Prints the script by which a Redis registry is written.", gw_cli_registry, false},
+    {"registry", "Checks, mends and copies what a registry holds, and prints the Redis script.", gw_cli_registry, false},
     {"token",    "Makes a token for tests and automation, or shows one.", gw_cli_token, false},
     {"schema",   "Prints all settings: as JSON Schema, YAML or Markdown.", gw_cli_schema, false},
     {"version",  "Prints the version.", gw_cli_version, false},

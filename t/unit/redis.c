@@ -29,6 +29,10 @@ static const struct url_case url_cases[] = {
     {"redis://[::1]",               "redis://[::1]:6379", NULL, 0},
     {"unix:/run/r.sock",            "unix:/run/r.sock",   NULL, 0},
     {"unix:/run/r.sock?db=2",       "unix:/run/r.sock",   NULL, 2},
+    {"unix:/r.sock?user=me&db=2",   "unix:/r.sock",       NULL, 2},
+    {"unix:/r.sock?db=2&user=me",   "unix:/r.sock",       NULL, 2},
+    {"unix:///r.sock",              "unix:/r.sock",       NULL, 0},
+    {"unix://me@/r.sock?db=2",      "unix:/r.sock",       NULL, 2},
     {"rediss://h",                  "rediss://h:6379",    NULL, 0},
     {"rediss://me@[::1]:7000/3",    "rediss://[::1]:7000", NULL, 3},
     {"rediss://",                   NULL, "a host is missing", 0},
@@ -43,7 +47,14 @@ static const struct url_case url_cases[] = {
     {"redis://[::1",                NULL, "is missing", 0},
     {"redis://me:pw@h",             NULL, "no password in the URL", 0},
     {"unix:r.sock",                 NULL, "must begin with \"/\"", 0},
-    {"unix:/r.sock?x=1",            NULL, "?db=NUMBER", 0},
+    {"unix:/r.sock?x=1",            NULL, "only user=NAME", 0},
+    {"unix:/r.sock?user=",          NULL, "only user=NAME", 0},
+    {"unix:/r.sock?user=a&user=b",  NULL, "only user=NAME", 0},
+    {"unix:/r.sock?db=x",           NULL, "db=NUMBER", 0},
+    {"unix://me:pw@/r.sock",        NULL, "no password in the URL", 0},
+    {"unix://run/r.sock",           NULL, "only USER@ can stand", 0},
+    {"unix://@/r.sock",             NULL, "only USER@ can stand", 0},
+    {"unix://me@",                  NULL, "must begin with \"/\"", 0},
 };
 /* clang-format on */
 
