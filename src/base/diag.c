@@ -86,12 +86,12 @@ format_one(const struct gw_finding *f, struct gw_buf *out)
 const struct gw_finding **
 gw_diag_sorted(const struct gw_diag *d)
 {
-    const struct gw_finding **sorted = gw_mem_alloc(d->n * sizeof(*sorted));
+    const struct gw_finding **sorted = gw_mem_alloc(d->n * sizeof(const struct gw_finding *));
 
     for (size_t i = 0; i < d->n; i++) {
         sorted[i] = &d->findings[i];
     }
-    qsort(sorted, d->n, sizeof(*sorted), by_place);
+    qsort(sorted, d->n, sizeof(const struct gw_finding *), by_place);
     return sorted;
 }
 

@@ -23,7 +23,7 @@ static struct gw_str
 hint_of(struct gw_str text)
 {
     static const char words[] = "(did you mean \"";
-    const char *at = memmem(text.p, text.n, words, sizeof(words) - 1);
+    const char *at = text.n == 0 ? NULL : memmem(text.p, text.n, words, sizeof(words) - 1);
 
     if (at == NULL) {
         return GW_STR_NONE;

@@ -128,7 +128,6 @@ test_saves_while_running(void **state)
     event_base_free(base);
 }
 
-
 /* Files win, are read-only, and give the store its objects back when they go. */
 static void
 test_files_win(void **state)
