@@ -49,9 +49,10 @@ for my $round (1 .. 5) {
 is listed(), $lists, 'nothing was listed anew';
 
 subtest 'Redis is killed, and comes back with all' => sub {
-    my $was = said(qr/followed on from revision \d+/);
     $redis->command('CONFIG', 'SET', 'appendfsync', 'always');
-    is $gw->admin(PUT => path_of('kept'), extension('kept', $up->url))->{status}, 201, 'a last write';
+    written('kept');
+    eventually { status('kept') == 200 } 'a last write';
+    my $was = said(qr/followed on from revision \d+/);
     $redis->kill;
     eventually { registry()->{state} eq 'stale' } 'it to be missed';
     $redis->start;
