@@ -1,7 +1,6 @@
 /* explain_json.c - what gw_explain_run() found out, as JSON. */
 #include "base/clock.h"
 #include "gateway/explain.h"
-#include "gateway/reply.h"
 #include "gateway/targets.h"
 #include "gateway/upstream.h"
 
@@ -83,6 +82,22 @@ is_meaningless(const struct gw_req *req)
     return req->err == GW_ERR_BAD_TARGET || req->err == GW_ERR_BAD_PATH;
 }
 
+static struct gw_str
+message_of(const struct gw_req *req)
+{
+    struct gw_str detail = gw_str_of(req->detail);
+    struct gw_str words = gw_str_of(gw_err_text(req->err));
+
+    if (detail.n == 0) {
+        return words;
+    }
+    if (req->err == GW_ERR_FORBIDDEN || req->err == GW_ERR_NO_TOKEN) {
+        return detail; /* Kubernetes' own words */
+    }
+    return gw_str_of(
+        gw_arena_printf(req->arena, "%.*s: %.*s", GW_STR_ARG(words), GW_STR_ARG(detail)));
+}
+
 static json_t *
 info_json(const struct gw_req *req, const struct gw_question *q)
 {
@@ -90,7 +105,7 @@ info_json(const struct gw_req *req, const struct gw_question *q)
     json_t *o = json_object();
 
     if (is_meaningless(req)) {
-        put(o, "error", req->detail == NULL ? gw_reply_message(req) : gw_str_of(req->detail));
+        put(o, "error", req->detail == NULL ? message_of(req) : gw_str_of(req->detail));
         json_object_set_new(o, "status", json_integer(gw_err_status(req->err)));
         return o;
     }
@@ -266,7 +281,7 @@ add_outcome(json_t *answer, const struct gw_req *req)
 {
     if (req->err != GW_ERR_OK) {
         json_object_set_new(answer, "status", json_integer(gw_err_status(req->err)));
-        put(answer, "message", gw_reply_message(req));
+        put(answer, "message", message_of(req));
     } else if (req->target.path.n > 0 && !is_served(req)) {
         json_object_set_new(answer, "status", json_integer(gw_err_status(GW_ERR_NO_ROUTE)));
         put(answer, "message", gw_str_of(gw_err_text(GW_ERR_NO_ROUTE)));

@@ -58,8 +58,10 @@ gw_status_json(struct gw_buf *out, int code, struct gw_str reason, struct gw_str
     gw_buf_printf(out, ",\"code\":%d}\n", code);
 }
 
-struct gw_str
-gw_reply_message(const struct gw_req *req)
+/* The table's sentence, and what this request adds to it.  For 403 Kubernetes' own wording
+ * stands alone: the console and kubectl show it as it is. */
+static struct gw_str
+message_of(const struct gw_req *req)
 {
     const char *text = gw_err_text(req->err);
 
@@ -96,8 +98,7 @@ gw_reply_error(struct gw_req *req)
             details.name = req->info.name;
         }
     }
-    gw_status_json(&body, status, gw_str_of(gw_err_reason(req->err)), gw_reply_message(req),
-                   &details);
+    gw_status_json(&body, status, gw_str_of(gw_err_reason(req->err)), message_of(req), &details);
     req->reply = (struct gw_own_reply){.status = (unsigned)status,
                                        .content_type = GW_STR("application/json"),
                                        .body = gw_arena_str(req->arena, gw_buf_text(&body))};

@@ -7,11 +7,6 @@
 #include "base/buf.h"
 #include "gateway/req.h"
 
-/* What the client is told: the sentence of req->err, and what this request adds to it
- * (req->detail). For 403 Kubernetes' own wording stands alone: the console and kubectl show it as
- * it is. */
-struct gw_str gw_reply_message(const struct gw_req *req);
-
 /* Makes req->err (and req->detail) the reply: a Kubernetes Status as JSON, with
  * WWW-Authenticate on 401.  Kubernetes' message for FORBIDDEN is made by rbac in detail, and
  * req->cause is its cause. */
