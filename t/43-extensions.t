@@ -28,7 +28,7 @@ my $gw = gateway(core => $up->url, console => $up->url, workers => 1, objects =>
     extension('drained', undef, endpoints => [{url => $up->url, weight => 0}, {url => "$gone/"}]),
     {apiVersion => 'ksgate.io/v1', kind => 'Endpoint', metadata => {name => 'drained.a'}, spec => {extension => 'drained', url => $up->url, draining => JSON::PP::true}},
     extension('ill', $ill->url, healthCheck => $check), installed('ill', '3.0.0', 0, state => 'Installed'),
-    extension('mixed', undef, endpoints => [{url => $up->url, version => 'v1'}, {url => $up->url . '/', version => 'v2'}]), release('mixed-1', 'mixed', '7.0.0'), release('mixed-2', 'mixed', '7.1.0'),
+    extension('mixed', undef, endpoints => [{url => $up->url, version => 'v1'}, {url => $up->url . '/', version => 'v2'}]), of(ExtensionVersion => 'mixed-1', metadata => ref_to('mixed'), spec => {}), release('mixed-2', 'mixed', '7.1.0'),
     extension('runs', undef, endpoints => [{url => $up->url, version => 'v5'}, {url => "$gone/"}]), release('runs-1', 'runs', '8.0.0'),
     extension('shelf', $up->url), release('shelf-1', 'shelf', '9.0.0'),
     of(Extension => 'catalogue'), release('catalogue-1', 'catalogue', '1.0.0'),

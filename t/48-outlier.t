@@ -218,4 +218,21 @@ ok eventually { metric('ksgate_backend_pending') == 3 } 'three second tries wait
 is join(' ', map { $_->response->{status} } @waiting), '504 200 200 200', 'when its circuit opens they go elsewhere';
 is keyed($p_then_q), 'r', 'and there is room for further ones in the budget';
 
+# ---- What others are told ------------------------------------------------------------------------
+
+subtest 'a trial that fails in another way ends it as well, also for who asks how the endpoint is' => sub {
+    my $state = sub { my ($e) = grep { $_->{name} eq 'trial' } @{$gw->admin(GET => '/-/apis/ksgate.io/v1/extensions')->{json}{items}}; return $e->{state} };
+    apply('trial', ['h'], {consecutiveErrors => 1, ejectFor => '100ms'}, timeouts => {firstByte => 100 * slow() . 'ms'});
+    feel(h => 'mute');
+    eventually { ask('/extensions/trial/x') eq '503' } 'it to be left alone';
+    eventually { $state->() eq 'Unavailable' } 'that to be told';
+    $up{h}->stop;
+    eventually { ask('/extensions/trial/x') eq '502' } 'a trial that finds nobody';
+    feel(h => 'well');
+    $up{h}->start;
+    eventually { ask('/extensions/trial/x') eq 'h' } 'it to be well';
+    eventually { $state->() eq 'Available' } 'that to be told';
+    pass 'when it is well, it is said to be';
+};
+
 done_testing;

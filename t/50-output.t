@@ -49,6 +49,10 @@ subtest 'apply' => sub {
     is decoded($r)->{error}{code}, 409, '... it is that of all';
     is_deeply decoded($r)->{items}, [], '... and nothing was written';
 
+    spew($file, $json->encode({apiVersion => 'ksgate.io/v1', kind => 'Endpoint', metadata => {name => 'one.hand'}, spec => {extension => 'one', url => $up->url, leaseSeconds => 3600}}));
+    is decoded($gw->ksgate_here('apply', '-f', $file, '-o', 'json', @$_))->{items}[0]{result}, $_->[0] ? 'unchanged' : 'created', "an Endpoint with a lease (@$_)" for [], ['--dry-run'], ['--together'];
+    $gw->admin(DELETE => '/-/apis/ksgate.io/v1/endpoints/one.hand');
+
     spew("$dir/bad.yaml", "apiVersion: ksgate.io/v1\nkind: ExtensionService\nmetadata: {name: four}\nspec: {acess: public}\n");
     $r = $gw->ksgate_here('apply', '-f', "$dir/bad.yaml", '-o', 'json');
     is $r->{code}, 1, 'a file that is wrong';

@@ -204,6 +204,8 @@ gw_outlier_failed(struct gw_endpoint *e, const struct gw_destination *to, bool s
             COUNT(e, breaker_opens, 1);
         }
         tell(e, before == GW_BREAKER_CLOSED);
+    } else if (before != GW_BREAKER_CLOSED && b->state == GW_BREAKER_CLOSED) {
+        gw_left_alone_end(e->text); /* what failed is no longer a reason, or may not be one */
     }
     COUNT(e, ejected, (b->state != GW_BREAKER_CLOSED) - (before != GW_BREAKER_CLOSED));
 }

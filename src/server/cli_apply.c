@@ -4,6 +4,7 @@
 #include "registry/claim_index.h"
 #include "registry/files.h"
 #include "server/cli_outcomes.h"
+#include "server/endpoint_status.h"
 
 struct options {
     struct gw_words files;
@@ -42,9 +43,10 @@ static const struct gw_usage usage = {
                 "ksgate apply -f extension.yaml -o json",
 };
 
-/* Without what the registry adds, which a dry run of all together does not have. */
+/* Without what the gateway and its registry add, which a dry run of all together does not have, nor
+ * the answer to a write. */
 static json_t *
-as_written(const json_t *object)
+as_written(const struct gw_kind *kind, const json_t *object)
 {
     json_t *copy = json_deep_copy(object);
     json_t *metadata = json_object_get(copy, "metadata");
@@ -52,17 +54,18 @@ as_written(const json_t *object)
     (void)json_object_del(metadata, "creationTimestamp");
     (void)json_object_del(metadata, "resourceVersion");
     (void)json_object_del(metadata, "uid");
+    gw_endpoint_status_strip(kind, copy);
     return copy;
 }
 
 static const char *
-outcome(unsigned status, const json_t *before, const json_t *after)
+outcome(const struct gw_kind *kind, unsigned status, const json_t *before, const json_t *after)
 {
     if (status == 201) {
         return "created";
     }
-    json_t *was = as_written(before);
-    json_t *is = as_written(after);
+    json_t *was = as_written(kind, before);
+    json_t *is = as_written(kind, after);
     bool same = json_equal(was, is) != 0;
 
     json_decref(was);
@@ -138,7 +141,7 @@ apply_one(struct gw_outcomes *out, const struct gw_client *client, const struct 
     if (failure != NULL) {
         gw_outcome_fail(out, &of, failure);
     } else {
-        gw_outcome_add(out, &of, outcome(status, before, after));
+        gw_outcome_add(out, &of, outcome(o->kind, status, before, after));
     }
     json_decref(before);
     json_decref(after);
@@ -153,7 +156,8 @@ say_all(struct gw_outcomes *out, struct gw_object *const *objects, const json_t 
         const json_t *was = json_array_get(before, i);
 
         gw_outcome_add(out, &of,
-                       outcome(json_is_null(was) ? 201 : 200, was, json_array_get(after, i)));
+                       outcome(objects[i]->kind, json_is_null(was) ? 201 : 200, was,
+                               json_array_get(after, i)));
     }
 }
 

@@ -97,12 +97,14 @@ keep_issuer(struct gw_yaml *y, json_t *section, const char *name)
     size_t i = 0;
 
     for (; name != NULL && i < json_array_size(issuers); i++) {
-        json_t *issuer = json_object_get(json_array_get(issuers, i), "issuer");
+        json_t *issuer = json_deep_copy(json_object_get(json_array_get(issuers, i), "issuer"));
         struct gw_diag unknown = {0}; /* one that can't be known is not the one */
-        bool known = gw_yaml_expand_env_in(y, issuer, &unknown);
+        bool is_it = gw_yaml_expand_env_in(y, issuer, &unknown) && json_is_string(issuer) &&
+                     strcmp(json_string_value(issuer), name) == 0;
 
+        json_decref(issuer); /* a copy: it is expanded when it is read, and once is enough */
         gw_diag_fini(&unknown);
-        if (known && json_is_string(issuer) && strcmp(json_string_value(issuer), name) == 0) {
+        if (is_it) {
             break;
         }
     }

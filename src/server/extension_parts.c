@@ -148,7 +148,8 @@ add_release(struct reader *r, struct gw_extension_part *p, const json_t *json)
 {
     const char *version = text_at(json, "spec", "version");
 
-    p->many_released = p->many_released || p->released != NULL;
+    p->many_released = p->many_released || p->any_released;
+    p->any_released = true;
     p->released = version == NULL || p->many_released
                       ? NULL
                       : gw_arena_strndup(r->arena, version, strlen(version));

@@ -19,6 +19,7 @@ struct gw_extension_part {
     json_t *entries;    /* as they are shown; owned; or NULL */
     char *released;     /* the version of its ExtensionVersion */
     bool many_released; /* there are others */
+    bool any_released;  /* while they are read: one, with a version or without */
 };
 
 struct gw_extension_parts {

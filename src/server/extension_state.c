@@ -148,7 +148,7 @@ judge_unused(struct verdict *v, const struct gw_extension_facts *f)
     v->reason = held ? "Conflict" : "Invalid";
     gw_buf_puts(&v->message, held ? "its ExtensionService claims what is another's"
                                   : "its ExtensionService can't be used");
-    if (!held && f->whole) {
+    if (flaw != NULL && f->whole) {
         gw_buf_printf(&v->message, ": %s", flaw->text);
     }
 }
