@@ -53,6 +53,16 @@ sub score { return $_[0]->command(ZSCORE => '{ksgate}:leases', endpoint_key($_[1
     my ($deleted, $left) = $after->(3000, 0, a => 3_600_000);
     cmp_ok $left, '>', 3_590_000, 'and none becomes shorter';
     is op($redis, 'expire', 1000)->[0], 0, 'the next call finds no gap';
+
+    put($redis, "m$_" => 2000, 2) for 1 .. 3;
+    my $then = now($redis) - 20_000;
+    $redis->command(SET => '{ksgate}:ticked', "$then 0 0");
+    $redis->command(ZADD => '{ksgate}:leases', 'XX', $then + 1000, endpoint_key("m$_")) for 1 .. 3;
+    is op($redis, 'expire', 1)->[0], 0, 'of more leases than one call looks at none ends';
+    my ($ticked, @absence) = split ' ', $redis->command(GET => '{ksgate}:ticked');
+    $redis->command(SET => '{ksgate}:ticked', join ' ', $ticked - 700, @absence);
+    is op($redis, 'expire', 1000)->[0], 0, '... nor when Redis was away once more before all were looked at';
+    $redis->command(EVAL => $script, 1, '{ksgate}:', 'delete', endpoint_key("m$_"), 'any', 0) for 1 .. 3;
     $redis->command(DEL => '{ksgate}:ticked');
     $redis->command(ZADD => '{ksgate}:leases', now($redis) - 1, endpoint_key('a'));
     is op($redis, 'expire', 1000)->[0], 0, 'the first call of all ends nothing: how long nobody could renew is not known';

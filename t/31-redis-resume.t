@@ -62,6 +62,37 @@ subtest 'Redis is killed, and comes back with all' => sub {
     is status('kept'), 200, '... and all is there';
 };
 
+subtest 'a master that is told to be a replica, and is one again' => sub {
+    my $other = redis();
+    my $lists = listed();
+    for (1 .. 3) {
+        written('kept');
+        eventually { registry()->{state} eq 'fresh' } 'it to be followed';
+        $redis->command('REPLICAOF', '127.0.0.1', $other->port); # ends what blocks; it does not get as far as to take anything over
+        $redis->command('REPLICAOF', 'NO', 'ONE');
+        written("after$_");
+        eventually { status("after$_") == 200 } 'what is written then';
+    }
+    is listed(), $lists, 'it is followed on, without a list';
+};
+
+subtest 'what can be used no more' => sub {
+    my $lists = listed();
+    my $script = ksgate('registry', 'script')->{out};
+    written('worse');
+    eventually { status('worse') == 200 } 'one that is good';
+    for (1, 2) {
+        my $r = $redis->command('EVAL', $script, 1, '{ksgate}:', 'put', 'ksgate.io/ExtensionService//worse',
+            '{"metadata":{"name":"worse"},"apiVersion":"ksgate.io/v1","kind":"ExtensionService","spec":{"access":"public","access":"public"}}', 'any', 0, 0); # Redis' reader of JSON takes it
+        is $r->[0], 'ok', 'becomes one that is bad';
+        eventually { status('worse') == 404 } 'it to be used no more';
+        written('worse');
+        eventually { status('worse') == 200 } 'it to be mended';
+    }
+    eventually { my $m = $gw->admin(GET => '/-/metrics')->{body}; $m =~ /^ksgate_registry_quarantined 0$/m } 'nothing in quarantine';
+    is listed(), $lists, '... and nothing is taken for something that was changed past the script';
+};
+
 # What of the stream's last entry is left.
 sub last_is { my ($rest) = @_; return ['EVAL', "local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
     redis.call('DEL', KEYS[1])

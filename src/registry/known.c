@@ -19,6 +19,7 @@ struct gw_known {
     char *orphan_epoch; /* of the store that had the orphans */
     uint64_t revision;
     bool put_back; /* gw_known_put_back() */
+    bool unsure;   /* from disk, without an epoch: with orphans of one that was put back */
 };
 
 static void
@@ -141,7 +142,7 @@ gw_known_revision(const struct gw_known *k)
 bool
 gw_known_is_other(const struct gw_known *k, const char *epoch)
 {
-    return k->epoch != NULL && k->epoch[0] != '\0' && strcmp(k->epoch, epoch) != 0;
+    return k->epoch != NULL && !k->unsure && strcmp(k->epoch, epoch) != 0;
 }
 
 static void
@@ -215,6 +216,7 @@ gw_known_load(struct gw_known *k, struct gw_snapshot *s, struct gw_changes *out)
         (void)put(k, s->objects.items[i], out);
     }
     set_text(&k->epoch, s->epoch);
+    k->unsure = s->epoch[0] == '\0';
     k->revision = s->revision;
     sort(out);
 }
@@ -272,6 +274,7 @@ gw_known_list(struct gw_known *k, struct gw_object *const *objects, size_t n, ui
         k->orphans > 0) { /* of no epoch: it was put back, and the epoch is the same */
         set_text(&k->orphan_epoch, gw_known_is_other(k, epoch) ? k->epoch : "");
     }
+    k->unsure = false;
     set_text(&k->epoch, epoch);
     return replaced;
 }

@@ -36,7 +36,8 @@ bool gw_known_next_orphan(const struct gw_known *k, size_t *at, struct gw_object
 size_t gw_known_count(const struct gw_known *k);
 size_t gw_known_orphans(const struct gw_known *k);
 uint64_t gw_known_revision(const struct gw_known *k);
-/* Is what is known of a store of another epoch?  Not of one that was put back, or has none. */
+/* Is what is known of a store of another epoch?  Not of one that was put back, as the disk says by
+ * none. */
 bool gw_known_is_other(const struct gw_known *k, const char *epoch);
 
 /* Each of these adds to `out` what is different now; the first two in the order of keys. */

@@ -411,7 +411,7 @@ end
 local function fair_end(field, score, back, away)
   if score < back - away then return score end -- before that
   local json = redis.call('HGET', OBJECTS, field) or ''
-  local seconds = math.min(tonumber(string.match(json, '"leaseSeconds":(%d+)') or 0), 3600)
+  local seconds = math.min(tonumber(string.match(json, '"leaseSeconds"%s*:%s*(%d+)') or 0), 3600)
   if seconds > 0 then return back + seconds * 1000 + 3000 end
   return score < back and score + away or score -- what it had left
 end
@@ -427,7 +427,10 @@ function ops.expire(limit, late_ms)
   -- Gateways call five times a second.  After less than 0.4 s they are all back in time for the third of a
   -- lease of 2 s; else 2 s after Redis, or little later.
   if not ticked or gap > 1500 or gap - (tonumber(late_ms) or 0) > 400 then
-    back, away = now, ticked and gap or now -- not known: since ever
+    local from = ticked and now - gap or 0 -- not known: since ever
+    -- Not all that ended in the last absence were looked at yet: it is one with this one.
+    if back > 0 and redis.call('ZRANGEBYSCORE', LEASES, '-inf', text(from), 'LIMIT', 0, 1)[1] then from = back - away end
+    back, away = now, now - from
   end
   if #leases == 0 then back, away = 0, 0 end
   redis.call('DEL', TICKED)
@@ -579,6 +582,7 @@ end
 ops.fleet = fleet
 
 function ops.await(ms)
+  read('GET', AWAITED) -- is the key ours?
   local now = now_ms()
   local till = now + (tonumber(ms) or 0)
   if till > now + awaited_ms() then

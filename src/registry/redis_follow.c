@@ -60,6 +60,7 @@ struct gw_follow {
     struct gw_map *news_at; /* key to its place in the news; NULL: none */
     uint64_t read;          /* all up to this revision was read */
     bool from_start;        /* from the first change on, although it is listed */
+    bool owes_start;        /* that has not been given yet */
 
     /* while listing */
     struct gw_map *scanned; /* key to object, a reference each; NULL: not listing */
@@ -247,8 +248,10 @@ finish_list(struct gw_follow *f)
     bool was_said = f->pause_ms > 0 && f->why == f->broken;
     f->lists[f->why]++;
     f->events.reachable(f->owner, true, "");
-    f->from_start = f->events.listed(f->owner, objects, n, f->revision, f->epoch,
-                                     f->reason[0] == '\0' || was_said ? NULL : f->reason);
+    bool other = f->events.listed(f->owner, objects, n, f->revision, f->epoch,
+                                  f->reason[0] == '\0' || was_said ? NULL : f->reason);
+    f->owes_start = f->owes_start || other;
+    f->from_start = f->owes_start;
     free(objects);
     gw_map_free(scanned, free_object);
     gw_redis_count_list(&f->count, f->scan_fields, held(f));
@@ -260,11 +263,12 @@ finish_list(struct gw_follow *f)
     }
 }
 
-/* A name with a NUL byte in it is nobody's, and not that of the object before the NUL. */
+/* A name with a NUL byte in it is nobody's, and not that of the object before the NUL.  What else
+ * has no object, or one that can't be used, is gone: so a list would find it. */
 static bool
-is_gone(const redisReply *field, const redisReply *json)
+is_name(const redisReply *field)
 {
-    return json->type == REDIS_REPLY_NIL && strlen(field->str) == (size_t)field->len;
+    return strlen(field->str) == (size_t)field->len;
 }
 
 /* False: it is said. */
@@ -306,7 +310,7 @@ on_scan_changes(void *arg, const redisReply *reply, const char *error)
 
         if (o != NULL) {
             free_object(gw_map_put(f->scanned, key, o));
-        } else if (is_gone(field, json)) {
+        } else if (is_name(field)) {
             free_object(gw_map_take(f->scanned, key));
         }
     }
@@ -440,7 +444,7 @@ keep_changes(struct gw_follow *f, const struct gw_redis_news *news)
         const redisReply *json = news->fields->element[i + 1];
         struct gw_object *o = gw_redis_field_read(f->objects, field, json, &f->bad);
 
-        if (o != NULL || is_gone(field, json)) {
+        if (o != NULL || is_name(field)) {
             changes[n++] = (struct gw_change){.key = gw_mem_strdup(field->str),
                                               .object = o,
                                               .revision = o == NULL ? news->upto : o->revision};
@@ -461,6 +465,7 @@ give_news(struct gw_follow *f)
         f->revision = f->read;
         f->events.changed(f->owner, f->news, f->n_news, f->revision);
     }
+    f->owes_start = false;
     forget_news(f);
 }
 
@@ -546,9 +551,6 @@ on_changes(void *arg, const redisReply *reply, const char *error)
         start_list(f);
         return;
     }
-    if (f->resuming) {
-        resume(f);
-    }
     gw_redis_stamps_take(&f->stamps, news.stamps);
     f->heard_ms = gw_clock_wall_ms();
     if (news.upto > f->read) {
@@ -557,6 +559,9 @@ on_changes(void *arg, const redisReply *reply, const char *error)
     if (news.upto < news.revision) {
         ask_changes(f);
     } else {
+        if (f->resuming) {
+            resume(f);
+        }
         give_news(f);
         go_on(f, news.hash_fields);
     }
@@ -574,6 +579,14 @@ ask_changes(struct gw_follow *f)
     gw_script_call(f->redis, f->prefix, argv, listing ? on_scan_changes : on_changes, f);
 }
 
+/* A master that becomes a replica ends what blocks.  The next command finds out, and another
+ * connection leads to the new master. */
+static bool
+is_demoted(const redisReply *reply)
+{
+    return reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "UNBLOCKED ", 10) == 0;
+}
+
 static void
 on_wake(void *arg, const redisReply *reply, const char *error)
 {
@@ -582,7 +595,7 @@ on_wake(void *arg, const redisReply *reply, const char *error)
     if (error != NULL) {
         return;
     }
-    if (reply->type != REDIS_REPLY_NIL && reply->type != REDIS_REPLY_ARRAY) {
+    if (reply->type != REDIS_REPLY_NIL && reply->type != REDIS_REPLY_ARRAY && !is_demoted(reply)) {
         complain(f, "XREAD", f->changes, reply);
     } else {
         ask_changes(f); /* woken or not: the script tells, and checks the line */
@@ -663,7 +676,7 @@ on_down(void *owner, const char *text)
 
     if (f->following) {
         set_why(f, GW_REDIS_RECONNECTED, NULL);
-        f->can_resume = !f->from_start;
+        f->can_resume = !f->owes_start;
     }
     leave_line(f);
     (void)event_del(f->again);

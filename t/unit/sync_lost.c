@@ -130,6 +130,28 @@ test_wiped(void **state)
     event_base_free(base);
 }
 
+/* The first that a registry hears after it was wiped is that something lost is to go: it goes. */
+static void
+test_wiped_and_deleted(void **state)
+{
+    struct paths *p = *state;
+    struct event_base *base = event_base_new();
+    struct redis_server server = {0};
+    struct gate g;
+
+    keep_in_redis(p, &server, NULL, NULL);
+    gate_open_fresh(&g, base, p);
+    (void)put_config(&g, "a", "1");
+    (void)put_config(&g, "b", "1");
+    REDIS_DO(&server, "FLUSHALL");
+    WAIT_FOR(base, state_of(&g) == GW_SYNC_STALE);
+    assert_int_equal(remove_config(&g, "a", GW_WHEN_PRESENT, 0).answer.result, GW_STORE_OK);
+    WAIT_FOR(base, !knows(&g, "a"));
+    gate_close(&g);
+    redis_server_stop(&server, SIGKILL);
+    event_base_free(base);
+}
+
 static bool
 is_said_to_be_away(struct gate *g)
 {
@@ -411,6 +433,7 @@ main(void)
         GATE_TEST(test_redis_down_at_start),
         GATE_TEST(test_files_are_not_the_store),
         GATE_TEST(test_replaced_file),
+        GATE_TEST(test_wiped_and_deleted),
         GATE_TEST(test_put_back_and_restart),
         GATE_TEST(test_wiped_twice),
         GATE_TEST(test_delete_of_lost),
