@@ -4,6 +4,7 @@ use strict;
 use warnings;
 use JSON::PP ();
 use Test::More;
+use Time::HiRes 'time';
 use lib 't/lib';
 use Gateway;
 use Gateway::Objects;
@@ -46,9 +47,11 @@ my $gw = gateway(core => $core->url, workers => 2, config => {decisions => {samp
     {%{binding(GlobalRole => 'robot', 'robot', 'robot')}, subjects => [{kind => 'ServiceAccount', apiGroup => 'kubesphere.io', name => 'robot', namespace => 'proj1'}]},
     object($ks, 'Endpoint', 'plum.hand', spec => {extension => 'kiwi', url => $up{kiwi}->url, leaseSeconds => 3000}), # written by an administrator
     extension('everyone', $up{evil}->url),
+    # who may update, and create nothing
+    role(GlobalRole => 'updater', [{verbs => ['update'], apiGroups => ['kubesphere.io', 'extensions.kubesphere.io'], resources => ['*']}]), binding(GlobalRole => 'updater', 'updater', 'ute'),
     role(GlobalRole => 'root', [@everything, {verbs => ['*'], nonResourceURLs => ['*']}]), binding(GlobalRole => 'root', 'root', 'root'),
 ]);
-my %as = map { $_ => [$gw->as($_)] } qw(tom ted root);
+my %as = map { $_ => [$gw->as($_)] } qw(tom ted root ute);
 
 sub ask {
     my ($user, $method, $path, $body) = @_;
@@ -109,6 +112,18 @@ for (['the Endpoint', "$api/endpoints/NAME.pod"], ['the Subscription', "$api/sub
     same(ted => "$what, deleted", DELETE => $path);
     same(ted => "$what, deleted for a trial", DELETE => "$path?dryRun=All");
 }
+for my $user (qw(ted ute)) {
+    for my $path ("$kube/extensions/NAME", "$kube/installplans/NAME", "$ext/jsbundles/NAME-jsbundle") {
+        for my $dry ('', '?dryRun=All') {
+            same($user => "$path$dry, put by $user with a resourceVersion", PUT => "$path$dry", {metadata => {resourceVersion => '1'}, spec => {}});
+            next if $path ne "$kube/extensions/NAME";
+            my $began = time;
+            is ask($user => PUT => "$kube/extensions/kiwi$dry", {metadata => {resourceVersion => '1'}})->{status}, 404, '... which is not found';
+            cmp_ok time - $began, '>', 0.2, '... and looked for as long as one that is not there';
+        }
+    }
+}
+same(ute => 'put by who may only update', PUT => "$kube/extensions/NAME", {spec => {}});
 same(ted => 'a decision', GET => "$api/decisions/NAME");
 { # by the id of ted's own request, which is kept as soon as root finds it
     for my $name (qw(kiwi pear)) {

@@ -318,6 +318,13 @@ needs_it(const struct gw_errand *e)
     return removal || e->wanted_when == GW_WHEN_PRESENT;
 }
 
+/* Its name is taken, which is all that they are told of what is not for them. */
+static bool
+may_create(const struct gw_errand *e)
+{
+    return !needs_it(e) && e->wanted_when != GW_WHEN_REVISION;
+}
+
 static enum gw_verdict
 go_on(struct gw_errand *e, struct gw_admin_call *call)
 {
@@ -325,8 +332,14 @@ go_on(struct gw_errand *e, struct gw_admin_call *call)
     enum gw_verdict v = GW_NEXT;
 
     e->object = NULL;
-    if (e->result == GW_STORE_OK && now != NULL && !gw_admin_may_touch(call, now)) {
-        e->result = needs_it(e) ? GW_STORE_NOT_FOUND : GW_STORE_EXISTS;
+    bool hidden = e->result == GW_STORE_OK && now != NULL && !gw_admin_may_touch(call, now);
+    if (hidden && !may_create(e)) { /* all goes on, and lasts, as without it */
+        gw_object_unref(now);
+        now = NULL;
+        hidden = false;
+    }
+    if (hidden) {
+        e->result = GW_STORE_EXISTS;
     } else if (e->result == GW_STORE_OK && now == NULL && needs_it(e)) {
         e->result = GW_STORE_NOT_FOUND;
     } else if (e->result == GW_STORE_OK && gw_owner_counts(call->kind)) {
