@@ -20,6 +20,24 @@ sub item {
     return {@es, name => $name, result => $result};
 }
 
+sub status { return {apiVersion => 'v1', kind => 'Status', status => 'Failure', message => $_[0]} }
+
+# Nobody knows where the gateway is.
+sub nowhere {
+    my ($command, @args) = @_;
+    for ([qr/nofile.*No such file/, '-c', "$dir/nofile"], [qr/--token-file \S+none can't be read: No such file/, '--server', 'http://127.0.0.1:1', '--token-file', "$dir/none"]) {
+        my ($words, @where) = @$_;
+        my $r = ksgate($command, @where, @args, '-o', 'json');
+        is $r->{code}, 1, "$command @args @where";
+        my $said = decoded($r);
+        like $said->{error}{message}, $words, '... says why';
+        is_deeply $said, {dryRun => JSON::PP::false, items => [], error => status($said->{error}{message})}, '... in one document';
+        like $r->{err}, $words, '... and for people, too';
+        is ksgate($command, @where, @args)->{out}, '', '... and nothing as a table';
+    }
+    return;
+}
+
 subtest 'apply' => sub {
     my $file = spew("$dir/two.json", $json->encode({apiVersion => 'v1', kind => 'List', items => [extension(one => $up->url), extension(two => $up->url)]}));
     my $r = $gw->ksgate_here('apply', '-f', $file, '-o', 'json', '--dry-run');
@@ -59,10 +77,22 @@ subtest 'apply' => sub {
     my ($finding) = @{decoded($r)->{findings}};
     like delete $finding->{message}, qr/unknown setting "acess"/, '... is told';
     is_deeply $finding, {file => "$dir/bad.yaml", line => 4, column => 8, severity => 'error', hint => 'access'}, '... by place, with a hint';
+    is decoded($r)->{error}{message}, 'nothing was changed', '... and what came of it';
 
     $r = ksgate('apply', '-f', $file, '-o', 'json', '--socket', "$dir/none");
     is $r->{code}, 1, 'no gateway';
     like decoded($r)->{items}[0]{error}{message}, qr/no gateway listens/, '... is why each failed';
+
+    spew("$dir/empty.yaml", "");
+    for my $how ([], ['--together'], ['--dry-run']) {
+        $r = $gw->ksgate_here('apply', '-f', "$dir/empty.yaml", '-o', 'json', @$how);
+        is $r->{code}, 1, "a file without objects (@$how)";
+        is_deeply decoded($r), {dryRun => ("@$how" eq '--dry-run' ? JSON::PP::true : JSON::PP::false), items => [], error => status('no objects were found there')}, '... is why nothing was done';
+        like $r->{err}, qr/^ksgate apply: no objects were found there$/m, '... for people, too';
+    }
+    nowhere('apply', '-f', $file);
+    $r = ksgate('apply', '-f', $file, '-o', 'json', '--socket', "$dir/none", '--server', 'http://127.0.0.1:1');
+    is_deeply [@$r{qw(code out)}], [2, ''], 'wrong usage prints nothing but what is wrong';
 };
 
 subtest 'delete' => sub {
@@ -76,6 +106,10 @@ subtest 'delete' => sub {
     is_deeply decoded($r)->{items}, [item(nobody => 'missing')], '... it is said all the same';
     is $gw->ksgate_here('delete', 'es', 'two', '-o', 'xml')->{code}, 2, 'another format';
     is $gw->ksgate_here('get', 'es', 'two')->{code}, 0, '... deletes nothing';
+    nowhere('delete', 'es', 'two');
+    nowhere('delete', '-f', "$dir/two.json");
+    $r = $gw->ksgate_here('delete', '-f', "$dir/bad.yaml", '-o', 'json');
+    is decoded($r)->{error}{message}, 'nothing was deleted', 'a file that is wrong: nothing goes';
 };
 
 subtest 'check' => sub {

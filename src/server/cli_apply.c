@@ -197,8 +197,7 @@ apply_objects(struct gw_outcomes *out, const struct options *o, const struct gw_
               struct gw_object *const *objects, size_t n)
 {
     if (n == 0) {
-        (void)gw_cli_fail(out->cli, "no objects were found there");
-        out->failed = true;
+        gw_outcomes_fail_by(out, "no objects were found there");
     } else if (o->together) {
         apply_together(out, client, objects, n);
     } else {
@@ -216,21 +215,24 @@ run(const struct gw_cli *c, struct options *o, enum gw_output format)
     struct gw_diag diag = {0};
     struct gw_object **objects = NULL;
     size_t n = 0;
-    bool readable = gw_objects_read(o->files.list, &objects, &n, &diag);
-    int code;
+    int code = gw_outcomes_client(&out, &client, &o->where);
 
+    if (code != GW_CLI_GO) {
+        return code;
+    }
+    bool readable = gw_objects_read(o->files.list, &objects, &n, &diag);
     gw_claim_index_warn(objects, n, &diag);
     gw_outcomes_findings(&out, &diag);
-    code = readable ? gw_cli_client(&client, c, &o->where) : gw_cli_fail(c, "nothing was changed");
-    if (code == GW_CLI_GO) {
+    if (readable) {
         apply_objects(&out, o, &client, objects, n);
+    } else {
+        gw_outcomes_fail_by(&out, "nothing was changed");
     }
     for (size_t i = 0; i < n; i++) {
         gw_object_unref(objects[i]);
     }
     free(objects);
-    int printed = gw_outcomes_end(&out);
-    return code == GW_CLI_GO ? printed : code;
+    return gw_outcomes_end(&out);
 }
 
 int

@@ -70,16 +70,17 @@ socket_of(const struct gw_cli *c, struct gw_diag *diag)
 
 /* The first line of the file. */
 static char *
-token_of(const struct gw_cli *c, const char *file)
+token_of(const char *file, struct gw_diag *diag)
 {
     char *text = gw_mem_alloc(TOKEN_BYTES);
     FILE *f = fopen(file, "re");
     size_t n = f == NULL ? 0 : fread(text, 1, TOKEN_BYTES - 1, f);
 
     if (f == NULL || ferror(f) != 0) {
-        (void)gw_cli_fail(c, "--token-file %s can't be read: %s", file, strerror(errno));
+        gw_diag_error(diag, (struct gw_place){0}, "--token-file %s can't be read: %s", file,
+                      strerror(errno));
     } else if ((n = strcspn(text, "\r\n \t")) == 0) {
-        (void)gw_cli_fail(c, "--token-file %s holds no token", file);
+        gw_diag_error(diag, (struct gw_place){0}, "--token-file %s holds no token", file);
     }
     if (f != NULL) {
         (void)fclose(f);
@@ -93,10 +94,9 @@ token_of(const struct gw_cli *c, const char *file)
 }
 
 int
-gw_cli_client(struct gw_client *out, const struct gw_cli *c, struct gw_client_options *o)
+gw_cli_client_found(struct gw_client *out, const struct gw_cli *c, struct gw_client_options *o,
+                    struct gw_diag *diag)
 {
-    struct gw_diag diag = {0};
-
     *out = (struct gw_client){.socket = o->socket, .server = o->server, .token = o->token};
     if (o->server != NULL && o->socket != NULL) {
         return gw_cli_misuse(c, "--server and --socket can't be used together");
@@ -108,7 +108,7 @@ gw_cli_client(struct gw_client *out, const struct gw_cli *c, struct gw_client_op
         return gw_cli_misuse(c, "a token goes with --server; the admin socket needs none");
     }
     if (o->token_file != NULL) {
-        out->token = o->made = token_of(c, o->token_file);
+        out->token = o->made = token_of(o->token_file, diag);
         if (o->made == NULL) {
             return GW_EXIT_FAILED;
         }
@@ -118,12 +118,20 @@ gw_cli_client(struct gw_client *out, const struct gw_cli *c, struct gw_client_op
         return gw_cli_misuse(c, "the token holds bytes that no token has");
     }
     if (o->server == NULL && o->socket == NULL) {
-        out->socket = o->made = socket_of(c, &diag);
-        int code = gw_cli_findings(&diag);
-
-        return o->made == NULL ? code : GW_CLI_GO;
+        out->socket = o->made = socket_of(c, diag);
+        return o->made == NULL ? GW_EXIT_FAILED : GW_CLI_GO;
     }
     return GW_CLI_GO;
+}
+
+int
+gw_cli_client(struct gw_client *out, const struct gw_cli *c, struct gw_client_options *o)
+{
+    struct gw_diag diag = {0};
+    int code = gw_cli_client_found(out, c, o, &diag);
+
+    (void)gw_cli_findings(&diag);
+    return code;
 }
 
 void

@@ -69,8 +69,7 @@ delete_files(struct gw_outcomes *out, const struct gw_client *client, const stru
 
     gw_outcomes_findings(out, &diag);
     if (!readable) {
-        (void)gw_cli_fail(out->cli, "nothing was deleted");
-        out->failed = true;
+        gw_outcomes_fail_by(out, "nothing was deleted");
     }
     for (size_t i = n; i > 0; i--) {
         const struct gw_object *object = objects[i - 1];
@@ -120,7 +119,7 @@ run(const struct gw_cli *c, struct options *o, const struct gw_words *args)
     if (args->n == 1) {
         return gw_cli_misuse(c, "say which: %s NAME", args->list[0]);
     }
-    code = gw_cli_client(&client, c, &o->where);
+    code = gw_outcomes_client(&out, &client, &o->where);
     if (code == GW_CLI_GO && o->files.n > 0) {
         delete_files(&out, &client, o);
     } else if (code == GW_CLI_GO) {

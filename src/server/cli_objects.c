@@ -104,8 +104,8 @@ is_fine(unsigned status)
     return status >= 200 && status < 300;
 }
 
-static json_t *
-made_status(struct gw_str message, unsigned code)
+json_t *
+gw_cli_status(struct gw_str message, unsigned code)
 {
     json_t *status =
         json_pack("{s:s, s:s, s:s}", "apiVersion", "v1", "kind", "Status", "status", "Failure");
@@ -129,7 +129,7 @@ status_of(const struct gw_client_answer *answer)
     if (json_string_length(message) == 0) {
         json_decref(status);
         gw_client_problem(answer, &problem);
-        status = made_status(gw_buf_text(&problem), answer->status);
+        status = gw_cli_status(gw_buf_text(&problem), answer->status);
         gw_buf_fini(&problem);
     }
     return status;
@@ -149,13 +149,13 @@ gw_cli_try(const struct gw_client *client, const char *method, const char *targe
     if (!gw_client_call(client, method, target,
                         body == NULL ? GW_STR_NONE : GW_STR("application/json"), gw_str_of(text),
                         &answer, &diag)) {
-        *failure = made_status(gw_str_of(gw_diag_first(&diag)), 0);
+        *failure = gw_cli_status(gw_str_of(gw_diag_first(&diag)), 0);
     } else if (is_fine(answer.status)) {
         status = answer.status;
         *json = json_loadb(answer.body.p == NULL ? "" : answer.body.p, answer.body.n, 0, NULL);
         if (*json == NULL) {
             gw_buf_printf(&problem, "the gateway's answer to %s %s is not JSON", method, target);
-            *failure = made_status(gw_buf_text(&problem), 0);
+            *failure = gw_cli_status(gw_buf_text(&problem), 0);
             status = 0;
         }
     } else {

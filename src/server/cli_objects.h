@@ -27,6 +27,9 @@ unsigned gw_cli_call(const struct gw_cli *c, const struct gw_client *client, con
 unsigned gw_cli_try(const struct gw_client *client, const char *method, const char *target,
                     const json_t *body, json_t **json, json_t **failure);
 
+/* A Status that says what failed; code 0: without one.  A new reference. */
+json_t *gw_cli_status(struct gw_str message, unsigned code);
+
 /* All objects of a kind in one List, by as many requests as it takes; ns and selector (labels) may
  * be none.  A new reference; NULL: said on stderr. */
 json_t *gw_cli_list(const struct gw_cli *c, const struct gw_client *client,

@@ -77,6 +77,45 @@ gw_outcomes_fail_all(struct gw_outcomes *o, const char *before, json_t *status)
 }
 
 void
+gw_outcomes_fail_by(struct gw_outcomes *o, const char *words)
+{
+    gw_outcomes_fail_all(o, "", gw_cli_status(gw_str_of(words), 0));
+}
+
+/* With its place. */
+static json_t *
+status_of_first(const struct gw_diag *diag)
+{
+    struct gw_buf text = {0};
+    json_t *status;
+
+    for (size_t i = 0; i < diag->n && text.n == 0; i++) {
+        if (diag->findings[i].severity == GW_ERROR) {
+            gw_diag_place(diag->findings[i].place, &text);
+            gw_buf_puts(&text, diag->findings[i].text);
+        }
+    }
+    status = gw_cli_status(gw_buf_text(&text), 0);
+    gw_buf_fini(&text);
+    return status;
+}
+
+int
+gw_outcomes_client(struct gw_outcomes *o, struct gw_client *out, struct gw_client_options *where)
+{
+    struct gw_diag diag = {0};
+    int code = gw_cli_client_found(out, o->cli, where, &diag);
+
+    if (code == GW_EXIT_FAILED) {
+        o->failed = true;
+        o->error = status_of_first(&diag);
+        code = gw_outcomes_end(o);
+    }
+    (void)gw_cli_findings(&diag);
+    return code;
+}
+
+void
 gw_outcomes_findings(struct gw_outcomes *o, struct gw_diag *diag)
 {
     o->failed = o->failed || diag->errors > 0;

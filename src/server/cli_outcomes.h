@@ -39,6 +39,13 @@ void gw_outcome_fail(struct gw_outcomes *o, const struct gw_outcome_of *object, 
 /* What failed for all of them, in `before`'s words; status is taken over. */
 void gw_outcomes_fail_all(struct gw_outcomes *o, const char *before, json_t *status);
 
+/* The same, with a Status of these words. */
+void gw_outcomes_fail_by(struct gw_outcomes *o, const char *words);
+
+/* As gw_cli_client(); where the gateway is not found, the document says so and is printed. */
+int gw_outcomes_client(struct gw_outcomes *o, struct gw_client *out,
+                       struct gw_client_options *where);
+
 /* Says what was found in files, and frees the diag's content. */
 void gw_outcomes_findings(struct gw_outcomes *o, struct gw_diag *diag);
 

@@ -64,6 +64,10 @@ struct gw_client_options {
 /* Fills the client from options and configuration.  GW_CLI_GO, or the exit code after it has
  * said what is wrong.  The options keep what the client points to: gw_client_options_fini(). */
 int gw_cli_client(struct gw_client *out, const struct gw_cli *c, struct gw_client_options *o);
+
+/* The same, but what is wrong elsewhere than in the options is in the diag, and not said yet. */
+int gw_cli_client_found(struct gw_client *out, const struct gw_cli *c, struct gw_client_options *o,
+                        struct gw_diag *diag);
 void gw_client_options_fini(struct gw_client_options *o);
 
 #endif
