@@ -163,10 +163,12 @@ subtest 'the registry' => sub {
         unchanged => 0, onlyThere => 0, differ => 0, differing => [], failed => 0);
     is_deeply decoded(ksgate(@copy)), {%counts, created => 2}, 'copied, in numbers';
     is_deeply decoded(ksgate(@copy)), {%counts, unchanged => 2}, '... and again';
-    $gw->apply([extension(two => $up->url, access => 'authorized')]);
+    $gw->apply([extension(two => $up->url, access => 'authorized'), extension(fresh => $up->url)]);
+    my %differs = (%counts, unchanged => 1, differ => 1, differing => ['ksgate.io/ExtensionService//two']);
+    is_deeply decoded(ksgate(@copy, '--dry-run')), {%differs, dryRun => JSON::PP::true, created => 1}, 'what a dry run finds';
     $r = ksgate(@copy);
     is $r->{code}, 1, 'one that differs';
-    is_deeply decoded($r), {%counts, unchanged => 1, differ => 1, differing => ['ksgate.io/ExtensionService//two']}, '... is named';
+    is_deeply decoded($r), \%differs, '... is named, and nothing was created';
 
     $redis->command(HSET => '{ksgate}:objects', 'ksgate.io/ExtensionService//bad', '{rubbish}');
     $redis->command(ZADD => '{ksgate}:leases', 99999999999999, 'ksgate.io/Endpoint//gone');

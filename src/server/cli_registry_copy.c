@@ -34,15 +34,21 @@ names_json(const struct gw_copy *c)
     return names;
 }
 
-/* Nothing was written when any differ that may not be replaced. */
+/* Nothing was written when any differ that may not be replaced; a dry run counts all the same. */
+static json_int_t
+written(const struct gw_copy *c, size_t n)
+{
+    return c->differ > 0 && !c->options.dry_run ? 0 : (json_int_t)n;
+}
+
 static json_t *
 copy_json(const struct gw_copy *c)
 {
     json_t *json = json_pack(
         "{s:o, s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I}", "from",
         gw_cli_text_json(gw_str_of(c->from->text)), "to", gw_cli_text_json(gw_str_of(c->to->text)),
-        "dryRun", c->options.dry_run, "created", (json_int_t)c->n[GW_COPY_CREATE], "replaced",
-        (json_int_t)c->n[GW_COPY_REPLACE], "deleted", (json_int_t)c->n[GW_COPY_DELETE], "unchanged",
+        "dryRun", c->options.dry_run, "created", written(c, c->n[GW_COPY_CREATE]), "replaced",
+        written(c, c->n[GW_COPY_REPLACE]), "deleted", written(c, c->n[GW_COPY_DELETE]), "unchanged",
         (json_int_t)c->n[GW_COPY_SAME], "onlyThere", (json_int_t)c->extra, "differ",
         (json_int_t)c->differ, "differing", names_json(c), "failed", (json_int_t)c->failed);
 
