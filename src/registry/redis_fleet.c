@@ -259,11 +259,15 @@ gw_redis_fleet_beat(struct gw_redis_fleet *f)
     gw_script_call(f->writer, f->prefix, argv, on_beaten, f);
 }
 
-/* What it said last would count until the next beat. */
+/* What it said last would count until the next beat.  That somebody waits may have gone with a
+ * registry that was wiped. */
 static void
 on_line(void *arg)
 {
-    gw_redis_fleet_beat(arg);
+    struct gw_redis_fleet *f = arg;
+
+    f->await_until_ms = 0;
+    gw_redis_fleet_beat(f);
 }
 
 void
