@@ -32,6 +32,60 @@ $gw->apply([extension(shop => undef)]);
 $gw->admin(PUT => "$place/first", endpoint(1));
 eventually { known($_, 'first') =~ /^http/ } 'it to be known' for $gw, $other;
 
+# ---- Leases that have ended, and what was deleted, in the registry that is back, before a gateway lists it -----------------
+
+sub state { my ($gw) = @_; return $gw->admin(GET => '/-/readyz')->{json}{registry}{state} }
+my %late = (
+    'has only lost the line' => [sub { $redis->command('ACL', 'SETUSER', 'b', 'off'); $redis->command('CLIENT', 'KILL', 'USER', 'b') }, sub { $redis->command('ACL', 'SETUSER', 'b', 'on') }],
+    'may not list for a while' => [sub { $redis->command('ACL', 'SETUSER', 'b', '-hscan') }, sub { $redis->command('ACL', 'SETUSER', 'b', '+hscan') }],
+);
+for my $how (sort keys %late) {
+    for my $writes (0, 9) {
+        my $what = "a gateway that $how, and $writes writes by others";
+        $gw->admin(PUT => "$place/deleted", endpoint(1));
+        $gw->admin(PUT => "$place/ended", {%{endpoint(1)}, leaseSeconds => 5});
+        is $gw->admin(PUT => "$place/kept?wait=fleet", endpoint(1))->{status}, 201, "$what: both know all";
+        my @dump = dump_of();
+        $gw->admin(DELETE => "$place/kept");
+        $gw->admin(PUT => "$place/lost", endpoint(2));
+        is $gw->admin(DELETE => "$place/lost?wait=fleet")->{status}, 200, '... and are ahead';
+        $late{$how}[0]->();
+        put_back(\@dump, $writes);
+        $redis->command('ZADD', '{ksgate}:leases', 1, 'ksgate.io/Endpoint//shop.ended');
+        eventually { known($gw, 'ended') eq 404 && known($gw, 'kept') =~ /^http/ } 'the lease to end, in the registry that is back', 20;
+        is $gw->admin(DELETE => "$place/deleted")->{status}, 200, '... and something is deleted there';
+        is state($gw), 'fresh', 'who has followed all that keeps nothing as lost';
+        is_deeply [map { known($other, $_) } qw(kept ended deleted)], [404, 'http://127.0.0.1:1', 'http://127.0.0.1:1'], '... and who has not knows nothing of it yet';
+        $late{$how}[1]->();
+        eventually { known($other, 'ended') eq 404 && known($other, 'deleted') eq 404 && known($other, 'kept') =~ /^http/ } 'it to have it, too', 10;
+        eventually { state($other) eq 'fresh' } 'who lists later to keep nothing as lost either', 10;
+        unlike $other->stderr, qr/were known are not among them[^\n]*shop\.(?:ended|deleted)/, '... nor does it say that anything was lost';
+        $gw->admin(DELETE => "$place/kept");
+    }
+}
+
+# ---- ... which does not tell it any more ------------------------------------------------------------------------------------
+
+{
+    is $gw->admin(PUT => "$place/deleted?wait=fleet", endpoint(1))->{status}, 201, 'both know all';
+    my @dump = dump_of();
+    $gw->admin(PUT => "$place/first", endpoint($_)) for 2 .. 9;
+    is $gw->admin(PUT => "$place/first?wait=fleet", endpoint(2))->{status}, 200, 'both are ahead';
+    $late{'may not list for a while'}[0]->();
+    put_back(\@dump, 0);
+    eventually { known($gw, 'first') eq 'http://127.0.0.1:1' } 'one to list';
+    is $gw->admin(DELETE => "$place/deleted")->{status}, 200, 'something is deleted';
+    $redis->command('XDEL', '{ksgate}:changes', revision() . '-0');
+    is $gw->admin(PUT => "$place/more", endpoint(3))->{status}, 201, '... and goes from the changes, too';
+    $late{'may not list for a while'}[1]->();
+    eventually { known($other, 'more') =~ /^http/ } 'a gateway to list';
+    is known($other, 'deleted'), 'http://127.0.0.1:1', 'what nobody tells it counts as lost, and is kept';
+    like $other->stderr, qr/were known are not among them[^\n]*shop\.deleted/, '... and named';
+    my $lists = () = $other->stderr =~ /listed again|not among them/g;
+    is $gw->admin(PUT => "$place/more?wait=fleet", endpoint(4))->{status}, 200, '... and it goes on';
+    is scalar(() = $other->stderr =~ /listed again|not among them/g), $lists, '... without another list';
+}
+
 # ---- What is written a moment later ---------------------------------------------------------------------------
 
 for my $wait (qw(live fleet)) {

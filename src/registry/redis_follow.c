@@ -58,14 +58,15 @@ struct gw_follow {
     struct gw_change *news;
     size_t n_news, size_news;
     struct gw_map *news_at; /* key to its place in the news; NULL: none */
-    uint64_t read;          /* all up to this revision was read */
-    bool from_start;        /* from the first change on, although it is listed */
-    bool owes_start;        /* that has not been given yet */
+    uint64_t read; /* all up to this revision was read; less than `revision`: see recall() */
+    bool owes;     /* what was deleted after `owed` is still to be told */
+    uint64_t owed;
 
     /* while listing */
     struct gw_map *scanned; /* key to object, a reference each; NULL: not listing */
     char scan_epoch[GW_REDIS_EPOCH_MAX + 1];
     uint64_t scan_revision;
+    struct gw_redis_stamps scan_stamps;
     unsigned long long lists[GW_REDIS_WHYS]; /* so far */
     char reason[200];                        /* as `why`, for people; "": the first list */
     enum gw_redis_why why;
@@ -196,16 +197,13 @@ list_again(struct gw_follow *f)
 /* Does what was read not go on from there?  Then all is listed anew. */
 static bool
 is_broken(struct gw_follow *f, const struct gw_redis_news *news, const char *epoch,
-          uint64_t revision)
+          uint64_t revision, const struct gw_redis_stamps *stamps)
 {
     enum gw_redis_why why =
-        gw_redis_news_broken(news, epoch, revision, gw_redis_stamps_of(&f->stamps, revision));
+        gw_redis_news_broken(news, epoch, revision, gw_redis_stamps_of(stamps, revision));
 
     if (why == GW_REDIS_FIRST) {
         return false;
-    }
-    if (why == GW_REDIS_FORKED && f->following) {
-        f->events.put_back(f->owner); /* the epoch and the revisions alone would not tell */
     }
     set_why(f, why, why == GW_REDIS_FOREIGN ? news->foreign : NULL);
     list_again(f);
@@ -221,6 +219,49 @@ held(const struct gw_follow *f)
     long long n = f->events.holds == NULL ? 0 : (long long)f->events.holds(f->owner);
 
     return n + (long long)gw_map_count(f->bad.fields);
+}
+
+/* Deletions are in no list.  Of a registry that is not what was known before, they are told all the
+ * same, as far as they are kept: what it lacks would be taken for lost, although somebody may have
+ * deleted it since, or its lease ended, as others have seen. */
+static void
+recall(struct gw_follow *f, enum gw_store_line line, uint64_t parting)
+{
+    uint64_t since = line == GW_LINE_IS_OTHER    ? 0
+                     : line == GW_LINE_WENT_BACK ? parting
+                                                 : UINT64_MAX;
+
+    if (!f->owes || since < f->owed) {
+        f->owed = since;
+    }
+    f->owes |= line != GW_LINE_GOES_ON;
+    f->read = f->owes && f->owed < f->revision ? f->owed : f->revision;
+}
+
+/* After which change the list is of a registry that went another way than the line before; none:
+ * UINT64_MAX. */
+static uint64_t
+find_parting(struct gw_follow *f)
+{
+    bool same = f->lines > 0 && strcmp(f->epoch, f->scan_epoch) == 0;
+    uint64_t parted = same ? gw_redis_stamps_parted(&f->scan_stamps, &f->stamps) : 0;
+
+    if (parted == 0) {
+        return UINT64_MAX;
+    }
+    f->events.put_back(f->owner); /* the epoch and the revisions alone would not tell */
+    return parted - 1;
+}
+
+/* NULL: there is none, or it was said. */
+static const char *
+reason_of_list(const struct gw_follow *f, uint64_t parting)
+{
+    if (f->why != GW_REDIS_OLDER && f->why != GW_REDIS_FORKED && parting != UINT64_MAX) {
+        return gw_redis_why_text(GW_REDIS_FORKED); /* the line was lost for some other reason */
+    }
+    bool was_said = f->pause_ms > 0 && f->why == f->broken;
+    return f->reason[0] == '\0' || was_said ? NULL : f->reason;
 }
 
 static void
@@ -242,21 +283,19 @@ finish_list(struct gw_follow *f)
     f->wrong_key = false;
     gw_redis_bad_end(&f->bad);
     f->heard_ms = gw_clock_wall_ms();
+    uint64_t parting = find_parting(f);
     f->revision = f->scan_revision;
-    f->read = f->scan_revision;
+    f->stamps = f->scan_stamps;
     memcpy(f->epoch, f->scan_epoch, sizeof(f->epoch));
-    bool was_said = f->pause_ms > 0 && f->why == f->broken;
     f->lists[f->why]++;
     f->events.reachable(f->owner, true, "");
-    bool other = f->events.listed(f->owner, objects, n, f->revision, f->epoch,
-                                  f->reason[0] == '\0' || was_said ? NULL : f->reason);
-    f->owes_start = f->owes_start || other;
-    f->from_start = f->owes_start;
+    enum gw_store_line line =
+        f->events.listed(f->owner, objects, n, f->revision, f->epoch, reason_of_list(f, parting));
+    recall(f, line, parting);
     free(objects);
     gw_map_free(scanned, free_object);
     gw_redis_count_list(&f->count, f->scan_fields, held(f));
-    if (f->from_start) { /* what was deleted is in no list: all changes once more */
-        f->read = 0;
+    if (f->owes) {
         ask_changes(f);
     } else {
         wait_for_change(f);
@@ -298,10 +337,10 @@ on_scan_changes(void *arg, const redisReply *reply, const char *error)
     if (!read_news(f, reply, &news)) {
         return;
     }
-    if (is_broken(f, &news, f->scan_epoch, f->scan_revision)) {
+    if (is_broken(f, &news, f->scan_epoch, f->scan_revision, &f->scan_stamps)) {
         return;
     }
-    gw_redis_stamps_take(&f->stamps, news.stamps);
+    gw_redis_stamps_take(&f->scan_stamps, news.stamps);
     for (size_t i = 0; i < news.fields->elements; i += 2) {
         const redisReply *field = news.fields->element[i];
         const redisReply *json = news.fields->element[i + 1];
@@ -395,7 +434,7 @@ start_list(struct gw_follow *f)
     leave_line(f);
     forget_list(f);
     f->scanned = gw_map_new();
-    gw_redis_stamps_forget(&f->stamps);
+    gw_redis_stamps_forget(&f->scan_stamps);
     gw_redis_bad_begin(&f->bad);
     gw_script_call(f->redis, f->prefix, argv, on_mark, f);
 }
@@ -461,11 +500,11 @@ keep_changes(struct gw_follow *f, const struct gw_redis_news *news)
 static void
 give_news(struct gw_follow *f)
 {
-    if (f->read > f->revision || f->n_news > 0) {
+    if (f->read > f->revision || f->n_news > 0 || f->owes) {
         f->revision = f->read;
         f->events.changed(f->owner, f->news, f->n_news, f->revision);
     }
-    f->owes_start = false;
+    f->owes = false;
     forget_news(f);
 }
 
@@ -522,6 +561,15 @@ go_on(struct gw_follow *f, long long hash_fields)
     list_again(f);
 }
 
+/* What is recalled may be kept no longer, or not be whole. */
+static bool
+is_forgotten(const struct gw_follow *f, const struct gw_redis_news *news)
+{
+    enum gw_redis_why why = gw_redis_news_broken(news, f->epoch, f->read, 0);
+
+    return why == GW_REDIS_MISSED || why == GW_REDIS_FOREIGN;
+}
+
 static void
 on_changes(void *arg, const redisReply *reply, const char *error)
 {
@@ -534,16 +582,17 @@ on_changes(void *arg, const redisReply *reply, const char *error)
     if (!read_news(f, reply, &news)) {
         return;
     }
-    if (f->from_start && news.oldest > 1) {
-        f->read = f->revision; /* the first ones are no longer kept */
-    }
-    f->from_start = false;
     if (!f->following && !f->resuming) {
         set_why(f, GW_REDIS_UNUSABLE, NULL);
         list_again(f);
         return;
     }
-    if (is_broken(f, &news, f->epoch, f->read)) {
+    if (f->read < f->revision && is_forgotten(f, &news)) {
+        f->read = f->revision; /* the list alone has to do */
+        ask_changes(f);
+        return;
+    }
+    if (is_broken(f, &news, f->epoch, f->read, &f->stamps)) {
         return;
     }
     if (f->resuming &&
@@ -676,7 +725,7 @@ on_down(void *owner, const char *text)
 
     if (f->following) {
         set_why(f, GW_REDIS_RECONNECTED, NULL);
-        f->can_resume = !f->owes_start;
+        f->can_resume = !f->owes;
     }
     leave_line(f);
     (void)event_del(f->again);

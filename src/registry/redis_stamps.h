@@ -28,4 +28,9 @@ void gw_redis_stamps_take(struct gw_redis_stamps *s, const redisReply *pairs);
 /* In us of Redis' clock; 0: it is not known (any more). */
 uint64_t gw_redis_stamps_of(const struct gw_redis_stamps *s, uint64_t revision);
 
+/* The first revision of which both know, and know another change; 0: none.  Of one epoch that means
+ * that `now` went another way: what it has from there on, `before` had not. */
+uint64_t gw_redis_stamps_parted(const struct gw_redis_stamps *now,
+                                const struct gw_redis_stamps *before);
+
 #endif

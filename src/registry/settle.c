@@ -13,6 +13,8 @@ struct gw_settle {
     struct event *timer;
     bool reachable;
     bool for_endpoints; /* what the timer is for, when it runs */
+    char *reason;       /* of a listing that has not been warned of; NULL: none */
+    size_t listed;      /* objects of that listing */
     void (*gone)(void *owner, struct gw_changes *changes);
     void *owner;
 };
@@ -133,6 +135,7 @@ void
 gw_settle_free(struct gw_settle *s)
 {
     event_free(s->timer);
+    free(s->reason);
     free(s);
 }
 
@@ -143,22 +146,24 @@ gw_settle_reachable(struct gw_settle *s, bool yes)
 }
 
 static void
-warn(struct gw_settle *s, size_t n, const char *reason)
+warn(struct gw_settle *s)
 {
     struct gw_buf names = {0};
     size_t orphans = gw_known_orphans(s->known);
 
     if (orphans == 0) {
-        gw_log_warn("registry: %s; it has %zu objects, and all that were known are among them",
-                    reason, n);
-        return;
+        gw_log_warn("registry: %s; it has %zu objects, and nothing that was known is lost",
+                    s->reason, s->listed);
+    } else {
+        name_orphans(s, true, &names);
+        gw_log_warn("registry: %s; it has %zu objects, and %zu that were known are not among them "
+                    "and are kept for now: %s.  Write them again (ksgate apply) to keep them, or "
+                    "delete them",
+                    s->reason, s->listed, orphans, names.p);
+        gw_buf_fini(&names);
     }
-    name_orphans(s, true, &names);
-    gw_log_warn("registry: %s; it has %zu objects, and %zu that were known are not among them and "
-                "are kept for now: %s.  Write them again (ksgate apply) to keep them, or delete "
-                "them",
-                reason, n, orphans, names.p);
-    gw_buf_fini(&names);
+    free(s->reason);
+    s->reason = NULL;
 }
 
 void
@@ -169,7 +174,13 @@ gw_settle_listed(struct gw_settle *s, struct gw_object *const *objects, size_t n
 
     if (replaced) { /* what was decided before is lost with the store that had it */
         (void)event_del(s->timer);
-        warn(s, n, reason == NULL ? "the registry is not the one of before" : reason);
+        free(s->reason);
+        s->reason =
+            gw_mem_strdup(reason == NULL ? "the registry is not the one of before" : reason);
+        s->listed = n;
+        if (gw_known_orphans(s->known) == 0) {
+            warn(s);
+        }
     }
     for (size_t i = 0; i < n && !decided; i++) {
         decided = is_no_endpoint(objects[i]);
@@ -182,6 +193,9 @@ gw_settle_changed(struct gw_settle *s, const struct gw_change *changes, size_t n
 {
     bool decided = false;
 
+    if (s->reason != NULL) {
+        warn(s);
+    }
     if (gw_known_orphans(s->known) == 0) {
         return;
     }

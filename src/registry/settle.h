@@ -25,7 +25,9 @@ void gw_settle_free(struct gw_settle *s);
 
 void gw_settle_reachable(struct gw_settle *s, bool yes);
 
-/* After a listing of n objects; replaced as gw_known_list() said.  Warns. */
+/* After a listing of n objects; replaced as gw_known_list() said.  Warns: at once if nothing that
+ * was known is missing, else after the changes that come next, which may tell that it was deleted.
+ */
 void gw_settle_listed(struct gw_settle *s, struct gw_object *const *objects, size_t n,
                       bool replaced, const char *reason);
 

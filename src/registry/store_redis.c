@@ -91,17 +91,16 @@ tell(struct store *s, const char *text)
     }
 }
 
-static bool
+static enum gw_store_line
 on_listed(void *owner, struct gw_object *const *objects, size_t n, uint64_t revision,
           const char *epoch, const char *reason)
 {
     struct store *s = owner;
-
-    bool other = s->events.listed(s->owner, objects, n, revision, epoch, reason);
+    enum gw_store_line line = s->events.listed(s->owner, objects, n, revision, epoch, reason);
 
     gw_redis_writes_settle(&s->writes, 0);
     gw_redis_fleet_beat(s->fleet);
-    return other;
+    return line;
 }
 
 static void

@@ -114,15 +114,18 @@ refresh_deadline(struct store *s)
     set_next_poll(s);
 }
 
-/* What was deleted since the file began is in no list. */
+/* What was deleted is in no list.  Of one that went back nobody knows since when. */
 static void
-tell_deleted(struct store *s)
+tell_deleted(struct store *s, enum gw_store_line line)
 {
     struct gw_db_state state = {0};
 
-    if (gw_db_changes(s->db, 0, &state) && state.n > 0 && strcmp(state.epoch, s->epoch) == 0) {
+    if (line == GW_LINE_IS_OTHER && gw_db_changes(s->db, 0, &state) &&
+        strcmp(state.epoch, s->epoch) == 0) {
         s->revision = state.revision;
         s->events.changed(s->owner, state.changes, state.n, state.revision);
+    } else {
+        s->events.changed(s->owner, NULL, 0, s->revision);
     }
     gw_db_state_fini(&state);
 }
@@ -145,11 +148,11 @@ list(struct store *s, const char *reason)
         s->revision = state.revision;
         memcpy(s->epoch, state.epoch, sizeof(s->epoch));
         found(s);
-        bool other =
+        enum gw_store_line line =
             s->events.listed(s->owner, objects, state.n, state.revision, state.epoch, reason);
         free(objects);
-        if (other) {
-            tell_deleted(s);
+        if (line != GW_LINE_GOES_ON) {
+            tell_deleted(s, line);
         }
     } else {
         lost(s, gw_db_why(s->db));

@@ -183,7 +183,7 @@ tell_live(struct gw_sync *s)
     }
 }
 
-static bool
+static enum gw_store_line
 on_listed(void *owner, struct gw_object *const *objects, size_t n, uint64_t revision,
           const char *epoch, const char *reason)
 {
@@ -213,7 +213,9 @@ on_listed(void *owner, struct gw_object *const *objects, size_t n, uint64_t revi
     }
     give(s, &changes, broken ? GW_NEWS_BROKEN : GW_NEWS_NUMBERED);
     tell_live(s);
-    return new_epoch && gw_known_orphans(s->known) > 0;
+    return !other || gw_known_orphans(s->known) == 0 ? GW_LINE_GOES_ON
+           : new_epoch                               ? GW_LINE_IS_OTHER
+                                                     : GW_LINE_WENT_BACK;
 }
 
 static void

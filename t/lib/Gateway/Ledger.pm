@@ -102,7 +102,7 @@ sub agree {
         my $revision = eval { $self->{redis}->()->command('GET', PREFIX . 'revision') } // 0;
         return $revision =~ /^\d+\z/ && (values %states)[0]{live}{revision} == $revision; # it may be rubbish for a moment
     };
-    eval { eventually(sub { $same->() }, 'all gateways to be of the same mind', $seconds // 90) }
+    eval { eventually(sub { $same->() }, 'all gateways to be of the same mind', $seconds // 30) }
         or die "$@" . join("\n", $self->view_differences($self->stored)) . "\n" . $json->pretty->encode(\%states);
     return $self->stored;
 }
