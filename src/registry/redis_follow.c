@@ -7,27 +7,20 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/map.h"
 #include "base/mem.h"
 #include "registry/redis_count.h"
-#include "registry/redis_news.h"
-#include "registry/redis_script.h"
-#include "registry/redis_stamps.h"
+#include "registry/redis_gather.h"
+#include "registry/redis_list.h"
 
-#define BLOCK_MS     500   /* of XREAD; also how soon a wiped store is noticed */
-#define AGAIN_MS     1000  /* after an answer that could not be used */
-#define CALM_MS      30000 /* a line that lasted so long is no part of a row of broken ones */
-#define FIRST_MS     500 /* before a list of the same reason as the last one's; then twice that ... */
-#define LONGEST_MS   10000
-#define SCAN_COUNT   "500"  /* fields of one HSCAN */
-#define CHANGE_COUNT "256"  /* changes of one batch */
-#define BEAT_COUNT   "64"   /* beats, of which the last one counts */
-#define STAMP_COUNT  "1024" /* changes before a list: who waits for them is answered by it, too */
+#define AGAIN_MS   1000  /* after an answer that could not be used */
+#define CALM_MS    30000 /* a line that lasted so long is no part of a row of broken ones */
+#define FIRST_MS   500 /* before a list of the same reason as the last one's; then twice that ... */
+#define LONGEST_MS 10000
 
 struct gw_follow {
     struct gw_redis *redis;
     char *prefix;
-    char *objects, *changes;
+    char *objects; /* key of the hash */
     struct gw_store_events events;
     void *owner;
     struct event *again; /* after an answer that could not be used */
@@ -36,39 +29,28 @@ struct gw_follow {
     bool resuming;       /* it asks whether it can go on where it was */
     bool wrong_key;      /* a key of ours holds something of another type */
     struct gw_redis_bad bad;
+    struct gw_redis_wake wake;
     uint64_t awaited_until_ms; /* mono: all gateways are waited for */
     void (*on_line)(void *arg);
     void *on_line_arg;
-    /* the beats of others, while this one waits */
-    void (*on_beat)(void *arg);
-    void *on_beat_arg;
-    uint64_t beats_until_ms; /* mono: until then they are looked at */
-    char *beats;
-    char beats_id[GW_BEAT_ID_MAX + 1]; /* the last one that is known; "": none yet */
-    uint64_t heard_ms;                 /* wall clock */
+    uint64_t heard_ms; /* wall clock */
     unsigned long long ups;
+    uint64_t lines; /* that were begun so far */
+
+    /* what has been given to the owner */
     char epoch[GW_REDIS_EPOCH_MAX + 1];
     uint64_t revision;
     struct gw_redis_stamps stamps; /* of what was read */
-    uint64_t lines;                /* that were begun so far */
     struct gw_redis_count count;   /* of what is in the hash */
-    long long scan_fields;         /* that it has at the end of the list */
 
-    /* read, and not given yet: an answer of many changes may end amid some that belong together */
-    struct gw_change *news;
-    size_t n_news, size_news;
-    struct gw_map *news_at; /* key to its place in the news; NULL: none */
+    struct gw_redis_gather news; /* read, and not given yet */
     uint64_t read; /* all up to this revision was read; less than `revision`: see recall() */
     bool owes;     /* what was deleted after `owed` is still to be told */
     uint64_t owed;
 
-    /* while listing */
-    struct gw_map *scanned; /* key to object, a reference each; NULL: not listing */
-    char scan_epoch[GW_REDIS_EPOCH_MAX + 1];
-    uint64_t scan_revision;
-    struct gw_redis_stamps scan_stamps;
+    struct gw_redis_list list;
     unsigned long long lists[GW_REDIS_WHYS]; /* so far */
-    char reason[200];                        /* as `why`, for people; "": the first list */
+    char reason[200];                        /* of the next one, for people; "": the first list */
     enum gw_redis_why why;
 
     /* the lines that broke, one after the other for the same reason */
@@ -77,38 +59,16 @@ struct gw_follow {
     uint64_t pause_ms;        /* before the next list; 0: it was the first one of this reason */
 };
 
+static void begin(struct gw_follow *f);
+static void ask_changes(struct gw_follow *f);
 static void start_list(struct gw_follow *f);
 static void wait_for_change(struct gw_follow *f);
-static void ask_changes(struct gw_follow *f);
-static void begin(struct gw_follow *f);
 
 static void
-free_object(void *o)
+forget(struct gw_follow *f)
 {
-    gw_object_unref(o);
-}
-
-static void
-forget_news(struct gw_follow *f)
-{
-    for (size_t i = 0; i < f->n_news; i++) {
-        free(f->news[i].key);
-        gw_object_unref(f->news[i].object);
-    }
-    free(f->news);
-    gw_map_free(f->news_at, NULL);
-    f->news = NULL;
-    f->news_at = NULL;
-    f->n_news = 0;
-    f->size_news = 0;
-}
-
-static void
-forget_list(struct gw_follow *f)
-{
-    forget_news(f);
-    gw_map_free(f->scanned, free_object);
-    f->scanned = NULL;
+    gw_redis_gather_fini(&f->news);
+    gw_redis_list_end(&f->list);
 }
 
 /* Of the next list.  detail: NULL, or which one it is. */
@@ -146,7 +106,7 @@ complain(struct gw_follow *f, const char *what, const char *key, const redisRepl
     f->wrong_key = reply->type == REDIS_REPLY_ERROR && strstr(reply->str, "WRONGTYPE") != NULL;
     set_why(f, GW_REDIS_UNUSABLE, NULL);
     leave_line(f);
-    forget_list(f);
+    forget(f);
     (void)event_add(f->again, &tv);
     f->events.reachable(f->owner, false, text);
 }
@@ -189,25 +149,26 @@ list_again(struct gw_follow *f)
                    "%s is listed again and again, with pauses of up to %d s: %s",
                    gw_redis_name(f->redis), LONGEST_MS / 1000, f->reason);
     leave_line(f);
-    forget_list(f);
+    forget(f);
     (void)event_add(f->again, &tv);
     f->events.reachable(f->owner, false, text);
 }
 
-/* Does what was read not go on from there?  Then all is listed anew. */
-static bool
-is_broken(struct gw_follow *f, const struct gw_redis_news *news, const char *epoch,
-          uint64_t revision, const struct gw_redis_stamps *stamps)
+static void
+break_line(struct gw_follow *f, enum gw_redis_why why, const struct gw_redis_news *news)
 {
-    enum gw_redis_why why =
-        gw_redis_news_broken(news, epoch, revision, gw_redis_stamps_of(stamps, revision));
-
-    if (why == GW_REDIS_FIRST) {
-        return false;
-    }
     set_why(f, why, why == GW_REDIS_FOREIGN ? news->foreign : NULL);
     list_again(f);
-    return true;
+}
+
+static void
+on_heard(void *owner, const struct gw_redis_news *news)
+{
+    struct gw_follow *f = owner;
+
+    if (news->awaited_ms > 0) {
+        f->awaited_until_ms = gw_clock_mono_ms() + news->awaited_ms;
+    }
 }
 
 /* ---- the list ---- */
@@ -243,8 +204,8 @@ recall(struct gw_follow *f, enum gw_store_line line, uint64_t parting)
 static uint64_t
 find_parting(struct gw_follow *f)
 {
-    bool same = f->lines > 0 && strcmp(f->epoch, f->scan_epoch) == 0;
-    uint64_t parted = same ? gw_redis_stamps_parted(&f->scan_stamps, &f->stamps) : 0;
+    bool same = f->lines > 0 && strcmp(f->epoch, f->list.epoch) == 0;
+    uint64_t parted = same ? gw_redis_stamps_parted(&f->list.stamps, &f->stamps) : 0;
 
     if (parted == 0) {
         return UINT64_MAX;
@@ -265,36 +226,42 @@ reason_of_list(const struct gw_follow *f, uint64_t parting)
 }
 
 static void
-finish_list(struct gw_follow *f)
+give_list(struct gw_follow *f, uint64_t parting)
 {
+    struct gw_map *listed = f->list.objects;
+    struct gw_object **objects =
+        gw_mem_alloc((gw_map_count(listed) + 1) * sizeof(struct gw_object *));
     size_t n = 0;
     size_t at = 0;
     void *o;
-    struct gw_map *scanned = f->scanned;
-    struct gw_object **objects =
-        gw_mem_alloc((gw_map_count(scanned) + 1) * sizeof(struct gw_object *));
 
-    while (gw_map_next(scanned, &at, NULL, &o)) {
+    while (gw_map_next(listed, &at, NULL, &o)) {
         objects[n++] = o;
     }
-    f->scanned = NULL;
-    f->following = true;
-    f->lines++;
-    f->wrong_key = false;
-    gw_redis_bad_end(&f->bad);
-    f->heard_ms = gw_clock_wall_ms();
-    uint64_t parting = find_parting(f);
-    f->revision = f->scan_revision;
-    f->stamps = f->scan_stamps;
-    memcpy(f->epoch, f->scan_epoch, sizeof(f->epoch));
-    f->lists[f->why]++;
+    const char *reason = reason_of_list(f, parting);
     f->events.reachable(f->owner, true, "");
-    enum gw_store_line line =
-        f->events.listed(f->owner, objects, n, f->revision, f->epoch, reason_of_list(f, parting));
+    enum gw_store_line line = f->events.listed(f->owner, objects, n, f->revision, f->epoch, reason);
     recall(f, line, parting);
     free(objects);
-    gw_map_free(scanned, free_object);
-    gw_redis_count_list(&f->count, f->scan_fields, held(f));
+    gw_redis_list_end(&f->list);
+}
+
+static void
+on_listed(void *owner)
+{
+    struct gw_follow *f = owner;
+    uint64_t parting = find_parting(f);
+
+    f->following = true;
+    f->lines++;
+    f->lists[f->why]++;
+    f->wrong_key = false;
+    f->heard_ms = gw_clock_wall_ms();
+    f->revision = f->list.revision;
+    f->stamps = f->list.stamps;
+    memcpy(f->epoch, f->list.epoch, sizeof(f->epoch));
+    give_list(f, parting);
+    gw_redis_count_list(&f->count, f->list.fields, held(f));
     if (f->owes) {
         ask_changes(f);
     } else {
@@ -302,210 +269,39 @@ finish_list(struct gw_follow *f)
     }
 }
 
-/* A name with a NUL byte in it is nobody's, and not that of the object before the NUL.  What else
- * has no object, or one that can't be used, is gone: so a list would find it. */
-static bool
-is_name(const redisReply *field)
-{
-    return strlen(field->str) == (size_t)field->len;
-}
-
-/* False: it is said. */
-static bool
-read_news(struct gw_follow *f, const redisReply *reply, struct gw_redis_news *news)
-{
-    if (!gw_redis_news_read(reply, news)) {
-        complain(f, "the script", "", reply);
-        return false;
-    }
-    if (news->awaited_ms > 0) {
-        f->awaited_until_ms = gw_clock_mono_ms() + news->awaited_ms;
-    }
-    return true;
-}
-
-/* Makes the scan right by what happened since it began. */
 static void
-on_scan_changes(void *arg, const redisReply *reply, const char *error)
+on_list_broken(void *owner, enum gw_redis_why why, const struct gw_redis_news *news)
 {
-    struct gw_follow *f = arg;
-    struct gw_redis_news news;
-
-    if (error != NULL) {
-        return; /* on_down() does what is to be done */
-    }
-    if (!read_news(f, reply, &news)) {
-        return;
-    }
-    if (is_broken(f, &news, f->scan_epoch, f->scan_revision, &f->scan_stamps)) {
-        return;
-    }
-    gw_redis_stamps_take(&f->scan_stamps, news.stamps);
-    for (size_t i = 0; i < news.fields->elements; i += 2) {
-        const redisReply *field = news.fields->element[i];
-        const redisReply *json = news.fields->element[i + 1];
-        struct gw_str key = {field->str, (size_t)field->len};
-        struct gw_object *o = gw_redis_field_read(f->objects, field, json, &f->bad);
-
-        if (o != NULL) {
-            free_object(gw_map_put(f->scanned, key, o));
-        } else if (is_name(field)) {
-            free_object(gw_map_take(f->scanned, key));
-        }
-    }
-    f->scan_revision = news.upto;
-    f->scan_fields = news.hash_fields;
-    if (news.upto < news.revision) {
-        ask_changes(f);
-    } else {
-        finish_list(f);
-    }
-}
-
-static void scan(struct gw_follow *f, const char *cursor);
-
-static void
-on_scan(void *arg, const redisReply *reply, const char *error)
-{
-    struct gw_follow *f = arg;
-
-    if (error != NULL) {
-        return;
-    }
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
-        reply->element[0]->type != REDIS_REPLY_STRING ||
-        reply->element[1]->type != REDIS_REPLY_ARRAY) {
-        complain(f, "HSCAN", f->objects, reply);
-        return;
-    }
-    const redisReply *pairs = reply->element[1];
-    for (size_t i = 0; i + 1 < pairs->elements; i += 2) {
-        const redisReply *field = pairs->element[i];
-        struct gw_object *o =
-            gw_redis_field_read(f->objects, field, pairs->element[i + 1], &f->bad);
-
-        /* a field may come twice: the later one is as new or newer */
-        if (o != NULL) {
-            free_object(gw_map_put(f->scanned, gw_str_of(field->str), o));
-        }
-    }
-    if (strcmp(reply->element[0]->str, "0") == 0) {
-        ask_changes(f);
-    } else {
-        scan(f, reply->element[0]->str);
-    }
+    break_line(owner, why, news);
 }
 
 static void
-scan(struct gw_follow *f, const char *cursor)
+on_unusable(void *owner, const char *what, const char *key, const redisReply *reply)
 {
-    const char *argv[] = {"HSCAN", f->objects, cursor, "COUNT", SCAN_COUNT};
-    struct gw_redis_command c = {.argc = 5, .argv = argv};
-
-    gw_redis_send(f->redis, &c, on_scan, f);
-}
-
-static void
-on_mark(void *arg, const redisReply *reply, const char *error)
-{
-    struct gw_follow *f = arg;
-
-    if (error != NULL) {
-        return;
-    }
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
-        reply->element[0]->type != REDIS_REPLY_STRING ||
-        reply->element[1]->type != REDIS_REPLY_INTEGER) {
-        complain(f, "the script", "", reply);
-        return;
-    }
-    f->scan_revision = (uint64_t)reply->element[1]->integer;
-    (void)snprintf(f->scan_epoch, sizeof(f->scan_epoch), "%s", reply->element[0]->str);
-    scan(f, "0");
+    complain(owner, what, key, reply);
 }
 
 /* Why: as set. */
 static void
 start_list(struct gw_follow *f)
 {
-    static const char *const argv[] = {"mark", NULL};
-
     f->can_resume = false;
     leave_line(f);
-    forget_list(f);
-    f->scanned = gw_map_new();
-    gw_redis_stamps_forget(&f->scan_stamps);
-    gw_redis_bad_begin(&f->bad);
-    gw_script_call(f->redis, f->prefix, argv, on_mark, f);
+    forget(f);
+    gw_redis_list_start(&f->list);
 }
 
 /* ---- the changes ---- */
 
-static int
-by_revision(const void *a, const void *b)
-{
-    const struct gw_change *x = a;
-    const struct gw_change *y = b;
-
-    return (x->revision > y->revision) - (x->revision < y->revision);
-}
-
-/* Takes the change over.  What an earlier answer said of the same key is no longer so. */
-static void
-add_news(struct gw_follow *f, const struct gw_change *c)
-{
-    if (f->news_at == NULL) {
-        f->news_at = gw_map_new();
-    }
-    size_t at = (size_t)(uintptr_t)gw_map_get(f->news_at, gw_str_of(c->key));
-    if (at > 0) { /* counted from 1 */
-        free(f->news[at - 1].key);
-        gw_object_unref(f->news[at - 1].object);
-        f->news[at - 1] = *c;
-        return;
-    }
-    if (f->n_news == f->size_news) {
-        f->size_news = f->size_news == 0 ? 16 : f->size_news * 2;
-        f->news = gw_mem_resize(f->news, f->size_news * sizeof(*f->news));
-    }
-    f->news[f->n_news++] = *c;
-    (void)gw_map_put(f->news_at, gw_str_of(c->key), (void *)(uintptr_t)f->n_news);
-}
-
-static void
-keep_changes(struct gw_follow *f, const struct gw_redis_news *news)
-{
-    size_t n = 0;
-    struct gw_change *changes = gw_mem_alloc((news->fields->elements + 1) * sizeof(*changes));
-
-    for (size_t i = 0; i < news->fields->elements; i += 2) {
-        const redisReply *field = news->fields->element[i];
-        const redisReply *json = news->fields->element[i + 1];
-        struct gw_object *o = gw_redis_field_read(f->objects, field, json, &f->bad);
-
-        if (o != NULL || is_name(field)) {
-            changes[n++] = (struct gw_change){.key = gw_mem_strdup(field->str),
-                                              .object = o,
-                                              .revision = o == NULL ? news->upto : o->revision};
-        }
-    }
-    qsort(changes, n, sizeof(*changes), by_revision);
-    for (size_t i = 0; i < n; i++) {
-        add_news(f, &changes[i]);
-    }
-    free(changes);
-    f->read = news->upto;
-}
-
 static void
 give_news(struct gw_follow *f)
 {
-    if (f->read > f->revision || f->n_news > 0 || f->owes) {
+    if (f->read > f->revision || f->news.n > 0 || f->owes) {
         f->revision = f->read;
-        f->events.changed(f->owner, f->news, f->n_news, f->revision);
+        f->events.changed(f->owner, f->news.items, f->news.n, f->revision);
     }
     f->owes = false;
-    forget_news(f);
+    gw_redis_gather_fini(&f->news);
 }
 
 /* Back on a connection: where it was, if that can be; else by a list. */
@@ -561,13 +357,32 @@ go_on(struct gw_follow *f, long long hash_fields)
     list_again(f);
 }
 
-/* What is recalled may be kept no longer, or not be whole. */
+/* What came after the change that is known last.  False: it does not go on from there. */
 static bool
-is_forgotten(const struct gw_follow *f, const struct gw_redis_news *news)
+take_news(struct gw_follow *f, const struct gw_redis_news *news)
 {
-    enum gw_redis_why why = gw_redis_news_broken(news, f->epoch, f->read, 0);
+    uint64_t stamp = gw_redis_stamps_of(&f->stamps, f->read);
+    enum gw_redis_why why = gw_redis_news_broken(news, f->epoch, f->read, stamp);
 
-    return why == GW_REDIS_MISSED || why == GW_REDIS_FOREIGN;
+    if (f->read < f->revision && (why == GW_REDIS_MISSED || why == GW_REDIS_FOREIGN)) {
+        f->read = f->revision; /* it can't be recalled: the list alone has to do */
+        return true;
+    }
+    if (why != GW_REDIS_FIRST) {
+        break_line(f, why, news);
+        return false;
+    }
+    if (f->resuming && !gw_redis_news_has(news, f->read, stamp)) {
+        start_list(f);
+        return false;
+    }
+    gw_redis_stamps_take(&f->stamps, news->stamps);
+    f->heard_ms = gw_clock_wall_ms();
+    if (news->upto > f->read) {
+        gw_redis_gather_news(&f->news, news, f->objects, &f->bad);
+        f->read = news->upto;
+    }
+    return true;
 }
 
 static void
@@ -577,137 +392,46 @@ on_changes(void *arg, const redisReply *reply, const char *error)
     struct gw_redis_news news;
 
     if (error != NULL) {
+        return; /* on_down() does what is to be done */
+    }
+    if (!gw_redis_news_read(reply, &news)) {
+        complain(f, "the script", "", reply);
         return;
     }
-    if (!read_news(f, reply, &news)) {
+    on_heard(f, &news);
+    if (!take_news(f, &news)) {
         return;
     }
-    if (!f->following && !f->resuming) {
-        set_why(f, GW_REDIS_UNUSABLE, NULL);
-        list_again(f);
-        return;
-    }
-    if (f->read < f->revision && is_forgotten(f, &news)) {
-        f->read = f->revision; /* the list alone has to do */
+    if (f->read < news.revision) {
         ask_changes(f);
         return;
     }
-    if (is_broken(f, &news, f->epoch, f->read, &f->stamps)) {
-        return;
+    if (f->resuming) {
+        resume(f);
     }
-    if (f->resuming &&
-        !gw_redis_news_has(&news, f->read, gw_redis_stamps_of(&f->stamps, f->read))) {
-        start_list(f);
-        return;
-    }
-    gw_redis_stamps_take(&f->stamps, news.stamps);
-    f->heard_ms = gw_clock_wall_ms();
-    if (news.upto > f->read) {
-        keep_changes(f, &news);
-    }
-    if (news.upto < news.revision) {
-        ask_changes(f);
-    } else {
-        if (f->resuming) {
-            resume(f);
-        }
-        give_news(f);
-        go_on(f, news.hash_fields);
-    }
+    give_news(f);
+    go_on(f, news.hash_fields);
 }
 
-/* After the revision of the list in the making, or of the line. */
 static void
 ask_changes(struct gw_follow *f)
 {
-    char since[24];
-    bool listing = f->scanned != NULL;
-
-    (void)snprintf(since, sizeof(since), "%" PRIu64, listing ? f->scan_revision : f->read);
-    const char *argv[] = {"changes", since, CHANGE_COUNT, listing ? STAMP_COUNT : NULL, NULL};
-    gw_script_call(f->redis, f->prefix, argv, listing ? on_scan_changes : on_changes, f);
-}
-
-/* A master that becomes a replica ends what blocks.  The next command finds out, and another
- * connection leads to the new master. */
-static bool
-is_demoted(const redisReply *reply)
-{
-    return reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "UNBLOCKED ", 10) == 0;
+    gw_redis_changes_ask(f->redis, f->prefix, f->read, NULL, on_changes, f);
 }
 
 static void
-on_wake(void *arg, const redisReply *reply, const char *error)
+on_woken(void *owner)
 {
-    struct gw_follow *f = arg;
-
-    if (error != NULL) {
-        return;
-    }
-    if (reply->type != REDIS_REPLY_NIL && reply->type != REDIS_REPLY_ARRAY && !is_demoted(reply)) {
-        complain(f, "XREAD", f->changes, reply);
-    } else {
-        ask_changes(f); /* woken or not: the script tells, and checks the line */
-    }
-}
-
-/* Of what woke us: the last entry of beats. */
-static bool
-take_beat(struct gw_follow *f, const redisReply *reply)
-{
-    for (size_t i = 0; reply->type == REDIS_REPLY_ARRAY && i < reply->elements; i++) {
-        const redisReply *stream = reply->element[i];
-        const redisReply *entries = stream->elements == 2 ? stream->element[1] : NULL;
-
-        if (entries == NULL || entries->elements == 0 ||
-            stream->element[0]->type != REDIS_REPLY_STRING ||
-            strcmp(stream->element[0]->str, f->beats) != 0) {
-            continue;
-        }
-        const redisReply *last = entries->element[entries->elements - 1];
-        if (last->elements > 0 && last->element[0]->type == REDIS_REPLY_STRING) {
-            gw_follow_beat_id(f, last->element[0]->str);
-            return true;
-        }
-    }
-    return false;
-}
-
-/* As on_wake(), when both streams were listened to. */
-static void
-on_wake_or_beat(void *arg, const redisReply *reply, const char *error)
-{
-    struct gw_follow *f = arg;
-
-    if (error == NULL && reply->type == REDIS_REPLY_ERROR) {
-        f->beats_until_ms = 0; /* whichever of the two it is: changes alone will tell */
-        wait_for_change(f);
-        return;
-    }
-    if (error == NULL && take_beat(f, reply)) {
-        f->on_beat(f->on_beat_arg);
-    }
-    on_wake(arg, reply, error);
+    ask_changes(owner);
 }
 
 static void
 wait_for_change(struct gw_follow *f)
 {
-    char since[48];
-    char block[16];
-    bool beats = f->beats_id[0] != '\0' && gw_clock_mono_ms() < f->beats_until_ms;
-    const char *alone[] = {"XREAD", "COUNT", "1", "BLOCK", block, "STREAMS", f->changes, since};
-    const char *both[] = {"XREAD",   "COUNT",    BEAT_COUNT, "BLOCK", block,
-                          "STREAMS", f->changes, f->beats,   since,   f->beats_id};
-    struct gw_redis_command c = {
-        .argc = beats ? 10 : 8, .argv = beats ? both : alone, .extra_ms = BLOCK_MS};
-
-    /* Behind all that somebody else may have added to it: that is no news, and would wake us at
-     * once, for ever. */
-    (void)snprintf(since, sizeof(since), "%" PRIu64 "-%" PRIu64, f->revision, UINT64_MAX);
-    (void)snprintf(block, sizeof(block), "%d", BLOCK_MS);
-    gw_redis_send(f->redis, &c, beats ? on_wake_or_beat : on_wake, f);
+    gw_redis_wake_wait(&f->wake, f->revision);
 }
+
+/* ---- the connection ---- */
 
 static void
 on_up(void *owner)
@@ -729,7 +453,7 @@ on_down(void *owner, const char *text)
     }
     leave_line(f);
     (void)event_del(f->again);
-    forget_list(f);
+    forget(f);
     f->events.reachable(f->owner, false, text);
 }
 
@@ -747,6 +471,8 @@ gw_follow_open(const struct gw_redis_conf *conf, const char *prefix, struct even
                const struct gw_store_events *events, void *owner, struct gw_diag *diag)
 {
     static const struct gw_redis_events redis_events = {.up = on_up, .down = on_down};
+    static const struct gw_redis_list_events list_events = {
+        .listed = on_listed, .broken = on_list_broken, .unusable = on_unusable, .heard = on_heard};
     struct gw_follow *f = gw_mem_alloc(sizeof(*f));
 
     f->redis = gw_redis_open(conf, base, &redis_events, f, diag);
@@ -759,10 +485,20 @@ gw_follow_open(const struct gw_redis_conf *conf, const char *prefix, struct even
     gw_redis_bad_init(&f->bad);
     f->prefix = gw_mem_strdup(prefix);
     f->objects = key_of(prefix, "objects");
-    f->changes = key_of(prefix, "changes");
-    f->beats = key_of(prefix, "beats");
     f->events = *events;
     f->owner = owner;
+    f->list = (struct gw_redis_list){.redis = f->redis,
+                                     .prefix = f->prefix,
+                                     .hash = f->objects,
+                                     .bad = &f->bad,
+                                     .events = &list_events,
+                                     .owner = f};
+    f->wake = (struct gw_redis_wake){.redis = f->redis,
+                                     .changes = key_of(prefix, "changes"),
+                                     .beats = key_of(prefix, "beats"),
+                                     .woken = on_woken,
+                                     .unusable = on_unusable,
+                                     .owner = f};
     return f;
 }
 
@@ -774,12 +510,12 @@ gw_follow_close(struct gw_follow *f)
     }
     gw_redis_close(f->redis);
     event_free(f->again);
-    forget_list(f);
+    forget(f);
     gw_redis_bad_fini(&f->bad);
     free(f->prefix);
     free(f->objects);
-    free(f->changes);
-    free(f->beats);
+    free(f->wake.changes);
+    free(f->wake.beats);
     free(f);
 }
 
@@ -845,20 +581,18 @@ gw_follow_is_awaited(const struct gw_follow *f)
 void
 gw_follow_on_beat(struct gw_follow *f, void (*on_beat)(void *arg), void *arg)
 {
-    f->on_beat = on_beat;
-    f->on_beat_arg = arg;
+    f->wake.on_beat = on_beat;
+    f->wake.on_beat_arg = arg;
 }
 
 void
 gw_follow_beat_id(struct gw_follow *f, const char *id)
 {
-    if (strlen(id) <= GW_BEAT_ID_MAX) {
-        (void)snprintf(f->beats_id, sizeof(f->beats_id), "%s", id);
-    }
+    gw_redis_wake_beat_id(&f->wake, id);
 }
 
 void
 gw_follow_beats(struct gw_follow *f, long long ms)
 {
-    f->beats_until_ms = gw_clock_mono_ms() + (uint64_t)ms;
+    f->wake.beats_until_ms = gw_clock_mono_ms() + (uint64_t)ms;
 }

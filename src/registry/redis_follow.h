@@ -1,8 +1,7 @@
 /*
  * redis_follow.h - the reading half of the Redis store, on a connection of its own.
  *
- * Lists everything (HSCAN, so that Redis is never held up), makes it one moment with the
- * changes since the scan began, and then waits for changes with XREAD BLOCK.  After a reconnect it
+ * Lists everything (redis_list.h), and then waits for changes (redis_wake.h).  After a reconnect it
  * goes on where it was, if the registry still has the very change that it knows last.  Whenever the
  * line is broken (enum gw_redis_why) it lists again and says why.
  */
@@ -10,6 +9,7 @@
 #define GW_REGISTRY_REDIS_FOLLOW_H
 
 #include "net/redis.h"
+#include "registry/redis_wake.h"
 #include "registry/store.h"
 
 struct gw_follow;
@@ -40,8 +40,6 @@ const char *gw_follow_epoch(const struct gw_follow *f);
 
 /* Does somebody wait for all gateways, as the last changes said? */
 bool gw_follow_is_awaited(const struct gw_follow *f);
-
-#define GW_BEAT_ID_MAX 47 /* letters of the id of an entry of beats */
 
 /* Beside changes, beats are listened to for so long, from behind the last one that is known;
  * on_beat is called after each few. */

@@ -78,6 +78,12 @@ note(struct gw_redis_bad *bad, const char *hash, struct gw_str field, const char
     }
 }
 
+bool
+gw_redis_field_is_name(const redisReply *field)
+{
+    return strlen(field->str) == (size_t)field->len;
+}
+
 struct gw_object *
 gw_redis_field_read(const char *hash, const redisReply *field, const redisReply *json,
                     struct gw_redis_bad *bad)

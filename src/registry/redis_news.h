@@ -64,6 +64,10 @@ void gw_redis_bad_fini(struct gw_redis_bad *bad);
 void gw_redis_bad_begin(struct gw_redis_bad *bad); /* all fields are going to be read */
 void gw_redis_bad_end(struct gw_redis_bad *bad);   /* they were: the others are gone */
 
+/* A name with a NUL byte in it is nobody's, and not that of the object before the NUL.  What else
+ * has no object, or one that can't be used, is gone: so a list would find it. */
+bool gw_redis_field_is_name(const redisReply *field);
+
 /* The object of a field of the hash; or NULL, and it is in `bad`, and logged if it was not before.
  * json may be nil: no object, and well. */
 struct gw_object *gw_redis_field_read(const char *hash, const redisReply *field,
