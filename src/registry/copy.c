@@ -185,7 +185,7 @@ begin_if_ready(struct run *r)
 }
 
 /* A list that comes later was made necessary by a reconnect; the writes go on. */
-static enum gw_store_line
+static uint64_t
 on_listed(void *owner, struct gw_object *const *objects, size_t n, uint64_t revision,
           const char *epoch, const char *reason)
 {
@@ -195,14 +195,14 @@ on_listed(void *owner, struct gw_object *const *objects, size_t n, uint64_t revi
     (void)epoch;
     (void)reason;
     if (s->listed) {
-        return GW_LINE_GOES_ON;
+        return GW_STORE_ALL_TOLD;
     }
     for (size_t i = 0; i < n; i++) {
         gw_objects_add(&s->objects, gw_object_ref(objects[i]));
     }
     s->listed = true;
     begin_if_ready(s->run);
-    return GW_LINE_GOES_ON;
+    return GW_STORE_ALL_TOLD;
 }
 
 static void

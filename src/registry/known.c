@@ -15,11 +15,9 @@ struct entry {
 struct gw_known {
     struct gw_map *entries;
     size_t orphans;
-    char *epoch;        /* of the store that is followed; NULL: none yet */
-    char *orphan_epoch; /* of the store that had the orphans */
+    char *epoch; /* of the store that is followed; NULL: none yet */
     uint64_t revision;
     bool put_back; /* gw_known_put_back() */
-    bool unsure;   /* from disk, without an epoch: with orphans of one that was put back */
 };
 
 static void
@@ -47,7 +45,6 @@ gw_known_free(struct gw_known *k)
 {
     gw_map_free(k->entries, free_entry);
     free(k->epoch);
-    free(k->orphan_epoch);
     free(k);
 }
 
@@ -142,7 +139,7 @@ gw_known_revision(const struct gw_known *k)
 bool
 gw_known_is_other(const struct gw_known *k, const char *epoch)
 {
-    return k->epoch != NULL && !k->unsure && strcmp(k->epoch, epoch) != 0;
+    return k->epoch != NULL && strcmp(k->epoch, epoch) != 0;
 }
 
 static void
@@ -213,10 +210,14 @@ void
 gw_known_load(struct gw_known *k, struct gw_snapshot *s, struct gw_changes *out)
 {
     for (size_t i = 0; i < s->objects.n; i++) {
-        (void)put(k, s->objects.items[i], out);
+        struct entry *e = put(k, s->objects.items[i], out);
+
+        if (i < s->orphans && !e->orphan) {
+            e->orphan = true;
+            k->orphans++;
+        }
     }
     set_text(&k->epoch, s->epoch);
-    k->unsure = s->epoch[0] == '\0';
     k->revision = s->revision;
     sort(out);
 }
@@ -267,14 +268,8 @@ gw_known_list(struct gw_known *k, struct gw_object *const *objects, size_t n, ui
     for (size_t i = 0; i < n; i++) {
         put(k, objects[i], out)->listed = true;
     }
-    size_t orphans = k->orphans;
     sweep(k, replaced, out);
     sort(out);
-    if (orphans == 0 &&
-        k->orphans > 0) { /* of no epoch: it was put back, and the epoch is the same */
-        set_text(&k->orphan_epoch, gw_known_is_other(k, epoch) ? k->epoch : "");
-    }
-    k->unsure = false;
     set_text(&k->epoch, epoch);
     return replaced;
 }
@@ -312,17 +307,29 @@ gw_known_drop_all(struct gw_known *k, bool (*which)(const struct gw_object *o),
     gw_changes_fini(&orphans);
 }
 
+/* The orphans, or all others. */
+static void
+save(const struct gw_known *k, bool orphans, struct gw_objects *out)
+{
+    size_t at = 0;
+    void *value;
+
+    while (gw_map_next(k->entries, &at, NULL, &value)) {
+        const struct entry *e = value;
+
+        if (e->orphan == orphans) {
+            gw_objects_add(out, gw_object_ref(e->o));
+        }
+    }
+}
+
 void
 gw_known_save(const struct gw_known *k, struct gw_snapshot *s)
 {
-    const char *epoch = k->orphans > 0 ? k->orphan_epoch : k->epoch;
-    struct gw_object *o;
-    size_t at = 0;
-
-    s->epoch = gw_mem_strdup(epoch == NULL ? "" : epoch);
+    s->epoch = gw_mem_strdup(k->epoch == NULL ? "" : k->epoch);
     s->revision = k->revision;
     s->saved_ms = gw_clock_wall_ms();
-    while (gw_known_next(k, &at, &o)) {
-        gw_objects_add(&s->objects, gw_object_ref(o));
-    }
+    s->orphans = k->orphans;
+    save(k, true, &s->objects);
+    save(k, false, &s->objects);
 }

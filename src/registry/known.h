@@ -36,8 +36,7 @@ bool gw_known_next_orphan(const struct gw_known *k, size_t *at, struct gw_object
 size_t gw_known_count(const struct gw_known *k);
 size_t gw_known_orphans(const struct gw_known *k);
 uint64_t gw_known_revision(const struct gw_known *k);
-/* Is what is known of a store of another epoch?  Not of one that was put back, as the disk says by
- * none. */
+/* Is what is known of a store of another epoch? */
 bool gw_known_is_other(const struct gw_known *k, const char *epoch);
 
 /* Each of these adds to `out` what is different now; the first two in the order of keys. */
@@ -59,8 +58,7 @@ void gw_known_change(struct gw_known *k, const struct gw_change *changes, size_t
 void gw_known_drop_all(struct gw_known *k, bool (*which)(const struct gw_object *o),
                        struct gw_changes *out);
 
-/* For the disk, with references.  While there are orphans it has the epoch of before, or none, so
- * that a restart finds them missing again. */
+/* For the disk, with references. */
 void gw_known_save(const struct gw_known *k, struct gw_snapshot *s);
 
 #endif

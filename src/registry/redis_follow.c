@@ -182,20 +182,16 @@ held(const struct gw_follow *f)
     return n + (long long)gw_map_count(f->bad.fields);
 }
 
-/* Deletions are in no list.  Of a registry that is not what was known before, they are told all the
- * same, as far as they are kept: what it lacks would be taken for lost, although somebody may have
- * deleted it since, or its lease ended, as others have seen. */
+/* Deletions are in no list.  Those after `since` are told all the same, as far as they are kept:
+ * what the registry lacks would be taken for lost, although somebody may have deleted it, or its
+ * lease ended, as others have seen. */
 static void
-recall(struct gw_follow *f, enum gw_store_line line, uint64_t parting)
+recall(struct gw_follow *f, uint64_t since)
 {
-    uint64_t since = line == GW_LINE_IS_OTHER    ? 0
-                     : line == GW_LINE_WENT_BACK ? parting
-                                                 : UINT64_MAX;
-
     if (!f->owes || since < f->owed) {
         f->owed = since;
     }
-    f->owes |= line != GW_LINE_GOES_ON;
+    f->owes |= since != GW_STORE_ALL_TOLD;
     f->read = f->owes && f->owed < f->revision ? f->owed : f->revision;
 }
 
@@ -240,8 +236,8 @@ give_list(struct gw_follow *f, uint64_t parting)
     }
     const char *reason = reason_of_list(f, parting);
     f->events.reachable(f->owner, true, "");
-    enum gw_store_line line = f->events.listed(f->owner, objects, n, f->revision, f->epoch, reason);
-    recall(f, line, parting);
+    uint64_t since = f->events.listed(f->owner, objects, n, f->revision, f->epoch, reason);
+    recall(f, since == GW_STORE_ALL_TOLD || since < parting ? since : parting);
     free(objects);
     gw_redis_list_end(&f->list);
 }
@@ -357,6 +353,13 @@ go_on(struct gw_follow *f, long long hash_fields)
     list_again(f);
 }
 
+/* Of what is recalled, some is kept no longer, or does not say what was deleted. */
+static void
+skip(struct gw_follow *f, uint64_t oldest)
+{
+    f->read = oldest > f->read + 1 && oldest <= f->revision ? oldest - 1 : f->revision;
+}
+
 /* What came after the change that is known last.  False: it does not go on from there. */
 static bool
 take_news(struct gw_follow *f, const struct gw_redis_news *news)
@@ -365,7 +368,7 @@ take_news(struct gw_follow *f, const struct gw_redis_news *news)
     enum gw_redis_why why = gw_redis_news_broken(news, f->epoch, f->read, stamp);
 
     if (f->read < f->revision && (why == GW_REDIS_MISSED || why == GW_REDIS_FOREIGN)) {
-        f->read = f->revision; /* it can't be recalled: the list alone has to do */
+        skip(f, news->oldest);
         return true;
     }
     if (why != GW_REDIS_FIRST) {

@@ -197,6 +197,7 @@ gw_settle_changed(struct gw_settle *s, const struct gw_change *changes, size_t n
         warn(s);
     }
     if (gw_known_orphans(s->known) == 0) {
+        (void)event_del(s->timer);
         return;
     }
     for (size_t i = 0; i < n && !decided; i++) {

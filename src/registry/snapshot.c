@@ -78,9 +78,10 @@ end_line(struct out *out)
 static void
 write_body(struct out *out, const struct gw_snapshot *s)
 {
-    json_t *about = json_pack("{s:s, s:I, s:I, s:I}", "epoch", s->epoch == NULL ? "" : s->epoch,
-                              "revision", (json_int_t)s->revision, "saved_ms",
-                              (json_int_t)s->saved_ms, "objects", (json_int_t)s->objects.n);
+    json_t *about =
+        json_pack("{s:s, s:I, s:I, s:I, s:I}", "epoch", s->epoch == NULL ? "" : s->epoch,
+                  "revision", (json_int_t)s->revision, "saved_ms", (json_int_t)s->saved_ms,
+                  "objects", (json_int_t)s->objects.n, "orphans", (json_int_t)s->orphans);
 
     char *line = json_dumps(about, JSON_COMPACT);
 
@@ -223,14 +224,16 @@ read_about(struct gw_snapshot *s, struct gw_str line)
     json_t *about = json_loadb(line.p, line.n, 0, NULL);
     json_int_t revision = 0;
     json_int_t saved = 0;
+    json_int_t orphans = 0;
     const char *epoch = NULL;
-    int bad = json_unpack(about, "{s:s, s:I, s:I}", "epoch", &epoch, "revision", &revision,
-                          "saved_ms", &saved);
+    int bad = json_unpack(about, "{s:s, s:I, s:I, s?I}", "epoch", &epoch, "revision", &revision,
+                          "saved_ms", &saved, "orphans", &orphans);
 
     if (bad == 0) {
         s->epoch = gw_mem_strdup(epoch);
         s->revision = (uint64_t)revision;
         s->saved_ms = (uint64_t)saved;
+        s->orphans = (size_t)orphans;
     }
     json_decref(about);
     return bad == 0 ? NULL : "its second line is not what it should be";
@@ -251,13 +254,16 @@ read_body(struct gw_snapshot *s, struct gw_str text)
         return "its checksum is wrong: it was cut or changed";
     }
     const char *wrong = read_about(s, gw_str_cut(&body, '\n'));
-    while (wrong == NULL && body.n > 0) {
+    size_t orphans = s->orphans;
+    for (size_t line = 0; wrong == NULL && body.n > 0; line++) {
         struct gw_diag diag = {0};
         struct gw_object *o = gw_splice_read(gw_str_cut(&body, '\n'), NULL, &diag);
 
         /* a kind that only a newer version knows: the rest is good all the same */
         if (o != NULL) {
             gw_objects_add(&s->objects, o);
+        } else if (line < orphans) {
+            s->orphans--;
         }
         gw_diag_fini(&diag);
     }

@@ -2,8 +2,8 @@
  * snapshot.h - the last good state on disk.
  *
  * One text file: a line that names the format, the length and the XXH3-64 of what follows; a
- * line with epoch, revision and time; one line of JSON for each object.  It is written beside
- * the old one, synced and renamed, so that there is a whole one at any moment.
+ * line with epoch, revision, time and how many are orphans; one line of JSON for each object.  It
+ * is written beside the old one, synced and renamed, so that there is a whole one at any moment.
  */
 #ifndef GW_REGISTRY_SNAPSHOT_H
 #define GW_REGISTRY_SNAPSHOT_H
@@ -16,6 +16,7 @@ struct gw_snapshot {
     uint64_t revision;
     uint64_t saved_ms; /* wall clock */
     struct gw_objects objects;
+    size_t orphans; /* the first so many of them (known.h) */
 };
 
 /* GW_SNAPSHOT_BROKEN: the diag says why, and nothing of the file is used.  If it could be read, it

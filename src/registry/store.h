@@ -54,21 +54,18 @@ struct gw_store_answer {
 };
 typedef void gw_store_done_fn(void *arg, const struct gw_store_answer *answer);
 
-/* What a list is to what was known before. */
-enum gw_store_line {
-    GW_LINE_GOES_ON,   /* the same store, or the first one, or nothing that was known is missing */
-    GW_LINE_WENT_BACK, /* the same one, as it was before, and maybe on from there */
-    GW_LINE_IS_OTHER,  /* it has begun anew */
-};
+#define GW_STORE_ALL_TOLD UINT64_MAX /* of a list: nothing is to be told beside it */
 
 /* What a driver tells its owner, from the event loop. */
 struct gw_store_events {
     /* The whole content at a revision; sent first, and again whenever following was lost or the
-     * epoch changed (then `reason` says why).  Objects are borrowed.  Unless it goes on, changed()
-     * comes next, with what was deleted since it went back, or since it began, as far as that is
-     * kept: somebody may have deleted what seems to be lost with the other one. */
-    enum gw_store_line (*listed)(void *owner, struct gw_object *const *objects, size_t n,
-                                 uint64_t revision, const char *epoch, const char *reason);
+     * epoch changed (then `reason` says why).  Objects are borrowed.  What was
+     * deleted is in no list, and the owner keeps what was lost: so it says after which revision
+     * deletions are to be told, too.  If it does, changed() comes next, with those that are kept,
+     * if any.  Whoever knows better since when that store has gone another way than what was known
+     * begins there. */
+    uint64_t (*listed)(void *owner, struct gw_object *const *objects, size_t n, uint64_t revision,
+                       const char *epoch, const char *reason);
     /* Changes after that, in order, without gaps; borrowed. */
     void (*changed)(void *owner, const struct gw_change *changes, size_t n, uint64_t revision);
     /* How many objects of the store the owner knows, less those that it knows to be lost; NULL: it

@@ -91,16 +91,16 @@ tell(struct store *s, const char *text)
     }
 }
 
-static enum gw_store_line
+static uint64_t
 on_listed(void *owner, struct gw_object *const *objects, size_t n, uint64_t revision,
           const char *epoch, const char *reason)
 {
     struct store *s = owner;
-    enum gw_store_line line = s->events.listed(s->owner, objects, n, revision, epoch, reason);
+    uint64_t since = s->events.listed(s->owner, objects, n, revision, epoch, reason);
 
     gw_redis_writes_settle(&s->writes, 0);
     gw_redis_fleet_beat(s->fleet);
-    return line;
+    return since;
 }
 
 static void

@@ -114,13 +114,13 @@ refresh_deadline(struct store *s)
     set_next_poll(s);
 }
 
-/* What was deleted is in no list.  Of one that went back nobody knows since when. */
+/* What was deleted is in no list. */
 static void
-tell_deleted(struct store *s, enum gw_store_line line)
+tell_deleted(struct store *s, uint64_t since)
 {
     struct gw_db_state state = {0};
 
-    if (line == GW_LINE_IS_OTHER && gw_db_changes(s->db, 0, &state) &&
+    if (since < s->revision && gw_db_changes(s->db, since, &state) &&
         strcmp(state.epoch, s->epoch) == 0) {
         s->revision = state.revision;
         s->events.changed(s->owner, state.changes, state.n, state.revision);
@@ -148,11 +148,11 @@ list(struct store *s, const char *reason)
         s->revision = state.revision;
         memcpy(s->epoch, state.epoch, sizeof(s->epoch));
         found(s);
-        enum gw_store_line line =
+        uint64_t since =
             s->events.listed(s->owner, objects, state.n, state.revision, state.epoch, reason);
         free(objects);
-        if (line != GW_LINE_GOES_ON) {
-            tell_deleted(s, line);
+        if (since != GW_STORE_ALL_TOLD) {
+            tell_deleted(s, since);
         }
     } else {
         lost(s, gw_db_why(s->db));

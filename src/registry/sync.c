@@ -183,7 +183,7 @@ tell_live(struct gw_sync *s)
     }
 }
 
-static enum gw_store_line
+static uint64_t
 on_listed(void *owner, struct gw_object *const *objects, size_t n, uint64_t revision,
           const char *epoch, const char *reason)
 {
@@ -213,9 +213,10 @@ on_listed(void *owner, struct gw_object *const *objects, size_t n, uint64_t revi
     }
     give(s, &changes, broken ? GW_NEWS_BROKEN : GW_NEWS_NUMBERED);
     tell_live(s);
-    return !other || gw_known_orphans(s->known) == 0 ? GW_LINE_GOES_ON
-           : new_epoch                               ? GW_LINE_IS_OTHER
-                                                     : GW_LINE_WENT_BACK;
+    return gw_known_orphans(s->known) == 0 ? GW_STORE_ALL_TOLD
+           : new_epoch                     ? 0
+           : other                         ? revision /* since when is not known here */
+                                           : was;
 }
 
 static void
@@ -305,6 +306,10 @@ load(struct gw_sync *s, const char *path)
                        when.p);
         set_state(s, GW_SYNC_STALE, text);
         gw_log_info("registry: %zu objects from %s, saved %s", snapshot.objects.n, path, when.p);
+        if (snapshot.orphans > 0) {
+            gw_log_warn("registry: %zu of them had been lost by the registry, and are still kept",
+                        snapshot.orphans);
+        }
         give(s, &changes, GW_NEWS_NUMBERED);
         s->dirty = false; /* that is where it comes from */
         break;

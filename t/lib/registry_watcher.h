@@ -44,7 +44,7 @@ watcher_unref(void *o)
     gw_object_unref(o);
 }
 
-static inline enum gw_store_line
+static inline uint64_t
 watcher_listed(void *owner, struct gw_object *const *objects, size_t n, uint64_t revision,
                const char *epoch, const char *reason)
 {
@@ -60,7 +60,7 @@ watcher_listed(void *owner, struct gw_object *const *objects, size_t n, uint64_t
     w->revision = revision;
     (void)snprintf(w->epoch, sizeof(w->epoch), "%s", epoch);
     (void)snprintf(w->reason, sizeof(w->reason), "%s", reason == NULL ? "" : reason);
-    return GW_LINE_GOES_ON;
+    return GW_STORE_ALL_TOLD;
 }
 
 static inline void

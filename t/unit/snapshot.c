@@ -34,7 +34,8 @@ drop_folder(void **state)
 static void
 save(size_t n)
 {
-    struct gw_snapshot s = {.epoch = gw_mem_strdup("e1"), .revision = 77, .saved_ms = 123456};
+    struct gw_snapshot s = {
+        .epoch = gw_mem_strdup("e1"), .revision = 77, .saved_ms = 123456, .orphans = n / 3};
 
     for (size_t i = 0; i < n; i++) {
         char name[32];
@@ -83,6 +84,7 @@ test_round_trip(void **state)
         assert_int_equal(s.revision, 77);
         assert_int_equal(s.saved_ms, 123456);
         assert_int_equal(s.objects.n, sizes[i]);
+        assert_int_equal(s.orphans, sizes[i] / 3);
         if (sizes[i] > 0) {
             assert_string_equal(value_of(s.objects.items[sizes[i] - 1]), "x\n\xc3\xa4");
         }

@@ -392,6 +392,53 @@ test_old_snapshot_sqlite(void **state)
     event_base_free(base);
 }
 
+/* A gateway that was away while what a wiped store had lost was kept by all: of what was deleted
+ * then it keeps nothing, whether the new store had it or not. */
+static void
+delete_while_away(struct event_base *base, struct gate *g, struct gate *other,
+                  const struct paths *p)
+{
+    gate_close(g);
+    assert_int_equal(remove_config(other, "d", GW_WHEN_PRESENT, 0).answer.result, GW_STORE_OK);
+    assert_int_equal(remove_config(other, "a", GW_WHEN_PRESENT, 0).answer.result, GW_STORE_OK);
+    assert_true(!knows(other, "a") && knows(other, "b") && !knows(other, "d"));
+    gate_open(g, base, p);
+    assert_true(knows(g, "a") && knows(g, "b") && knows(g, "d")); /* as on disk */
+    WAIT_FOR(base, !knows(g, "a") && !knows(g, "d"));
+    assert_true(knows(g, "b") && knows(g, "c"));
+    assert_int_equal(state_of(g), GW_SYNC_STALE);
+}
+
+static void
+test_away_amid_loss(void **state)
+{
+    struct paths *p = *state;
+    struct paths other_paths = *p;
+    struct event_base *base = event_base_new();
+    struct redis_server server = {0};
+    struct gate g;
+    struct gate other;
+
+    keep_in_redis(p, &server, NULL, NULL);
+    other_paths.settings = p->settings;
+    other_paths.settings.snapshot = NULL;
+    gate_open_fresh(&g, base, p);
+    gate_open_fresh(&other, base, &other_paths);
+    (void)put_config(&g, "a", "1");
+    (void)put_config(&g, "b", "1");
+    WAIT_FOR(base, knows(&other, "b"));
+    REDIS_DO(&server, "FLUSHALL");
+    WAIT_FOR(base, state_of(&g) == GW_SYNC_STALE && state_of(&other) == GW_SYNC_STALE);
+    (void)put_config(&g, "c", "1");
+    (void)put_config(&g, "d", "1");
+    WAIT_FOR(base, knows(&other, "d"));
+    delete_while_away(base, &g, &other, p);
+    gate_close(&other);
+    gate_close(&g);
+    redis_server_stop(&server, SIGKILL);
+    event_base_free(base);
+}
+
 /* Another database in its place: what both have is compared, the rest is kept and settles. */
 static void
 test_replaced_file(void **state)
@@ -439,6 +486,7 @@ main(void)
         GATE_TEST(test_delete_of_lost),
         GATE_TEST(test_old_snapshot_redis),
         GATE_TEST(test_old_snapshot_sqlite),
+        GATE_TEST(test_away_amid_loss),
     };
 
     (void)signal(SIGPIPE, SIG_IGN); /* as the server does */

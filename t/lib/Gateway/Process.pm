@@ -75,7 +75,6 @@ sub eventually(&;@) {
 # ---- A process --------------------------------------------------------------------------------
 
 # new(command => [...], name =>, log => FILE for its standard error and output, env => {},
-# crash_ok => 1)
 # crash_ok => 1); or code => sub {...}, which never returns, instead of the command.
 sub new {
     my ($class, %arg) = @_;
@@ -85,7 +84,10 @@ sub new {
         open STDIN, '<', '/dev/null';
         open STDOUT, '>&', $log;
         open STDERR, '>&', $log;
-        return $arg{code}->() if $arg{code};
+        if ($arg{code}) {
+            $SIG{PIPE} = 'IGNORE'; # who has gone is met as one who says nothing more
+            return $arg{code}->();
+        }
         my %env = %{$arg{env} || {}};
         @ENV{keys %env} = values %env;
         exec { $arg{command}[0] } @{$arg{command}} or print STDERR "$arg{command}[0]: $!\n";

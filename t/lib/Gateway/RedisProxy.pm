@@ -84,7 +84,6 @@ my (@rules, @seen, %met, @pairs);
 
 sub run {
     my ($listener, $control, $port) = @_;
-    $SIG{PIPE} = 'IGNORE'; # who has gone is met as one who says nothing more
     my $select = IO::Select->new($listener, $control);
     my %of; # a socket's pair
     while (1) {

@@ -68,7 +68,7 @@ sub stop {
     for my $i (0 .. $#{$self->{processes}}) {
         open my $fh, '<', "$self->{dir}/$i" or die "writer $i: $!";
         $self->{ledger}->enter(@{$json->decode($_)}) for readline $fh;
-        eof $fh && -e "$self->{dir}/$i.end" or die 'a writer did not end well: ' . $self->{processes}[0]->log;
+        eof $fh && -e "$self->{dir}/$i.end" or die "writer $i did not end well: " . $self->{processes}[$i]->log;
     }
     return;
 }
