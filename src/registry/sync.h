@@ -104,10 +104,10 @@ bool gw_sync_has(struct gw_sync *s, const struct gw_store_mark *mark);
 
 /* Calls done once all gateways that share the store, and live, route by the write, as this one
  * does, or have not for too long; at once where the store knows of no others. */
-/* Nobody waits any more: done is not called.  False: there is none of that arg. */
-bool gw_sync_forget_fleet(struct gw_sync *s, const void *arg);
 void gw_sync_when_fleet(struct gw_sync *s, const struct gw_store_mark *mark,
                         gw_store_fleet_fn *done, void *arg);
+/* Nobody waits any more: done is not called.  False: there is none of that arg. */
+bool gw_sync_forget_fleet(struct gw_sync *s, const void *arg);
 
 /* This gateway is about to end: the others need not wait for it. */
 void gw_sync_part(struct gw_sync *s);
