@@ -43,6 +43,9 @@
 --       between were deleted.
 --       fields: how many objects has (-1: it may not be asked).
 --       REVISION is the counter, or the last entry's where that is ahead of it.
+--   deleted SINCE UNTIL LIMIT              reads
+--       Answers {epoch, up to, {field, ...}}: which fields that changed after SINCE, until UNTIL, are not there
+--       now; as far as `up to`, after LIMIT entries.  What the stream does not have (any more) is passed over.
 --   beat ID REVISION EPOCH FORGET_MS [STAMP]
 --       a gateway lives; REVISION: what it routes by, of that EPOCH ("": of none yet), made at STAMP
 --   part ID                                it leaves
@@ -507,6 +510,20 @@ function ops.changes(since, limit, before)
     end
   end
   return {epoch or '', revision, math.min(oldest, MOST), upto, out, awaited_ms(), stamps, foreign, fields()}
+end
+
+function ops.deleted(since, till, limit)
+  local out, seen, upto = {}, {}, tonumber(till)
+  local entries = read('XRANGE', CHANGES, text(since + 1) .. '-0', text(till) .. '-0', 'COUNT', limit)
+  for _, entry in ipairs(entries) do
+    local is, field = change_of(entry)
+    if field and not seen[field] then
+      seen[field] = true
+      if read('HEXISTS', OBJECTS, field) == 0 then out[#out + 1] = field end
+    end
+    if #entries >= tonumber(limit) then upto = is end
+  end
+  return {read('GET', EPOCH) or '', upto, out}
 end
 
 -- Did the change that a gateway says it routes by happen here?  A registry that was put back has had

@@ -11,6 +11,7 @@
 #include "registry/redis_count.h"
 #include "registry/redis_gather.h"
 #include "registry/redis_list.h"
+#include "registry/redis_recall.h"
 
 #define AGAIN_MS   1000  /* after an answer that could not be used */
 #define CALM_MS    30000 /* a line that lasted so long is no part of a row of broken ones */
@@ -44,8 +45,9 @@ struct gw_follow {
     struct gw_redis_count count;   /* of what is in the hash */
 
     struct gw_redis_gather news; /* read, and not given yet */
-    uint64_t read; /* all up to this revision was read; less than `revision`: see recall() */
-    bool owes;     /* what was deleted after `owed` is still to be told */
+    uint64_t read;               /* all up to this revision was read */
+    struct gw_redis_recall recall;
+    bool owes; /* what was deleted after `owed` is still to be told */
     uint64_t owed;
 
     struct gw_redis_list list;
@@ -182,17 +184,14 @@ held(const struct gw_follow *f)
     return n + (long long)gw_map_count(f->bad.fields);
 }
 
-/* Deletions are in no list.  Those after `since` are told all the same, as far as they are kept:
- * what the registry lacks would be taken for lost, although somebody may have deleted it, or its
- * lease ended, as others have seen. */
+/* Deletions after `since` are to be told, and those that could not be told before. */
 static void
-recall(struct gw_follow *f, uint64_t since)
+owe(struct gw_follow *f, uint64_t since)
 {
     if (!f->owes || since < f->owed) {
         f->owed = since;
     }
     f->owes |= since != GW_STORE_ALL_TOLD;
-    f->read = f->owes && f->owed < f->revision ? f->owed : f->revision;
 }
 
 /* After which change the list is of a registry that went another way than the line before; none:
@@ -237,7 +236,7 @@ give_list(struct gw_follow *f, uint64_t parting)
     const char *reason = reason_of_list(f, parting);
     f->events.reachable(f->owner, true, "");
     uint64_t since = f->events.listed(f->owner, objects, n, f->revision, f->epoch, reason);
-    recall(f, since == GW_STORE_ALL_TOLD || since < parting ? since : parting);
+    owe(f, since == GW_STORE_ALL_TOLD || since < parting ? since : parting);
     free(objects);
     gw_redis_list_end(&f->list);
 }
@@ -254,12 +253,13 @@ on_listed(void *owner)
     f->wrong_key = false;
     f->heard_ms = gw_clock_wall_ms();
     f->revision = f->list.revision;
+    f->read = f->revision;
     f->stamps = f->list.stamps;
     memcpy(f->epoch, f->list.epoch, sizeof(f->epoch));
     give_list(f, parting);
     gw_redis_count_list(&f->count, f->list.fields, held(f));
     if (f->owes) {
-        ask_changes(f);
+        gw_redis_recall_start(&f->recall, f->owed, f->revision);
     } else {
         wait_for_change(f);
     }
@@ -298,6 +298,15 @@ give_news(struct gw_follow *f)
     }
     f->owes = false;
     gw_redis_gather_fini(&f->news);
+}
+
+static void
+on_recalled(void *owner)
+{
+    struct gw_follow *f = owner;
+
+    give_news(f);
+    ask_changes(f);
 }
 
 /* Back on a connection: where it was, if that can be; else by a list. */
@@ -353,13 +362,6 @@ go_on(struct gw_follow *f, long long hash_fields)
     list_again(f);
 }
 
-/* Of what is recalled, some is kept no longer, or does not say what was deleted. */
-static void
-skip(struct gw_follow *f, uint64_t oldest)
-{
-    f->read = oldest > f->read + 1 && oldest <= f->revision ? oldest - 1 : f->revision;
-}
-
 /* What came after the change that is known last.  False: it does not go on from there. */
 static bool
 take_news(struct gw_follow *f, const struct gw_redis_news *news)
@@ -367,10 +369,6 @@ take_news(struct gw_follow *f, const struct gw_redis_news *news)
     uint64_t stamp = gw_redis_stamps_of(&f->stamps, f->read);
     enum gw_redis_why why = gw_redis_news_broken(news, f->epoch, f->read, stamp);
 
-    if (f->read < f->revision && (why == GW_REDIS_MISSED || why == GW_REDIS_FOREIGN)) {
-        skip(f, news->oldest);
-        return true;
-    }
     if (why != GW_REDIS_FIRST) {
         break_line(f, why, news);
         return false;
@@ -496,6 +494,13 @@ gw_follow_open(const struct gw_redis_conf *conf, const char *prefix, struct even
                                      .bad = &f->bad,
                                      .events = &list_events,
                                      .owner = f};
+    f->recall = (struct gw_redis_recall){.redis = f->redis,
+                                         .prefix = f->prefix,
+                                         .epoch = f->epoch,
+                                         .into = &f->news,
+                                         .recalled = on_recalled,
+                                         .unusable = on_unusable,
+                                         .owner = f};
     f->wake = (struct gw_redis_wake){.redis = f->redis,
                                      .changes = key_of(prefix, "changes"),
                                      .beats = key_of(prefix, "beats"),

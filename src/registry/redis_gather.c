@@ -13,9 +13,8 @@ by_revision(const void *a, const void *b)
     return (x->revision > y->revision) - (x->revision < y->revision);
 }
 
-/* Takes the change over.  What an earlier answer said of the same key is no longer so. */
-static void
-add(struct gw_redis_gather *g, const struct gw_change *c)
+void
+gw_redis_gather_add(struct gw_redis_gather *g, const struct gw_change *c)
 {
     if (g->at == NULL) {
         g->at = gw_map_new();
@@ -54,7 +53,7 @@ gw_redis_gather_news(struct gw_redis_gather *g, const struct gw_redis_news *news
     }
     qsort(changes, n, sizeof(*changes), by_revision);
     for (size_t i = 0; i < n; i++) {
-        add(g, &changes[i]);
+        gw_redis_gather_add(g, &changes[i]);
     }
     free(changes);
 }

@@ -12,6 +12,9 @@ struct gw_redis_gather {
     struct gw_map *at; /* key to its place in the items, counted from 1; NULL: none */
 };
 
+/* Takes the change over.  What was said of the same key before is no longer so. */
+void gw_redis_gather_add(struct gw_redis_gather *g, const struct gw_change *c);
+
 /* Takes in what the news say; hash: where it is, for the log. */
 void gw_redis_gather_news(struct gw_redis_gather *g, const struct gw_redis_news *news,
                           const char *hash, struct gw_redis_bad *bad);

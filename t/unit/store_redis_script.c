@@ -171,6 +171,62 @@ test_counter_is_mended(void **state)
 }
 
 /* The program text that is built in is the file that is shipped. */
+static redisReply *
+deleted(const char *since, const char *until, const char *limit)
+{
+    redisReply *r = redis_server_do(&server, (const char *[]){"EVAL", gw_store_redis_script, "1",
+                                                              "{ksgate}:", "deleted", since, until,
+                                                              limit, NULL});
+
+    assert_int_equal(r->type, REDIS_REPLY_ARRAY);
+    assert_int_equal(r->elements, 3);
+    return r;
+}
+
+/* What is not there any more, of what has changed: in pages, and whatever the stream has lost. */
+static void
+test_deleted(void **state)
+{
+    static const struct {
+        const char *since, *until, *limit;
+        long long upto;
+        const char *fields[3];
+    } cases[] = {
+        {"0", "8", "100", 8, {"/ConfigMap/test/a", "/ConfigMap/test/c"}},
+        {"6", "8", "100", 8, {"/ConfigMap/test/c"}},
+        {"8", "8", "100", 8, {NULL}},
+        {"9", "8", "100", 8, {NULL}},
+        {"0", "5", "2", 2, {"/ConfigMap/test/a"}},
+        {"0", "2", "2", 2, {"/ConfigMap/test/a"}},
+        {"2", "8", "2", 5, {"/ConfigMap/test/c"}},
+    };
+    struct watcher *w = *state;
+
+    (void)put_value(w, "a", "1");
+    (void)put_value(w, "b", "1");
+    (void)put_value(w, "c", "1");
+    (void)remove_with(w, "/ConfigMap/test/b", GW_WHEN_PRESENT, 0);
+    (void)put_value(w, "b", "2");
+    (void)remove_with(w, "/ConfigMap/test/a", GW_WHEN_PRESENT, 0);
+    (void)remove_with(w, "/ConfigMap/test/c", GW_WHEN_PRESENT, 0);
+    (void)put_value(w, "d", "1");
+    REDIS_DO(&server, "XDEL", "{ksgate}:changes", "4-0"); /* b's is passed over */
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        redisReply *r = deleted(cases[i].since, cases[i].until, cases[i].limit);
+        const redisReply *fields = r->element[2];
+        size_t n = 0;
+
+        assert_string_equal(r->element[0]->str, w->epoch);
+        assert_int_equal(r->element[1]->integer, cases[i].upto);
+        for (; cases[i].fields[n] != NULL; n++) {
+            assert_true(n < fields->elements);
+            assert_string_equal(fields->element[n]->str, cases[i].fields[n]);
+        }
+        assert_int_equal(fields->elements, n);
+        freeReplyObject(r);
+    }
+}
+
 static void
 test_script_is_the_file(void **state)
 {
@@ -204,6 +260,7 @@ main(void)
         STORE_TEST(test_schema),
         STORE_TEST(test_script_by_hand),
         STORE_TEST(test_counter_is_mended),
+        STORE_TEST(test_deleted),
         cmocka_unit_test(test_script_is_the_file),
     };
 
