@@ -89,7 +89,8 @@ gw_redis_fail(struct gw_redis *r, const char *text)
         gw_redis_sentinel_doubt(r->sentinel, true);
     }
     r->state = GW_REDIS_PAUSING;
-    r->hops = 0;
+    r->hops =
+        r->hops < GW_REDIS_MOST_HOPS ? 0 : GW_REDIS_MOST_HOPS - 1; /* then: one for each try */
     gw_redis_say_why(r, text);
     gw_redis_aim_next(&r->aim);
     if (r->sentinel != NULL) {

@@ -12,6 +12,7 @@
 #include "net/redis_sentinel.h"
 
 #define GW_REDIS_STEADY_MS 5000 /* up for so long: the next pause is the first one again */
+#define GW_REDIS_MOST_HOPS 5    /* from node to node at once; then with a pause */
 
 enum gw_redis_state {
     GW_REDIS_CONNECTING,

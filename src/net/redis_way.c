@@ -6,8 +6,6 @@
 #include "base/clock.h"
 #include "net/redis_tls.h"
 
-#define MOST_HOPS 5 /* from node to node at once; then with a pause */
-
 static void dial(struct gw_redis *r);
 
 static void
@@ -25,7 +23,7 @@ log_in_further(struct gw_redis *r, const redisReply *reply)
         gw_redis_fail(r, text);
         return;
     case GW_REDIS_STEP_MOVED:
-        if (gw_redis_aim_moved(&r->aim, text) && r->hops++ < MOST_HOPS) {
+        if (gw_redis_aim_moved(&r->aim, text) && r->hops++ < GW_REDIS_MOST_HOPS) {
             gw_redis_link_free(r->link);
             r->link = NULL;
             dial(r);
@@ -177,7 +175,7 @@ gw_redis_hop(struct gw_redis *r)
     if (gw_clock_mono_ms() - r->up_ms > GW_REDIS_STEADY_MS) {
         r->hops = 0;
     }
-    if (r->hops++ >= MOST_HOPS) {
+    if (r->hops++ >= GW_REDIS_MOST_HOPS) {
         gw_redis_fail(r, r->leave_for);
         return;
     }

@@ -13,7 +13,8 @@
 #include "registry/redis_list.h"
 #include "registry/redis_recall.h"
 
-#define AGAIN_MS   1000  /* after an answer that could not be used */
+#define AGAIN_MS   1000 /* after an answer that could not be used; then twice that ... */
+#define MOST_MS    4000
 #define CALM_MS    30000 /* a line that lasted so long is no part of a row of broken ones */
 #define FIRST_MS   500 /* before a list of the same reason as the last one's; then twice that ... */
 #define LONGEST_MS 10000
@@ -24,11 +25,12 @@ struct gw_follow {
     char *objects; /* key of the hash */
     struct gw_store_events events;
     void *owner;
-    struct event *again; /* after an answer that could not be used */
-    bool following;      /* listed, and on the line since */
-    bool can_resume;     /* it was, when the connection was lost */
-    bool resuming;       /* it asks whether it can go on where it was */
-    bool wrong_key;      /* a key of ours holds something of another type */
+    struct event *again;                  /* after an answer that could not be used */
+    uint64_t complained_ms, complaint_ms; /* mono: when that was; and the pause after it */
+    bool following;                       /* listed, and on the line since */
+    bool can_resume;                      /* it was, when the connection was lost */
+    bool resuming;                        /* it asks whether it can go on where it was */
+    bool wrong_key;                       /* a key of ours holds something of another type */
     struct gw_redis_bad bad;
     struct gw_redis_wake wake;
     uint64_t awaited_until_ms; /* mono: all gateways are waited for */
@@ -99,9 +101,16 @@ leave_line(struct gw_follow *f)
 static void
 complain(struct gw_follow *f, const char *what, const char *key, const redisReply *reply)
 {
-    struct timeval tv = {.tv_sec = AGAIN_MS / 1000, .tv_usec = AGAIN_MS % 1000 * 1000L};
+    uint64_t now = gw_clock_mono_ms();
+    bool same = f->complaint_ms > 0 && now - f->complained_ms < CALM_MS;
     char text[200];
 
+    f->complained_ms = now;
+    f->complaint_ms = !same                            ? AGAIN_MS
+                      : f->complaint_ms * 2 >= MOST_MS ? MOST_MS
+                                                       : f->complaint_ms * 2;
+    struct timeval tv = {.tv_sec = (time_t)(f->complaint_ms / 1000),
+                         .tv_usec = (suseconds_t)(f->complaint_ms % 1000 * 1000)};
     (void)snprintf(text, sizeof(text), "%s: %s%s%s was answered: %s", gw_redis_name(f->redis), what,
                    key[0] == '\0' ? "" : " ", key,
                    reply->type == REDIS_REPLY_ERROR ? reply->str : "something unexpected");
