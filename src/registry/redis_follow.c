@@ -12,12 +12,10 @@
 #include "registry/redis_gather.h"
 #include "registry/redis_list.h"
 #include "registry/redis_recall.h"
+#include "registry/redis_row.h"
 
-#define AGAIN_MS   1000 /* after an answer that could not be used; then twice that ... */
-#define MOST_MS    4000
-#define CALM_MS    30000 /* a line that lasted so long is no part of a row of broken ones */
-#define FIRST_MS   500 /* before a list of the same reason as the last one's; then twice that ... */
-#define LONGEST_MS 10000
+static const struct gw_redis_waits complaint_waits = {.first = 1000, .second = 2000, .most = 4000};
+static const struct gw_redis_waits list_waits = {.first = 0, .second = 500, .most = 10000};
 
 struct gw_follow {
     struct gw_redis *redis;
@@ -25,12 +23,12 @@ struct gw_follow {
     char *objects; /* key of the hash */
     struct gw_store_events events;
     void *owner;
-    struct event *again;                  /* after an answer that could not be used */
-    uint64_t complained_ms, complaint_ms; /* mono: when that was; and the pause after it */
-    bool following;                       /* listed, and on the line since */
-    bool can_resume;                      /* it was, when the connection was lost */
-    bool resuming;                        /* it asks whether it can go on where it was */
-    bool wrong_key;                       /* a key of ours holds something of another type */
+    struct event *again; /* after an answer that could not be used */
+    struct gw_redis_row complaints;
+    bool following;  /* listed, and on the line since */
+    bool can_resume; /* it was, when the connection was lost */
+    bool resuming;   /* it asks whether it can go on where it was */
+    bool wrong_key;  /* a key of ours holds something of another type */
     struct gw_redis_bad bad;
     struct gw_redis_wake wake;
     uint64_t awaited_until_ms; /* mono: all gateways are waited for */
@@ -57,10 +55,7 @@ struct gw_follow {
     char reason[200];                        /* of the next one, for people; "": the first list */
     enum gw_redis_why why;
 
-    /* the lines that broke, one after the other for the same reason */
-    enum gw_redis_why broken; /* GW_REDIS_FIRST: none yet */
-    uint64_t broken_ms;       /* when the last one did (mono) */
-    uint64_t pause_ms;        /* before the next list; 0: it was the first one of this reason */
+    struct gw_redis_row breaks; /* of the line, for the same reason */
 };
 
 static void begin(struct gw_follow *f);
@@ -96,30 +91,33 @@ leave_line(struct gw_follow *f)
     }
 }
 
+/* Off the line for so long; text says why. */
+static void
+rest(struct gw_follow *f, uint64_t ms, const char *text)
+{
+    struct timeval tv = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
+
+    leave_line(f);
+    forget(f);
+    (void)event_add(f->again, &tv);
+    f->events.reachable(f->owner, false, text);
+}
+
 /* A reply that is no reply to what was asked (no permission, keys of another type): nothing of
  * it is used, and the list begins again after a while.  key: of ours that was asked for. */
 static void
 complain(struct gw_follow *f, const char *what, const char *key, const redisReply *reply)
 {
-    uint64_t now = gw_clock_mono_ms();
-    bool same = f->complaint_ms > 0 && now - f->complained_ms < CALM_MS;
     char text[200];
 
-    f->complained_ms = now;
-    f->complaint_ms = !same                            ? AGAIN_MS
-                      : f->complaint_ms * 2 >= MOST_MS ? MOST_MS
-                                                       : f->complaint_ms * 2;
-    struct timeval tv = {.tv_sec = (time_t)(f->complaint_ms / 1000),
-                         .tv_usec = (suseconds_t)(f->complaint_ms % 1000 * 1000)};
     (void)snprintf(text, sizeof(text), "%s: %s%s%s was answered: %s", gw_redis_name(f->redis), what,
                    key[0] == '\0' ? "" : " ", key,
                    reply->type == REDIS_REPLY_ERROR ? reply->str : "something unexpected");
     f->wrong_key = reply->type == REDIS_REPLY_ERROR && strstr(reply->str, "WRONGTYPE") != NULL;
     set_why(f, GW_REDIS_UNUSABLE, NULL);
-    leave_line(f);
-    forget(f);
-    (void)event_add(f->again, &tv);
-    f->events.reachable(f->owner, false, text);
+    rest(f,
+         gw_redis_row_add(&f->complaints, GW_REDIS_UNUSABLE, gw_clock_mono_ms(), &complaint_waits),
+         text);
 }
 
 static void
@@ -138,31 +136,18 @@ on_again(evutil_socket_t fd, short what, void *arg)
 static void
 list_again(struct gw_follow *f)
 {
-    uint64_t now = gw_clock_mono_ms();
-    bool same = f->broken == f->why && now - f->broken_ms < CALM_MS;
+    uint64_t pause_ms = gw_redis_row_add(&f->breaks, (int)f->why, gw_clock_mono_ms(), &list_waits);
     char text[400];
 
-    f->broken = f->why;
-    f->broken_ms = now;
-    if (!same) {
-        f->pause_ms = 0;
+    if (pause_ms == 0) {
         start_list(f);
         return;
     }
-    f->pause_ms = f->pause_ms == 0 ? FIRST_MS : f->pause_ms * 2;
-    if (f->pause_ms > LONGEST_MS) {
-        f->pause_ms = LONGEST_MS;
-    }
-    struct timeval tv = {.tv_sec = (time_t)(f->pause_ms / 1000),
-                         .tv_usec = (suseconds_t)(f->pause_ms % 1000 * 1000)};
     f->can_resume = false;
     (void)snprintf(text, sizeof(text),
                    "%s is listed again and again, with pauses of up to %d s: %s",
-                   gw_redis_name(f->redis), LONGEST_MS / 1000, f->reason);
-    leave_line(f);
-    forget(f);
-    (void)event_add(f->again, &tv);
-    f->events.reachable(f->owner, false, text);
+                   gw_redis_name(f->redis), (int)(list_waits.most / 1000), f->reason);
+    rest(f, pause_ms, text);
 }
 
 static void
@@ -225,7 +210,7 @@ reason_of_list(const struct gw_follow *f, uint64_t parting)
     if (f->why != GW_REDIS_OLDER && f->why != GW_REDIS_FORKED && parting != UINT64_MAX) {
         return gw_redis_why_text(GW_REDIS_FORKED); /* the line was lost for some other reason */
     }
-    bool was_said = f->pause_ms > 0 && f->why == f->broken;
+    bool was_said = f->breaks.pause_ms > 0 && f->breaks.what == (int)f->why;
     return f->reason[0] == '\0' || was_said ? NULL : f->reason;
 }
 
