@@ -185,6 +185,42 @@ subtest 'a new gateway is ready when it has all, and not before' => sub {
     is $seen->{failed}, 0, "none of $seen->{requests} requests failed when the registry came" or diag explain $seen->{words};
 };
 
+# gateway-api-bench: ready while what it has is old.
+subtest 'a gateway that starts again has what has changed meanwhile before it answers anything' => sub {
+    my $redis = redis();
+    my ($near, $far) = map { gateway(redis => $redis, workers => 1) } 1, 2;
+    my (@wrong, $late);
+    for my $n (1 .. 10) {
+        $near->apply([extension("old$n" => $up->url)]);
+        eventually { status($far, "old$n") == 200 } 'the change';
+        $far->stop;
+        $near->admin(DELETE => path_of("old$n"));
+        $near->apply([extension("new$n" => $up->url)]);
+        my $said = length $far->stderr;
+        $far->begin;
+        my @first;
+        eventually { eval { @first = map { status($far, "$_$n") } qw(old new) } } 'an answer';
+        $late++, next if substr($far->stderr, $said) =~ /the registry takes its time/; # it may: nobody waits for ever
+        push @wrong, "@first" if "@first" ne '404 200';
+    }
+    is_deeply \@wrong, [], 'its first answers are right';
+    cmp_ok $late // 0, '<', 10, '... when the registry answers in time';
+
+    $near->apply([extension(kept => $up->url)]);
+    eventually { status($far, 'kept') == 200 } 'one more';
+    eventually { on_disk($far) =~ /"kept"/ } 'the state on disk';
+    $far->stop;
+    $redis->freeze;
+    my $said = length $far->stderr;
+    $far->begin;
+    my $first;
+    eventually { $first = eval { status($far, 'kept') } } 'an answer';
+    is $first, 200, 'a registry that hangs is not waited for for ever';
+    like substr($far->stderr, $said), qr/warn .*serving by the last state, since the registry takes its time: the state of \d{4}-\S+ from disk/, '... which the log says';
+    $redis->thaw;
+    eventually { is_fresh($far) } 'it to be fresh';
+};
+
 # ---- nginx, NPMplus #3485; Kubernetes #119662: one that is bad stops all -----------------------------------------------
 
 subtest 'what is bad is bad for itself alone, from the start on' => sub {
