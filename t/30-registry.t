@@ -196,6 +196,17 @@ sub endpoints {
     $r = $gw->admin(PUT => "$place?wait=live", {%me, url => $other->url});
     is $r->{status}, 200, 'it may move';
     is body($gw, 'self'), '/x two', 'and is asked where it is now';
+    # traefik-kop #47, #33: who has gone takes out whoever came in its place
+    $r = $gw->admin(DELETE => $place, {%me});
+    is_deeply [$r->{status}, $r->{json}{reason}], [409, 'Conflict'], 'one that has been replaced, and says where it was, takes nobody else out';
+    like $r->{json}{message}, qr/^endpoints\.ksgate\.io "self\.pod-1" is registered with another url by now \(\Q@{[$other->url]}\E\); nothing was changed$/, '... as it is told';
+    is body($gw, 'self'), '/x two', '... and who is there stays';
+    is $gw->admin(DELETE => $place, {url => 7})->{status}, 400, 'what is no url is refused';
+    is $gw->admin(DELETE => $place, '{"url": ', 'Content-Type' => 'application/json')->{status}, 400, '... and what is no JSON';
+    is $gw->admin(DELETE => "$place?wait=live", {%me, url => $other->url})->{status}, 200, 'who is there leaves in the same way';
+    is status($gw, 'self'), 503, '... and is gone';
+    is $gw->admin(DELETE => $place, {%me})->{status}, 404, '... so that nobody is in the way';
+    $gw->admin(PUT => "$place?wait=live", {%me, url => $other->url});
     $r = $gw->admin(DELETE => "$place?wait=live");
     is $r->{status}, 200, 'it leaves';
     is status($gw, 'self'), 503, 'and is asked no more';
