@@ -144,6 +144,45 @@ subtest 'what is written to a registry that was wiped is what is used, at once a
     is_deeply [map { status($_, 'never') } @gw], [404, 404], '... and what has gone stays away';
 };
 
+# Traefik's KV provider: an empty root is an empty configuration, be it that of a replica which never had anything.
+subtest 'another Redis in the place of the one before, that has nothing, takes nothing away' => sub {
+    my $redis = redis();
+    my $gw = gateway(redis => $redis, objects => [extension(a => $up->url), extension(b => $up->url)]);
+    eventually { on_disk($gw) =~ /"a".*"b"/s } 'the state on disk';
+    my $load = Gateway::Load->new($gw, paths => ['/extensions/a/x', '/extensions/b/x']);
+    $redis->kill;
+    system('rm', '-rf', $redis->{dir} . '/appendonlydir') == 0 or die 'rm';
+    $redis->start;
+    is $redis->command(DBSIZE =>), 0, 'it has nothing';
+    eventually { (registry_of($gw)->{reason} // '') =~ /wiped or replaced: 2 objects that it does not have are kept/ } 'it to be noticed';
+    my $new = gateway(redis => $redis, start => 0);
+    spew($new->dir . '/snapshot', on_disk($gw));
+    $new->start;
+    is_deeply [map { status($new, $_) } qw(a b)], [200, 200], 'nor from a gateway that starts by its state on disk';
+    $load->wait_for(20);
+    my $seen = $load->stop;
+    is $seen->{failed}, 0, "none of $seen->{requests} requests failed" or diag explain $seen->{words};
+};
+
+# ---- haproxy #1136, #2497: servers that were added while it ran got no traffic -----------------------------------------
+
+subtest 'registering is one call, and when it is answered the backend gets its share, from every worker of every gateway' => sub {
+    my $redis = redis();
+    my ($one, $two) = map { my $name = $_; upstream { [200, {}, $name] } } qw(one two);
+    my @gw = map { gateway(redis => $redis) } 1, 2;
+    my @of = (loadBalancer => {policy => 'round_robin'}, healthCheck => {interval => '1h', path => '/'});
+    $gw[0]->admin(PUT => path_of('shop', 'wait=fleet'), extension(shop => undef, @of, endpoints => [{url => $one->url}]));
+    my $share = sub { my ($gw) = @_; my %n; $n{$gw->request(GET => '/extensions/shop/x')->{body}}++ for 1 .. 20; return join ' ', sort keys %n };
+    is $share->($_), 'one', 'there is one' for @gw;
+    my $r = $gw[1]->admin(PUT => path_of('shop') . '/endpoints/pod?wait=fleet', {url => $two->url, leaseSeconds => 600});
+    is $r->{status}, 201, 'one call';
+    is $share->($_), 'one two', '... after which it is asked, without anybody switching it on' for @gw;
+    eventually { registry_of($_)->{live}{revision} >= $r->{json}{resourceVersion} } 'readyz to say so' for @gw;
+    pass '... and every gateway says that it routes by that revision';
+    is $gw[0]->admin(DELETE => path_of('shop') . '/endpoints/pod?wait=fleet')->{status}, 200, 'one more';
+    is $share->($_), 'one', '... after which it is not' for @gw;
+};
+
 # ---- Kong #6935, and Traefik in gateway-api-bench: ready too early, or empty -----------------------------------------
 
 subtest 'a new gateway is ready when it has all, and not before' => sub {
@@ -255,6 +294,7 @@ subtest 'what is bad is bad for itself alone, from the start on' => sub {
     like $of{dead}, qr/^Unavailable EndpointsDown .*Connection refused/, '... which it says of them, and why';
     like $of{unknown}, qr/^Unavailable EndpointsDown .*no address/, '... and of one without an address';
     like $of{good}, qr/^Available/, '... of them alone';
+    is $gw->admin(GET => $_)->{status}, 200, "$_ does not depend on them" for '/-/apis', '/-/apis/ksgate.io/v1', '/-/openapi/v3', path_of();
     my $seen = $load->stop;
     is $seen->{failed}, 0, "none of $seen->{requests} requests to the good one failed beside them" or diag explain $seen->{words};
 };

@@ -40,6 +40,10 @@ my $api = '/-/apis/ksgate.io/v1';
 subtest 'nothing is known' => sub {
     my $r = $gw->request(GET => '/-/readyz');
     is_deeply [$r->{status}, $r->{json}{registry}{state}], [503, 'starting'], 'it is not ready';
+    my $told = $gw->admin(GET => '/-/readyz');
+    is_deeply [$told->{status}, $told->{json}{registry}{reason}], [503, 'redis://127.0.0.1:' . $redis->port . ': Connection refused'], '... and says why, to operators';
+    ok !exists $r->{json}{registry}{reason}, '... alone';
+    like $gw->stderr, qr/warn .*serving without any registered object: redis:\S+: Connection refused/, '... in the log, too';
     is $gw->request(GET => '/-/healthz')->{status}, 200, 'it is alive';
     is $gw->request(GET => '/version')->{body}, 'here', 'what is open to all stays open';
     is $gw->request(GET => '/version', $gw->as('alice'))->{body}, 'here', '... with a token, too';
