@@ -2,6 +2,7 @@
 # registered, and never says of anything that it is not there, or not allowed.
 use strict;
 use warnings;
+use JSON::PP ();
 use Test::More;
 use lib 't/lib';
 use Gateway;
@@ -119,6 +120,15 @@ subtest 'objects of files are not the registry' => sub {
     $r = $from_files->request(GET => '/extensions/off/x');
     like $r->{json}{message}, qr/disabled/, 'one that its file disables is disabled';
     is_unknown $from_files->admin(GET => path_of()), 'and no list is made of files alone';
+};
+
+subtest 'a registry, and an issuer, whose names nobody has' => sub {
+    my $lost = ignorant(redis => undef, config => {
+        registry => {driver => 'redis', sqlite => undef, redis => {url => 'redis://nobody.invalid:6379/0'}},
+        authentication => {issuers => [{issuer => 'https://nobody.invalid', discovery => JSON::PP::true}]},
+    });
+    is $lost->request(GET => '/some/page')->{body}, 'here', 'the gateway starts, and serves what needs neither';
+    like $lost->admin(GET => '/-/readyz')->{json}{registry}{reason}, qr/the name nobody\.invalid is not known/, '... and says why it has no more';
 };
 
 # ---- Redis comes back ------------------------------------------------------------------------------
