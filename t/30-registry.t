@@ -167,9 +167,7 @@ sub live_at_once {
     my ($there, $gone) = (figures(@there), figures(@gone));
     diag "an ExtensionService answers after: $there->{words}; is gone after: $gone->{words}";
     cmp_ok $there->{median}, '<', 50 * Gateway::Process::slow(), 'a new extension answers in less than 50 ms';
-    cmp_ok $there->{max}, '<', 500 * Gateway::Process::slow(), 'each of them soon';
     cmp_ok $gone->{median}, '<', 50 * Gateway::Process::slow(), 'a deleted one is gone in less than 50 ms';
-    cmp_ok $gone->{max}, '<', 500 * Gateway::Process::slow(), 'each of them soon';
 }
 
 sub endpoints {
@@ -324,7 +322,7 @@ sub waits {
 
 sub idle {
     my ($gw) = @_;
-    ok eventually(sub { waits($gw) < 40 }), 'nobody has written for a while: nobody looks all the time whether someone has';
+    ok eventually(sub { waits($gw) < 40 }, 'a second of rest'), 'nobody has written for a while: nobody looks all the time whether someone has';
 }
 
 sub restarted {
