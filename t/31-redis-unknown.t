@@ -2,6 +2,7 @@
 # registered, and never says of anything that it is not there, or not allowed.
 use strict;
 use warnings;
+use JSON::PP ();
 use Test::More;
 use lib 't/lib';
 use Gateway;
@@ -40,6 +41,10 @@ my $api = '/-/apis/ksgate.io/v1';
 subtest 'nothing is known' => sub {
     my $r = $gw->request(GET => '/-/readyz');
     is_deeply [$r->{status}, $r->{json}{registry}{state}], [503, 'starting'], 'it is not ready';
+    my $told = $gw->admin(GET => '/-/readyz');
+    is_deeply [$told->{status}, $told->{json}{registry}{reason}], [503, 'redis://127.0.0.1:' . $redis->port . ': Connection refused'], '... and says why, to operators';
+    ok !exists $r->{json}{registry}{reason}, '... alone';
+    like $gw->stderr, qr/warn .*serving without any registered object: redis:\S+: Connection refused/, '... in the log, too';
     is $gw->request(GET => '/-/healthz')->{status}, 200, 'it is alive';
     is $gw->request(GET => '/version')->{body}, 'here', 'what is open to all stays open';
     is $gw->request(GET => '/version', $gw->as('alice'))->{body}, 'here', '... with a token, too';
@@ -115,6 +120,15 @@ subtest 'objects of files are not the registry' => sub {
     $r = $from_files->request(GET => '/extensions/off/x');
     like $r->{json}{message}, qr/disabled/, 'one that its file disables is disabled';
     is_unknown $from_files->admin(GET => path_of()), 'and no list is made of files alone';
+};
+
+subtest 'a registry, and an issuer, whose names nobody has' => sub {
+    my $lost = ignorant(redis => undef, config => {
+        registry => {driver => 'redis', sqlite => undef, redis => {url => 'redis://nobody.invalid:6379/0'}},
+        authentication => {issuers => [{issuer => 'https://nobody.invalid', discovery => JSON::PP::true}]},
+    });
+    is $lost->request(GET => '/some/page')->{body}, 'here', 'the gateway starts, and serves what needs neither';
+    like $lost->admin(GET => '/-/readyz')->{json}{registry}{reason}, qr/the name nobody\.invalid is not known/, '... and says why it has no more';
 };
 
 # ---- Redis comes back ------------------------------------------------------------------------------

@@ -75,6 +75,27 @@ trouble('silence in the middle of a list', '^HSCAN', ['silence', bytes => 50], $
 trouble('silence of a new connection, too', '.', ['swallow'], qr/no connection within 500 ms \(logging in\)/);
 trouble('silence where leases are ended', '^expire', ['silence'], $late);
 
+# Worse than silence: an answer that says each time that nothing is new (apisix #13067: a watch that is dead, and does not look so).
+subtest 'an XREAD that never has anything' => sub {
+    my ($old, $new) = ('mute-old', 'mute-new');
+    put_extension($second, $old, $up->url);
+    eventually { status($old) == 200 } 'an object';
+    my $lists = () = $gw->stderr =~ /listed again/g;
+    $proxy->on('^XREAD', answer => "*-1\r\n", times => 0);
+    $proxy->wait_for('^XREAD', 2);
+    my $load = Gateway::Load->new($gw, paths => ['/extensions/a/x', '/version']);
+    for my $n (1 .. 5) {
+        is put_extension($second, "$new-$n", $up->url)->{status}, 201, 'others write';
+        eventually { status("$new-$n") == 200 } 'what was written';
+    }
+    is $second->admin(DELETE => path_of($old))->{status}, 200, '... and delete';
+    eventually { status($old) == 404 } 'what was deleted to go';
+    pass 'all of it arrives';
+    is scalar(() = $gw->stderr =~ /listed again/g), $lists, '... by the changes alone';
+    $proxy->forget;
+    is $load->stop->{failed}, 0, 'requests do not notice';
+};
+
 # ---- The end ---------------------------------------------------------------------------------------------------
 
 my $closed = qr/the connection was closed|Connection reset by peer/;

@@ -61,7 +61,6 @@ sub by_wait {
     is $wrong // 0, 0, 'each change is taken';
     is $late, 0, 'and live on every worker when ?wait=live is answered';
     cmp_ok $f->{median}, '<', 50 * Gateway::Process::slow(), 'in less than 50 ms';
-    cmp_ok $f->{max}, '<', 500 * Gateway::Process::slow(), 'each of them soon';
 }
 
 # Without: from sending the write to the last connection that sees it.
@@ -83,7 +82,6 @@ sub by_asking {
     my $f = figures(@ms);
     diag "seen on eight connections after: $f->{words}";
     cmp_ok $f->{median}, '<', 50 * Gateway::Process::slow(), 'a change is seen everywhere in less than 50 ms';
-    cmp_ok $f->{max}, '<', 500 * Gateway::Process::slow(), 'each of them soon';
 }
 
 done_testing;

@@ -68,6 +68,15 @@ sub try {
     ok !$served->(), '... and has left by then';
     unlike $client->log, qr/could not be told/, '... as the gateway knows';
 
+    my $old = Gateway::Process->new(name => "$name-old", log => "$dir/$name.old", env => {LEASE => 3000}, command => [@program, $gw->url, $name, 'pod-1', 'http://127.0.0.1:1', $token]);
+    eventually { $old->log =~ /^register: registered$/m } 'one that is to be replaced';
+    is $gw->request(PUT => "/-/apis/ksgate.io/v1/extensionservices/$name/endpoints/pod-1?wait=live", $gw->as('robot'), 'Content-Type' => 'application/json', body => qq({"url": "@{[$up->url]}"}))->{status}, 200,
+        'another one is started in its place, by the same user and with the same id';
+    is $old->stop, 0, 'the old one ends';
+    ok $served->(), '... and takes only itself out';
+    unlike $old->log, qr/could not be told/, '... as it knows';
+    $gw->admin(DELETE => "/-/apis/ksgate.io/v1/extensionservices/$name/endpoints/pod-1");
+
     my $wrong = Gateway::Process->new(name => "$name-wrong", log => "$dir/$name.wrong", crash_ok => 1,
         command => [@program, $gw->url, $name, 'pod.1', $up->url, $token]);
     eventually { $wrong->log =~ /refused: 422: .*can't be the id of an endpoint/ } 'the refusal';

@@ -102,6 +102,44 @@ is names(map { ask('/extensions/long/x') } 1 .. 3), 'b', 'a stays out until its 
     is_deeply [map { $_->{healthy} } @{$told->()->{endpoints}}], [undef, undef], '... and is as it was';
 }
 
+# One that has nobody beside it is asked on and on; that it fails is told all the same.
+{
+    my $api = '/-/apis/ksgate.io/v1';
+    my $alone = sub { my ($name) = @_; my ($x) = grep { $_->{name} eq $name } @{$gw->admin(GET => "$api/extensions")->{json}{items}}; return $x };
+    my $said = sub { return scalar(() = $gw->stderr =~ /backend \Q@{[$up{lone}->url]}\E $_[0]/g) };
+    apply('alone', ['lone'], {consecutiveErrors => 3});
+    apply('never', ['lone'], {consecutiveErrors => 0});
+    feel(lone => 'ill');
+    ask('/extensions/alone/x') for 1 .. 2;
+    is $alone->('alone')->{state}, 'Available', 'an only backend, after two failures';
+    my @got = map { ask('/extensions/alone/x') } 1 .. 5;
+    is names(@got), '503', 'its own words reach the client';
+    my $x = $alone->('alone');
+    is_deeply [@$x{qw(state reason)}], ['Unavailable', 'EndpointsDown'], '... and the list says that it fails';
+    like $x->{message}, qr/none of 1 endpoint is well; \Q@{[$up{lone}->url]}\E: failing: 3 failures in a row, the last: it answered 503/, '... and how';
+    is $said->('is failing, .*: 3 failures in a row, the last: it answered 503'), 1, '... as does the log, once';
+    is metric('ksgate_endpoints_ejected'), 1, '... while it is not left alone (the one of the other story is)';
+    is $alone->('never')->{state}, 'Unavailable', 'who shares it is told, too';
+    ask('/extensions/never/x');
+    is $alone->('never')->{state}, 'Available', 'unless a failure of its own says that failures are none';
+    ask('/extensions/alone/x');
+    is $alone->('alone')->{state}, 'Unavailable', '(which the next one does not)';
+    feel(lone => 'well');
+    is ask('/extensions/alone/x'), 'lone', 'it answers again';
+    is_deeply [@{$alone->('alone')}{qw(state reason)}], ['Available', 'Passed'], '... and that is all that is said of it';
+    is $said->('answers again(?m:$)'), 1, '... and the log has that, too';
+    feel(lone => 'ill');
+    ask('/extensions/alone/x') for 1 .. 3;
+    is $alone->('alone')->{state}, 'Unavailable', 'it fails again';
+    apply('alone', ['g'], {%rules});
+    apply('never', ['g'], {%rules});
+    apply('alone', ['lone'], {%rules});
+    is $alone->('alone')->{state}, 'Available', '... of which nobody knows who comes when all have left it';
+    $gw->admin(DELETE => path_of($_)) for 'alone', 'never';
+    feel(lone => 'well');
+    $up{lone}->forget;
+}
+
 # ---- Never more than so many -------------------------------------------------------------------
 
 apply('half', [qw(b c d)], {%rules});

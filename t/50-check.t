@@ -1,9 +1,11 @@
 # check and what the log says of a configuration: no error hides another, and what is unwise is warned of.
 use strict;
 use warnings;
+use JSON::PP ();
 use Test::More;
 use lib 't/lib';
 use Gateway;
+use Gateway::Names;
 
 my $dir = tempdir();
 my $fine = "listeners: [{address: 127.0.0.1:1}]\ncore: {url: http://127.0.0.1:1}\n";
@@ -56,6 +58,46 @@ subtest 'legal, but unwise' => sub {
     }
     my $r = findings("${fine}trusted_proxies: [10.0.0.0/8, '::1', 0.0.0.0/1]\nadmin: {mode: \"0660\"}\n");
     unlike $r->{err}, qr/trusted_proxies|admin\.mode/, 'what is not is not warned of';
+};
+
+# nginx/docker-nginx #669, nginx-proxy-manager #633, NPMplus #3485: one name that nobody has, and nothing starts.
+subtest 'names that nobody has' => sub {
+    my $up = upstream { [200, {}, 'up'] };
+    my $dns = Gateway::Names->new('good.test' => {A => ['127.0.0.1'], ttl => 60}, 'broken.test' => {error => 'SERVFAIL'});
+    my $folder = tempdir();
+    spew("$folder/objects.yaml", join "---\n", map { my ($name, $host) = @$_;
+        "apiVersion: ksgate.io/v1\nkind: ExtensionService\nmetadata: {name: $name}\nspec: {access: public, endpoints: [{url: 'http://127.0.0.1:1'}, {url: 'http://$host:80'}]}\n"
+    } [well => 'good.test'], [ill => 'broken.test']);
+    spew("$folder/wrong.yaml", "apiVersion: ksgate.io/v1\nkind: ExtensionService\nmetadata: {name: wrong}\nspec: {access: sometimes}\n");
+    my $gw = gateway(start => 0, core => 'http://nobody.test', console => 'http://good.test:' . $up->port,
+        config => {dns => {servers => [$dns->at]}, registry => {files => ["$folder/objects.yaml", "$folder/wrong.yaml"]}});
+    my $check = sub { my $r = $gw->ksgate_here('check', @_); $r->{err} =~ s/^\Q@{[$gw->file]}\E:/FILE:/mg; return $r };
+    my $plain = $check->();
+    is $plain->{code}, 0, 'a configuration with such names is fine';
+    is $plain->{err}, '', '... and it depends on no name server whether';
+    is $dns->asked('nobody.test'), 0, '... which is not asked';
+    my $rest = 'the gateway starts all the same, and answers 502 there until it has one';
+    my $r = $check->('--names');
+    is $r->{code}, 0, '--names: so it is';
+    like $r->{err}, qr/^FILE:\d+:\d+: warning: core\.url: nobody\.test: the name has no address; $rest$/m, '... but it says which name has no address';
+    like $r->{err}, qr/^\Q$folder\E\/objects\.yaml: warning: ExtensionService ill: spec\.endpoints\[1\]: broken\.test: .*; $rest$/m, '... also of what is in files';
+    like $r->{err}, qr/^\Q$folder\E\/wrong\.yaml: warning: registry\.files: not all of it can be read: .*sometimes/m, '... of which it says when it can not look';
+    is scalar(() = $r->{err} =~ /^/mg), 3, '... and nothing else' or diag $r->{err};
+    my ($line) = $r->{err} =~ /^FILE:(\d+):/m;
+    like((split /^/, slurp($gw->file))[$line - 1], qr/"url" : "http:\/\/nobody\.test"/, '... at its place');
+    $r = $check->('--names', '--strict');
+    is_deeply [$r->{code}, $r->{out}], [1, ''], '--strict: then it is not fine';
+    is $check->('--strict')->{code}, 0, '... and without a warning it is';
+    $r = $check->('--names', '--strict', '-o', 'json');
+    is_deeply [$r->{code}, @{JSON::PP::decode_json($r->{out})}{qw(fine errors warnings)}], [1, JSON::PP::false, 0, 3], '... as JSON, too';
+
+    $gw->start;
+    is $gw->request(GET => '/x')->{body}, 'up', 'the gateway starts, and what has an address is served';
+    $r = $gw->request(GET => '/version');
+    is $r->{status}, 502, '... and what has none is not';
+    like $r->{json}{message}, qr/the name has no address/, '... by its reason';
+    $dns->set('nobody.test' => {A => ['127.0.0.1'], ttl => 0});
+    is ksgate('check', '--names', $gw->file)->{err} =~ /nobody/, '', 'a name that has got one is fine';
 };
 
 subtest 'the log has them' => sub {

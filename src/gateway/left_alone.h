@@ -1,7 +1,7 @@
 /*
- * left_alone.h - endpoints that workers leave alone since their requests fail (outlier.h), for
- * those who ask about an endpoint: each worker finds out by itself, and whoever looks is on another
- * one.
+ * left_alone.h - endpoints that workers leave alone since their requests fail (outlier.h), or would
+ * if there were others, for those who ask about an endpoint: each worker finds out by itself, and
+ * whoever looks is on another one.
  *
  * Told by workers when something turns, which is as seldom as its line in the log; no request asks.
  * Any thread.
@@ -18,7 +18,7 @@ struct gw_left_alone {
     char reason[160];
 };
 
-/* A worker leaves it alone: for the first time (anew), or still.  Copied. */
+/* A worker leaves it alone, or would: for the first time (anew), or still.  Copied. */
 void gw_left_alone_note(const char *url, bool anew, const char *reason);
 /* It does no longer. */
 void gw_left_alone_end(const char *url);

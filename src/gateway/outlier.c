@@ -14,6 +14,7 @@
 struct gw_outlier {
     struct gw_breaker breaker; /* first */
     char why[80];              /* of the last failure */
+    bool told;                 /* this worker has said that it fails (left_alone.h) */
 };
 
 #define AT(field) offsetof(struct gw_outlier_rules, field)
@@ -110,6 +111,8 @@ gw_outlier_fini(struct gw_endpoint *e)
 {
     if (!is_closed(e)) {
         COUNT(e, ejected, -1);
+    }
+    if (e->outlier != NULL && e->outlier->told) {
         gw_left_alone_end(e->text);
     }
     free(e->outlier);
@@ -122,6 +125,8 @@ gw_outlier_ok(struct gw_endpoint *e)
     if (!is_closed(e)) {
         gw_log_info("backend %s answers again, and gets requests", e->text);
         e->up_since_ms = gw_world_now_ms(e->world);
+    } else if (e->outlier != NULL && e->outlier->told) {
+        gw_log_info("backend %s answers again", e->text);
     }
     gw_outlier_fini(e);
 }
@@ -165,21 +170,59 @@ dice(const struct gw_endpoint *e)
     return gw_hash((struct gw_str){(const char *)seed, sizeof(seed)});
 }
 
-/* anew: it was not left alone before. */
+/* For those who ask about the endpoint; not at each failure. */
 static void
-tell(const struct gw_endpoint *e, bool anew)
+note(struct gw_endpoint *e, const char *what)
+{
+    struct gw_outlier *o = e->outlier;
+    char reason[sizeof(o->why) + 80];
+
+    (void)snprintf(reason, sizeof(reason), "%s: %u failures in a row, the last: %s", what,
+                   o->breaker.errors, o->why);
+    gw_left_alone_note(e->text, !o->told, reason);
+    o->told = true;
+}
+
+static void
+tell_left_alone(struct gw_endpoint *e)
 {
     const struct gw_breaker *b = &e->outlier->breaker;
-    char reason[sizeof(e->outlier->why) + 64];
 
-    (void)snprintf(reason, sizeof(reason), "left alone: %u failures in a row, the last: %s",
-                   b->errors, e->outlier->why);
-    gw_left_alone_note(e->text, anew, reason);
-
+    note(e, "left alone");
     gw_log_warn("backend %s gets no requests for %llu ms%s: %u failures in a row, the last: %s",
                 e->text, (unsigned long long)gw_outlier_wait_ms(e),
                 b->state == GW_BREAKER_OPEN ? ", whoever else is there" : "", b->errors,
                 e->outlier->why);
+}
+
+/* It has failed so often that it would be left alone, if others could take over. */
+static void
+tell_failing(struct gw_endpoint *e, bool anew)
+{
+    note(e, "failing");
+    if (anew) {
+        gw_log_warn("backend %s is failing, and too few others are there to leave it alone: %u "
+                    "failures in a row, the last: %s",
+                    e->text, e->outlier->breaker.errors, e->outlier->why);
+    }
+}
+
+static void
+tell(struct gw_endpoint *e, const struct gw_outlier_rules *r, bool news,
+     enum gw_breaker_state before)
+{
+    struct gw_outlier *o = e->outlier;
+    bool closed = o->breaker.state == GW_BREAKER_CLOSED;
+    bool fails = r->errors > 0 && o->breaker.errors >= (uint64_t)r->errors;
+
+    if (news) {
+        tell_left_alone(e);
+    } else if (closed && fails && (!o->told || before != GW_BREAKER_CLOSED)) {
+        tell_failing(e, !o->told);
+    } else if (closed && !fails && o->told) { /* what failed is no longer a reason */
+        gw_left_alone_end(e->text);
+        o->told = false;
+    }
 }
 
 void
@@ -197,16 +240,13 @@ gw_outlier_failed(struct gw_endpoint *e, const struct gw_destination *to, bool s
     struct gw_breaker_failure f = {.silent = silent, .trial = trial, .may_eject = may_eject(e, to)};
 
     (void)snprintf(e->outlier->why, sizeof(e->outlier->why), "%s", why);
-    if (gw_breaker_failed(b, to->outlier, &f, gw_world_now_ms(e->world), dice(e))) {
-        if (b->state == GW_BREAKER_EJECTED) {
-            COUNT(e, ejections, 1);
-        } else {
-            COUNT(e, breaker_opens, 1);
-        }
-        tell(e, before == GW_BREAKER_CLOSED);
-    } else if (before != GW_BREAKER_CLOSED && b->state == GW_BREAKER_CLOSED) {
-        gw_left_alone_end(e->text); /* what failed is no longer a reason, or may not be one */
+    bool news = gw_breaker_failed(b, to->outlier, &f, gw_world_now_ms(e->world), dice(e));
+    if (news && b->state == GW_BREAKER_EJECTED) {
+        COUNT(e, ejections, 1);
+    } else if (news) {
+        COUNT(e, breaker_opens, 1);
     }
+    tell(e, to->outlier, news, before);
     COUNT(e, ejected, (b->state != GW_BREAKER_CLOSED) - (before != GW_BREAKER_CLOSED));
 }
 

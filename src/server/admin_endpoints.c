@@ -2,7 +2,7 @@
  * admin_endpoints.c - backends that register themselves.
  *
  *     PUT    .../extensionservices/{name}/endpoints/{id}   registers, or renews the lease
- *     DELETE .../extensionservices/{name}/endpoints/{id}   leaves
+ *     DELETE .../extensionservices/{name}/endpoints/{id}   leaves; with a body, the one of that url
  *
  * What is registered is the Endpoint "{name}.{id}".  The id has no dot, so that two extensions,
  * of which one is "a" and the other "a.b", never meet in one name.  The same content again only
@@ -224,6 +224,20 @@ register_there(struct gw_errand *e)
     gw_object_unref(now);
 }
 
+/* Another one has that id by now: one that was started in place of the caller, say.  Then the
+ * errand knows where it is. */
+static bool
+has_moved(struct gw_errand *e, const json_t *there)
+{
+    const char *url = json_string_value(json_object_get(json_object_get(there, "spec"), "url"));
+
+    if (e->url == NULL || (url != NULL && strcmp(url, e->url) == 0)) {
+        return false;
+    }
+    e->text = gw_mem_strdup(url == NULL ? "" : url);
+    return true;
+}
+
 static void
 leave_there(struct gw_errand *e)
 {
@@ -241,6 +255,8 @@ leave_there(struct gw_errand *e)
         go_home(e, GW_STORE_NOT_FOUND);
     } else if (is_others(e, there)) {
         go_home(e, GW_STORE_EXISTS);
+    } else if (has_moved(e, there)) {
+        go_home(e, GW_STORE_CONFLICT);
     } else {
         e->when = now->revision > 0 ? GW_WHEN_REVISION : GW_WHEN_PRESENT;
         gw_admin_remove(e);
@@ -394,21 +410,46 @@ answer_left(struct gw_errand *e, struct gw_admin_call *call)
     if (has_to_go_again(e, call)) {
         return gw_errand_send_again(e);
     }
-    return e->other != NULL ? gw_owner_refuse(call, e->other) : gw_admin_answer_remove(e, call);
+    if (e->other != NULL) {
+        return gw_owner_refuse(call, e->other);
+    }
+    if (e->result == GW_STORE_CONFLICT && e->when == GW_WHEN_ANY) {
+        return gw_admin_refuse(call, GW_ERR_CONFLICT,
+                               "endpoints.ksgate.io \"%.*s\" is registered with another url by now "
+                               "(%s); nothing was changed",
+                               GW_STR_ARG(call->name), e->text);
+    }
+    return gw_admin_answer_remove(e, call);
+}
+
+/* The body may be what was registered: then nobody else's registration goes. */
+static enum gw_verdict
+leave_body(struct gw_admin_call *call, struct gw_str body)
+{
+    json_t *json = NULL;
+    enum gw_verdict v = body.n == 0 ? GW_NEXT : gw_admin_parse(call, body, &json);
+    const json_t *url = json_object_get(json, "url");
+
+    if (v == GW_NEXT && url != NULL && !json_is_string(url)) {
+        v = gw_admin_refuse(call, GW_ERR_BAD_REQUEST, "url must be a text");
+    }
+    if (v != GW_NEXT) {
+        json_decref(json);
+        return v;
+    }
+    struct gw_errand *e = gw_errand_new(call, leave_there, answer_left);
+    e->owner = gw_mem_strdup(gw_owner_caller(call));
+    e->url = gw_mem_strdup(json_string_value(url));
+    e->key = gw_object_key(call->kind, GW_STR_NONE, call->name);
+    e->parent = extension_key(call->part[PART_EXTENSION]);
+    json_decref(json);
+    return gw_errand_send(e);
 }
 
 enum gw_verdict
 gw_admin_leave(struct gw_admin_call *call)
 {
-    struct gw_errand *e;
     enum gw_verdict v = locate(call);
 
-    if (v != GW_NEXT) {
-        return v;
-    }
-    e = gw_errand_new(call, leave_there, answer_left);
-    e->owner = gw_mem_strdup(gw_owner_caller(call));
-    e->key = gw_object_key(call->kind, GW_STR_NONE, call->name);
-    e->parent = extension_key(call->part[PART_EXTENSION]);
-    return gw_errand_send(e);
+    return v != GW_NEXT ? v : gw_admin_body(call, leave_body);
 }

@@ -55,6 +55,7 @@ gw_errand_free(struct gw_errand *e)
     free(e->parent);
     free(e->owner);
     free(e->other);
+    free(e->url);
     free(e->text);
     gw_diag_fini(&e->behind);
     free(e->unnamed);

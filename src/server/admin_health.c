@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "gateway/conf.h"
 #include "modules/jwt_status.h"
+#include "registry/snapshot.h"
 #include "server/admin_errand.h"
 #include "server/admin_sight.h"
 
@@ -29,6 +30,17 @@ gw_admin_registry_state(const struct gw_sync_status *status)
         return status->objects == 0 ? "empty" : "fresh";
     }
     return "starting";
+}
+
+uint64_t
+gw_admin_registry_as_of_ms(const struct gw_sync_status *status)
+{
+    bool is_redis = status->store.n_lists > 0;
+
+    if (!is_redis || status->store.heard_ms > 0) {
+        return status->store.heard_ms;
+    }
+    return status->state == GW_SYNC_STARTING ? 0 : gw_snapshot_loaded_ms();
 }
 
 /* Those that share the store, as this one has heard of them. */
@@ -54,6 +66,18 @@ gateways_json(const struct gw_store_status *store)
     return list;
 }
 
+static void
+add_as_of(json_t *registry, uint64_t wall_ms)
+{
+    struct gw_buf as_of = {0};
+
+    if (wall_ms > 0) {
+        gw_clock_rfc3339(&as_of, wall_ms);
+        (void)json_object_set_new(registry, "asOf", json_string(as_of.p));
+    }
+    gw_buf_fini(&as_of);
+}
+
 /* Why it is stale may name hosts, and how much there is tells one tenant of the others. */
 static json_t *
 registry_json(const struct gw_sync_status *status, bool is_operator)
@@ -63,6 +87,9 @@ registry_json(const struct gw_sync_status *status, bool is_operator)
 
     gw_clock_rfc3339(&since, status->since_ms);
     json = json_pack("{s:s, s:s}", "state", gw_admin_registry_state(status), "since", since.p);
+    if (status->state == GW_SYNC_STALE) {
+        add_as_of(json, gw_admin_registry_as_of_ms(status));
+    }
     if (is_operator) {
         struct gw_control_live live;
         char sum[GW_SUM_TEXT];

@@ -87,13 +87,14 @@ store_metrics(struct gw_buf *out, const struct gw_sync_status *status)
         gw_buf_printf(out, "ksgate_registry_lists_total{reason=\"%s\"} %llu\n",
                       status->store.lists[i].why, status->store.lists[i].n);
     }
-    if (status->store.heard_ms > 0) {
+    uint64_t as_of_ms = gw_admin_registry_as_of_ms(status);
+    if (as_of_ms > 0) {
         gw_buf_printf(out,
                       "# HELP ksgate_registry_heard_seconds When Redis last said that there is "
-                      "nothing newer.\n"
+                      "nothing newer; before it has, when the state from disk was saved.\n"
                       "# TYPE ksgate_registry_heard_seconds gauge\n"
                       "ksgate_registry_heard_seconds %.3f\n",
-                      (double)status->store.heard_ms / 1000);
+                      (double)as_of_ms / 1000);
     }
 }
 

@@ -1,23 +1,37 @@
 /* cli_check.c - ksgate check: all that is wrong with a configuration, at once. */
-#include "gateway/conf.h"
+#include "server/check_names.h"
 #include "server/cli_util.h"
 
 struct options {
     const char *output;
+    bool names, strict;
 };
 
-static const struct gw_option options[] = {GW_OUTPUT_OPTION(struct options, output), {0}};
+static const struct gw_option options[] = {
+    {0, "names", NULL, GW_OPTION_SWITCH, offsetof(struct options, names),
+     "Look up the names of core.url, core.console and of backends in registry.files, and warn of "
+     "those that have no address."},
+    {0, "strict", NULL, GW_OPTION_SWITCH, offsetof(struct options, strict),
+     "Exit with 1 for warnings, too."},
+    GW_OUTPUT_OPTION(struct options, output),
+    {0}};
 
 static const struct gw_usage usage = {
     .arguments = "[FILE]",
     .options = options,
     .max = 1,
-    .more = "Every finding is printed as file:line:column with the nearest known name, errors and "
-            "warnings.\n-o json and yaml have them as `findings`, on standard output: file, line, "
-            "column, severity,\nmessage, and the name that was meant as hint.  Files that the "
-            "configuration names (keys, secrets) are opened too, so run "
-            "it as a user who may\nread them.  The exit code is 1 when there are errors.",
-    .examples = "ksgate check\nksgate -c new.yaml check\nksgate check new.yaml -o json",
+    .more =
+        "Every finding is printed as file:line:column with the nearest known name, errors and "
+        "warnings.\n-o json and yaml have them as `findings`, on standard output: file, line, "
+        "column, severity,\nmessage, and the name that was meant as hint.  Files that the "
+        "configuration names (keys, secrets) are opened too, so run "
+        "it as a user who may\nread them.  The exit code is 1 when there are errors.\n\nA name of "
+        "a backend "
+        "that has no address does not stop a gateway from starting, and another machine may\nknow "
+        "other names: so they are looked up only with --names, and one without an address is a "
+        "warning.",
+    .examples = "ksgate check\nksgate -c new.yaml check\nksgate check new.yaml -o json\n"
+                "ksgate check --names --strict",
 };
 
 static const char *
@@ -26,13 +40,20 @@ driver_of(const struct gw_settings *s)
     return s->registry.driver == 1 ? "redis" : "sqlite";
 }
 
+/* Before it is printed, which frees it. */
+static bool
+is_fine(const struct options *o, const struct gw_conf *conf, const struct gw_diag *diag)
+{
+    return conf != NULL && diag->errors == 0 && (diag->n == 0 || !o->strict);
+}
+
 static int
-print_text(const struct gw_cli *c, const struct gw_conf *conf, struct gw_diag *diag)
+print_text(const struct gw_cli *c, const struct gw_conf *conf, bool fine, struct gw_diag *diag)
 {
     struct gw_buf out = {0};
-    int code = gw_cli_findings(diag);
 
-    if (conf == NULL) {
+    (void)gw_cli_findings(diag);
+    if (!fine) {
         return GW_EXIT_FAILED;
     }
     const struct gw_settings *s = &conf->settings;
@@ -41,7 +62,7 @@ print_text(const struct gw_cli *c, const struct gw_conf *conf, struct gw_diag *d
                   conf->file, s->listeners.n, s->listeners.n == 1 ? "" : "s", s->n_workers,
                   s->n_workers == 1 ? "" : "s", s->core.url == NULL ? "none" : s->core.url,
                   s->core.console == NULL ? "none" : s->core.console, driver_of(s));
-    return gw_cli_print(c, &out) == GW_EXIT_OK ? code : GW_EXIT_FAILED;
+    return gw_cli_print(c, &out);
 }
 
 static json_t *
@@ -53,10 +74,9 @@ summary_json(const struct gw_settings *s)
 }
 
 static int
-print_json(const struct gw_cli *c, const char *file, const struct gw_conf *conf,
+print_json(const struct gw_cli *c, const char *file, const struct gw_conf *conf, bool fine,
            struct gw_diag *diag, enum gw_output format)
 {
-    bool fine = conf != NULL && diag->errors == 0;
     json_t *json =
         json_pack("{s:o, s:b, s:I, s:I, s:o}", "file", gw_cli_text_json(gw_str_of(file)), "fine",
                   fine, "errors", (json_int_t)diag->errors, "warnings",
@@ -90,8 +110,12 @@ gw_cli_check(const struct gw_cli *c)
         return GW_EXIT_USAGE;
     }
     struct gw_conf *conf = gw_conf_load(file, &diag);
-    code = format == GW_OUTPUT_TABLE ? print_text(c, conf, &diag)
-                                     : print_json(c, file, conf, &diag, format);
+    if (conf != NULL && o.names) {
+        gw_check_names(conf, &diag);
+    }
+    bool fine = is_fine(&o, conf, &diag);
+    code = format == GW_OUTPUT_TABLE ? print_text(c, conf, fine, &diag)
+                                     : print_json(c, file, conf, fine, &diag, format);
     gw_conf_unref(conf);
     return code;
 }

@@ -1,4 +1,5 @@
 /* cli_register.c - ksgate register: keeps a backend registered until the command ends. */
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -206,7 +207,8 @@ told_to_stop(const sigset_t *signals, long long ms)
     }
 }
 
-/* A lease that can't be taken back runs out by itself. */
+/* A lease that can't be taken back runs out by itself.  What is registered in our place by now
+ * (409) stays. */
 static int
 leave(struct registration *r)
 {
@@ -218,12 +220,15 @@ leave(struct registration *r)
         return GW_EXIT_OK;
     }
     r->client.timeout_ms = LEAVE_MS;
-    answered =
-        gw_client_call(&r->client, "DELETE", r->target.p, GW_STR_NONE, GW_STR_NONE, &answer, &diag);
-    if (!answered || (answer.status != 200 && answer.status != 404)) {
+    char *text = json_dumps(r->body, JSON_COMPACT);
+    assert(text != NULL);
+    answered = gw_client_call(&r->client, "DELETE", r->target.p, GW_STR("application/json"),
+                              gw_str_of(text), &answer, &diag);
+    if (!answered || (answer.status != 200 && answer.status != 404 && answer.status != 409)) {
         (void)gw_cli_fail(r->cli, "the gateway could not be told: the lease runs out in %llds",
                           r->lease_ms / 1000);
     }
+    free(text);
     gw_buf_fini(&answer.body);
     gw_diag_fini(&diag);
     return GW_EXIT_OK;

@@ -14,8 +14,10 @@
 
 /* Between two looks at the registry's state, for readiness and metrics. */
 #define STATUS_EVERY_MS 100
-/* How long a start waits for a registry that it knows nothing of yet, before it serves without. */
+/* How long a start waits for its registry, before it serves by what was on disk, or by nothing; and
+ * between two looks meanwhile. */
 #define FIRST_STATE_MS 1000
+#define FIRST_EVERY_MS 10
 
 static struct gw_control *the_control;   /* set before the first thread, cleared after the last */
 static struct gw_sync_status the_status; /* a copy, behind the lock */
@@ -120,6 +122,33 @@ look_for_ebb(struct gw_control *c)
     }
 }
 
+/* What is on disk may be of last week: users may have lost their rights since, and backends have
+ * moved.  So the registry comes first, if it is there; nobody waits for one that is not. */
+static bool
+may_listen(const struct gw_sync_status *now)
+{
+    bool away = !now->reachable && now->store.text[0] != '\0';
+
+    return now->state == GW_SYNC_FRESH || (now->state == GW_SYNC_STALE && away);
+}
+
+static void
+see_to_listening(struct gw_control *c, const struct gw_sync_status *now)
+{
+    bool late = gw_clock_mono_ms() - c->started_ms >= FIRST_STATE_MS;
+
+    if (c->listening || c->stopping || !(late || may_listen(now))) {
+        return;
+    }
+    if (now->state == GW_SYNC_STARTING) {
+        gw_log_warn("serving without any registered object: %s", now->text);
+    } else if (!may_listen(now)) {
+        gw_log_warn("serving by the last state, since the registry takes its time: %s", now->text);
+    }
+    event_del(c->first_event);
+    listen_all(c);
+}
+
 static void
 on_status(evutil_socket_t fd, short what, void *arg)
 {
@@ -136,13 +165,7 @@ on_status(evutil_socket_t fd, short what, void *arg)
     pthread_mutex_unlock(&status_lock);
     look_for_ebb(c);
     gw_control_see_to_waiters(c);
-    if (!c->listening && !c->stopping &&
-        (now.state != GW_SYNC_STARTING || gw_clock_mono_ms() - c->started_ms >= FIRST_STATE_MS)) {
-        if (now.state == GW_SYNC_STARTING) {
-            gw_log_warn("serving without any registered object: %s", now.text);
-        }
-        listen_all(c);
-    }
+    see_to_listening(c, &now);
 }
 
 void
@@ -165,6 +188,7 @@ static void
 open_loop(struct gw_control *c)
 {
     const struct timeval every = {.tv_usec = STATUS_EVERY_MS * 1000L};
+    const struct timeval first = {.tv_usec = FIRST_EVERY_MS * 1000L};
     sigset_t held;
 
     c->loop = gw_loop_new();
@@ -175,6 +199,8 @@ open_loop(struct gw_control *c)
     event_add(c->mail_event, NULL);
     c->status_event = event_new(c->base, -1, EV_PERSIST, on_status, c);
     event_add(c->status_event, &every);
+    c->first_event = event_new(c->base, -1, EV_PERSIST, on_status, c);
+    event_add(c->first_event, &first);
     c->drain_event = event_new(c->base, -1, 0, gw_control_on_drain_deadline, c);
     c->signals[0] = evsignal_new(c->base, SIGTERM, gw_control_on_term, c);
     c->signals[1] = evsignal_new(c->base, SIGINT, gw_control_on_term, c);
@@ -256,6 +282,7 @@ close_all(struct gw_control *c)
         event_free(c->signals[i]);
     }
     event_free(c->drain_event);
+    event_free(c->first_event);
     event_free(c->status_event);
     event_free(c->mail_event);
     gw_loop_free(c->loop);
@@ -280,7 +307,7 @@ gw_control_run(const struct gw_server_args *args)
         return 1;
     }
     gw_control_follow_files(&c);
-    on_status(-1, 0, &c); /* what is on disk is known by now: then listening needn't wait */
+    on_status(-1, 0, &c);
     event_base_dispatch(c.base);
     close_all(&c);
     the_control = NULL;

@@ -30,6 +30,7 @@ struct gw_control {
     struct event_base *base; /* the loop's */
     struct gw_mailbox *mailbox;
     struct event *mail_event, *status_event, *drain_event;
+    struct event *first_event; /* as status_event, more often, until it listens */
     struct event *signals[3];
     struct gw_conf *conf;
     struct gw_sync *sync;

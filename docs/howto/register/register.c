@@ -84,7 +84,7 @@ keep_message(struct registration *r)
 
 /* The status, or 0 when there is no answer; why is in r->said. */
 static long
-call(struct registration *r, const char *method, const char *body)
+call(struct registration *r, const char *method)
 {
     char why[CURL_ERROR_SIZE] = "";
     long status = 0;
@@ -105,9 +105,7 @@ call(struct registration *r, const char *method, const char *body)
     curl_easy_setopt(r->curl, CURLOPT_WRITEFUNCTION, on_answer);
     curl_easy_setopt(r->curl, CURLOPT_WRITEDATA, r);
     curl_easy_setopt(r->curl, CURLOPT_ERRORBUFFER, why);
-    if (body != NULL) {
-        curl_easy_setopt(r->curl, CURLOPT_POSTFIELDS, body);
-    }
+    curl_easy_setopt(r->curl, CURLOPT_POSTFIELDS, r->body);
     if (curl_easy_perform(r->curl) != CURLE_OK) {
         (void)snprintf(r->said, sizeof(r->said), "%s", why);
     } else {
@@ -144,7 +142,7 @@ keep(struct registration *r, const sigset_t *signals)
     long pause = 0;
 
     do {
-        long status = call(r, "PUT", r->body);
+        long status = call(r, "PUT");
 
         if (is_refusal(status)) {
             (void)fprintf(stderr, "register: refused: %ld: %s\n", status, r->said);
@@ -167,7 +165,7 @@ keep(struct registration *r, const sigset_t *signals)
             trouble = true;
         }
     } while (wait_for(signals, pause) < 0);
-    if (known && call(r, "DELETE", NULL) == 0) {
+    if (known && call(r, "DELETE") == 0) { /* 409: another one is there in our place */
         (void)fprintf(stderr,
                       "register: the gateway could not be told: the lease runs out in %ld s\n",
                       r->lease);

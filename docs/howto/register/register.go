@@ -41,20 +41,17 @@ type Registration struct {
 // ErrRefused is what will not become right by asking again.
 var ErrRefused = errors.New("refused")
 
-func (r *Registration) call(ctx context.Context, method string, body any) error {
+func (r *Registration) call(ctx context.Context, method string) error {
 	path := strings.TrimRight(r.Gateway, "/") + "/-/apis/ksgate.io/v1/extensionservices/" +
 		r.Extension + "/endpoints/" + r.ID
 	ctx, cancel := context.WithTimeout(ctx, r.Lease/3+time.Second)
 	defer cancel()
-	var content io.Reader
-	if body != nil {
-		text, err := json.Marshal(body)
-		if err != nil {
-			return err
-		}
-		content = bytes.NewReader(text)
+	content, err := json.Marshal(map[string]any{
+		"url": r.URL, "leaseSeconds": int(r.Lease / time.Second), "version": r.Version})
+	if err != nil {
+		return err
 	}
-	request, err := http.NewRequestWithContext(ctx, method, path, content)
+	request, err := http.NewRequestWithContext(ctx, method, path, bytes.NewReader(content))
 	if err != nil {
 		return fmt.Errorf("%w: %v", ErrRefused, err)
 	}
@@ -93,11 +90,10 @@ func judge(code int, text []byte) error {
 // Keep registers and renews until ctx is done, and then leaves.  It ends before that, with
 // ErrRefused, when what is asked is wrong.
 func (r *Registration) Keep(ctx context.Context) error {
-	body := map[string]any{"url": r.URL, "leaseSeconds": int(r.Lease / time.Second), "version": r.Version}
 	known, trouble := false, false
 	pause := time.Duration(0)
 	for {
-		err := r.call(ctx, http.MethodPut, body)
+		err := r.call(ctx, http.MethodPut)
 		switch {
 		case errors.Is(err, ErrRefused):
 			return err
@@ -127,7 +123,11 @@ func (r *Registration) Keep(ctx context.Context) error {
 }
 
 func (r *Registration) leave(known bool) error {
-	if known && r.call(context.Background(), http.MethodDelete, nil) != nil {
+	if !known {
+		return nil
+	}
+	// Refused: another one is registered in our place by now, and stays.
+	if err := r.call(context.Background(), http.MethodDelete); err != nil && !errors.Is(err, ErrRefused) {
 		log.Printf("the gateway could not be told: the lease runs out in %v", r.Lease)
 	}
 	return nil

@@ -58,13 +58,12 @@ class Registration:
     def drain(self):
         """No new requests come from now on; those that run go on."""
         self.body["draining"] = True
-        self._call("PUT", self.body)
+        self._call("PUT")
 
-    def _call(self, method, body=None):
-        request = urllib.request.Request(self.path, method=method)
-        if body is not None:
-            request.data = json.dumps(body).encode()
-            request.add_header("Content-Type", "application/json")
+    def _call(self, method):
+        request = urllib.request.Request(self.path, method=method,
+                                         data=json.dumps(self.body).encode())
+        request.add_header("Content-Type", "application/json")
         if self.token_file:
             with open(self.token_file) as file:
                 request.add_header("Authorization", "Bearer " + file.read().strip())
@@ -86,7 +85,7 @@ class Registration:
     def _put(self):
         """None, or why it did not work this time.  Raises Refused."""
         try:
-            self._call("PUT", self.body)
+            self._call("PUT")
         except urllib.error.HTTPError as error:
             text = self._message(error)
             if error.code in (400, 409, 413, 422):
@@ -121,6 +120,9 @@ class Registration:
     def _leave(self):
         try:
             self._call("DELETE")
+        except urllib.error.HTTPError as error:
+            if error.code not in (404, 409):  # it has gone, or another one is there in our place
+                log.warning("the gateway could not be told: the lease runs out in %s s", self.lease)
         except TROUBLE:
             log.warning("the gateway could not be told: the lease runs out in %s s", self.lease)
 

@@ -20,14 +20,12 @@ known=no trouble=no pause=0 sleeper=
 
 say() { printf 'register: %s\n' "$*" >&2; }
 
-# call METHOD [CURL OPTION...]: prints the status, "000" when there is no answer.
+# call METHOD: prints the status, "000" when there is no answer.
 # The token goes by standard input: arguments are for everybody to see.
 call() {
-    method=$1
-    shift
     if [ -n "$token_file" ]; then
         printf 'header = "Authorization: Bearer %s"\n' "$(cat "$token_file")"
-    fi | curl -sS -K - -X "$method" -o "$answer" -w '%{http_code}' --max-time "$(((lease + 2) / 3))" "$@" "$url" 2>"$answer.why"
+    fi | curl -sS -K - -X "$1" -H 'Content-Type: application/json' -d "$body" -o "$answer" -w '%{http_code}' --max-time "$(((lease + 2) / 3))" "$url" 2>"$answer.why"
 }
 
 reason() {
@@ -41,7 +39,7 @@ leave() {
     if [ $known = yes ]; then
         status=$(call DELETE)
         case $status in
-        200 | 404) ;;
+        200 | 404 | 409) ;; # 409: another one is registered in our place by now, and stays
         *) say "the gateway could not be told: the lease runs out in $lease s" ;;
         esac
     fi
@@ -51,7 +49,7 @@ leave() {
 trap leave INT TERM
 
 while :; do
-    status=$(call PUT -H 'Content-Type: application/json' -d "$body")
+    status=$(call PUT)
     case $status in
     200 | 201)
         if [ $known = no ]; then
