@@ -55,6 +55,8 @@ gw_errand_free(struct gw_errand *e)
     free(e->parent);
     free(e->owner);
     free(e->other);
+    free(e->only_uid);
+    free(e->unfit);
     free(e->text);
     gw_diag_fini(&e->behind);
     free(e->unnamed);
