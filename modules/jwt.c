@@ -175,22 +175,29 @@ authenticate(struct gw_req *req, const void *conf)
     return judge(req, conf, authenticate);
 }
 
-/* Its token may have come after the time that counts. */
-static bool
-is_of_ended_session(const struct gw_req *req)
+/* Whatever its token says: that may have come after the time that counts. */
+static enum gw_err
+review_session(const struct gw_req *req)
 {
     const struct gw_login_use *u = req->slot[GW_SLOT_login];
 
-    return is_by_session(req) &&
-           gw_jwt_check_session_is_revoked(req->world, u->session.user, u->session.begun_ms);
+    if (gw_login_use_was_left(u)) {
+        return GW_ERR_SESSION_ENDED;
+    }
+    return gw_jwt_check_session_is_revoked(req->world, u->session.user, u->session.begun_ms)
+               ? GW_ERR_TOKEN_REVOKED
+               : GW_ERR_OK;
 }
 
-/* Of a request that was let in before the last change of what is revoked, or who is registered. */
+/* Of a request that was let in before the last logout, or change of what is revoked, or who is
+ * registered. */
 static enum gw_err
 review(const struct gw_req *req)
 {
-    return req->slot[GW_SLOT_jwt] != NULL && is_of_ended_session(req) ? GW_ERR_TOKEN_REVOKED
-                                                                      : gw_jwt_check_again(req);
+    enum gw_err err =
+        req->slot[GW_SLOT_jwt] != NULL && is_by_session(req) ? review_session(req) : GW_ERR_OK;
+
+    return err != GW_ERR_OK ? err : gw_jwt_check_again(req);
 }
 
 static bool

@@ -91,6 +91,22 @@ on_endpoints(struct gw_req *req, const struct gw_login_answer *a, void *arg)
     return go(req, url == NULL ? end_of(req, l->s) : location_at(req, l, url));
 }
 
+/* From now on nobody is in by it, whichever worker has them. */
+static void
+end_session(struct gw_req *req, const struct gw_login_settings *s, const struct gw_login_session *n)
+{
+    uint64_t last_ms = n->begun_ms + (uint64_t)s->session_max_ms;
+    size_t n_worlds;
+    struct gw_world *const *worlds = gw_world_all(req->world, &n_worlds);
+
+    if (!gw_login_ended_add(GW_LOGIN_SESSIONS, n->id, last_ms, gw_clock_wall_ms())) {
+        return;
+    }
+    for (size_t i = 0; i < n_worlds; i++) {
+        gw_world_review(worlds[i]);
+    }
+}
+
 enum gw_verdict
 gw_login_leave(struct gw_req *req, const struct gw_login_settings *s)
 {
@@ -113,9 +129,7 @@ gw_login_leave(struct gw_req *req, const struct gw_login_settings *s)
     if (use == NULL || !use->good) {
         return go(req, end_of(req, s));
     }
-    (void)gw_login_ended_add(GW_LOGIN_SESSIONS, use->session.id,
-                             use->session.begun_ms + (uint64_t)s->session_max_ms,
-                             gw_clock_wall_ms());
+    end_session(req, s, &use->session);
     struct leave *l = gw_arena_alloc(req->arena, sizeof(*l));
     *l = (struct leave){.s = s, .use = use};
     return gw_login_wait(req, s->provider, GW_LOGIN_ASK_ENDPOINTS, GW_STR_NONE, on_endpoints, l);

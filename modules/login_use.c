@@ -313,6 +313,12 @@ end(struct gw_login_use *u, enum freshness f)
     return f == REVOKED ? GW_ERR_TOKEN_REVOKED : GW_ERR_SESSION_ENDED;
 }
 
+bool
+gw_login_use_was_left(const struct gw_login_use *u)
+{
+    return gw_login_ended_has(GW_LOGIN_SESSIONS, u->session.id);
+}
+
 void
 gw_login_use_end(struct gw_login_use *u)
 {

@@ -34,6 +34,9 @@ enum gw_verdict gw_login_use(struct gw_req *req, const struct gw_login_settings 
 /* The session of the request's cookie, as it is; NULL: none. */
 struct gw_login_use *gw_login_open_cookie(struct gw_req *req, const struct gw_login_settings *s);
 
+/* Its user has logged out since it was looked at. */
+bool gw_login_use_was_left(const struct gw_login_use *u);
+
 /* It is none any more, since its token has been revoked: the browser's cookie is taken away. */
 void gw_login_use_end(struct gw_login_use *u);
 

@@ -113,7 +113,7 @@ subtest 'writing' => sub {
     refused('a stale PUT', [409, 'Conflict', qr/has been modified/], PUT => "$es/a", @stale);
     refused('a stale PATCH', [409, 'Conflict', qr/has been modified/],
         PATCH => "$es/a", qq({"metadata":{"resourceVersion":"$old"}}), @merge);
-    refused('a stale DELETE', [409, 'Conflict', qr/has been modified/],
+    refused('a stale DELETE', [409, 'Conflict', qr/ResourceVersion in the precondition \($old\) does not match/],
         DELETE => "$es/a", {preconditions => {resourceVersion => $old}});
     refused('created twice', [409, 'AlreadyExists', qr/already exists/],
         POST => $es, {metadata => {name => 'a'}, %spec});

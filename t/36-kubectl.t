@@ -153,6 +153,19 @@ subtest 'what is refused' => sub {
     like $r->{out}, qr{/devops$}m, 'without TLS nobody is named, which can be enough';
 };
 
+subtest 'delete, with what it says of how' => sub {
+    my $r = kubectl('alice', 'delete', 'cm', 'words', '--dry-run=server');
+    # see above, of kubectls before 1.27
+    like "$r->{out}$r->{err}", qr/"words" deleted \(server dry run\)|doesn't support dry-run/, 'a dry run' or diag $r->{err};
+    is $gw->admin(GET => '/-/api/v1/namespaces/default/configmaps/words')->{status}, 200, '... deletes nothing';
+    for my $how ([], ['--cascade=foreground'], ['--cascade=orphan', '--grace-period=5'], ['--now']) {
+        $gw->admin(PUT => path_of('brief', 'wait=live'), {spec => {endpoints => []}});
+        $r = kubectl('alice', 'delete', 'es', 'brief', @$how);
+        is_deeply [$r->{code}, $r->{err}], [0, ''], "delete @$how" or diag $r->{err};
+        is $gw->admin(GET => path_of('brief'))->{status}, 404, '... and it is gone';
+    }
+};
+
 subtest 'get -w' => sub {
     my $log = "$dir/watch";
     my $w = Gateway::Process->new(name => 'kubectl', log => $log, expected_end => 1, @env,

@@ -6,6 +6,8 @@ use Test::More;
 use lib 't/lib';
 use Gateway;
 use Gateway::Objects;
+use Gateway::RedisProxy;
+use Gateway::Registry;
 
 my $api = '/-/apis/ksgate.io/v1';
 my $accept = 'application/json;as=Table;v=v1;g=meta.k8s.io';
@@ -69,6 +71,33 @@ is scalar(grep { defined } values %{listed($gw)}), 1506, 'of very many, too';
     is_deeply [@{one($less, 'x.a')}{qw(kind status)}], ['Endpoint', undef], '... is told the rest';
     one($less, 'x.b');
     is scalar(() = $less->stderr =~ /when leases end can't be told: NOPERM/g), 1, '... and once why';
+}
+
+# While Redis is asked when they end, one of those that were asked about is hidden from who reads: of the others it is told.
+{
+    my $other = redis();
+    my $proxy = Gateway::RedisProxy->new($other);
+    my $via = gateway(workers => 1, config => {registry => {driver => 'redis', sqlite => undef, redis => {url => $proxy->url, timeout => '20s'}}});
+    my @may = ({apiGroups => ['ksgate.io'], resources => ['endpoints'], verbs => ['list']});
+    $via->apply([map({ extension($_, 'http://127.0.0.1:1', access => 'authenticated') } 'a' .. 'd'), role(GlobalRole => 'lister', [@may]), binding(GlobalRole => 'tom', 'lister', 'tom')]);
+    my %until = map { ("$_.1" => put($via, $_, '1', 1000)) } 'a' .. 'd';
+    my $list = sub { my ($c, $query) = @_; $c->send_request(GET => "$api/endpoints$query", $via->as('tom')); return };
+    my $told = sub { my ($c) = @_; return {map { $_->{metadata}{name} => $_->{status}{expires} } @{$c->response->{json}{items}}} };
+    my %c = map { $_ => $via->connect } '', '?limit=2';
+    ok eventually { $list->($c{''}, ''); keys %{$told->($c{''})} == 4 }, 'all are there';
+    for my $query (sort keys %c) { # the page is of b and c then, of which c is hidden
+        $proxy->on('^ZMSCORE', 'hold');
+        my $met = $proxy->met('^ZMSCORE');
+        $list->($c{$query}, $query);
+        eventually { $proxy->met('^ZMSCORE') > $met } 'Redis to be asked';
+        my $hidden = $query ? 'c' : 'a';
+        script_call($other, 'put', "ksgate.io/ExtensionService//$hidden", extension($hidden, 'http://127.0.0.1:1', access => 'authenticated', visibility => 'subscribed'), 'any', 0, 0);
+        eventually { $via->request(GET => "/extensions/$hidden/x", $via->as('tom'))->{status} == 404 } 'it to be hidden';
+        $proxy->release;
+        delete $until{"$hidden.1"};
+        my %page = map { $_ => $until{$_} } $query ? 'b.1' : keys %until;
+        is_deeply $told->($c{$query}), \%page, "one that is hidden meanwhile takes no other's with it ($query)";
+    }
 }
 
 # Redis can't tell: the rest is as it is.

@@ -51,9 +51,11 @@ eventually { metric($_, 'quarantined') == 0 && registry($_)->{state} eq 'fresh' 
 # ---- All of them: that is a loss, and nobody's decision --------------------------------------------------------
 
 my @all = (map { "e$_" } 2 .. 7);
-for my $round (qw(alone written)) {
+for my $round (qw(alone written deleted)) {
     if ($round eq 'alone') {
         $redis->command('DEL', '{ksgate}:objects');
+    } elsif ($round eq 'deleted') { # and what somebody deletes who knows it from before
+        $redis->command('EVAL', "redis.call('DEL', '{ksgate}:objects') $script", 1, '{ksgate}:', 'delete', field('e8'), 'absent', 0);
     } else { # and a write, before anybody can look
         $redis->command('EVAL', "redis.call('DEL', '{ksgate}:objects') $script", 1, '{ksgate}:', 'put', field('e8'),
             JSON::PP->new->canonical->encode(extension(e8 => $up->url)) =~ s/^\{(.*),("metadata":\{"name":"e8"\})/{$2,$1/r, 'any', 0, 0);
@@ -62,6 +64,10 @@ for my $round (qw(alone written)) {
         eventually { (registry($gw)->{reason} // '') =~ /the registry was wiped or replaced: \d objects that it does not have are kept/ } 'the loss to be noticed';
         pass "$round: what was there is kept, as after a FLUSHALL";
         is_deeply [grep { !routes($gw, $_) } @all], [], '... and routed by';
+    }
+    if ($round eq 'deleted') {
+        eventually { !routes($_, 'e8') } 'it to go' for @gw;
+        pass '... but for what was deleted';
     }
     if ($round eq 'alone') {
         $gw[0]->stop;

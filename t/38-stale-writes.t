@@ -71,6 +71,10 @@ is_deeply what('pod'), $theirs, '... which changes nothing, and not whose it is'
 my $new = there('fresh');
 is $b->admin(POST => '/-/apply', list($new))->{status}, 409, '... nor what b has not heard of';
 
+$r = $b->admin(POST => '/-/apply', list(extension(shop => undef, enabled => JSON::PP::true)));
+is_deeply [$r->{status}, $r->{json}{items}[0]{spec}{enabled}], [200, JSON::PP::true], '... and the answer has what was written, though it has not come back' or diag $r->{body};
+$a->apply([extension(shop => undef)]);
+
 # ---- It is only late -----------------------------------------------------------------------------------
 
 $redis->command(ACL => 'SETUSER', 'b', '+xread', '+hscan');

@@ -67,9 +67,18 @@ subtest 'apply' => sub {
     is decoded($r)->{error}{code}, 409, '... it is that of all';
     is_deeply decoded($r)->{items}, [], '... and nothing was written';
 
-    spew($file, $json->encode({apiVersion => 'ksgate.io/v1', kind => 'Endpoint', metadata => {name => 'one.hand'}, spec => {extension => 'one', url => $up->url, leaseSeconds => 3600}}));
-    is decoded($gw->ksgate_here('apply', '-f', $file, '-o', 'json', @$_))->{items}[0]{result}, $_->[0] ? 'unchanged' : 'created', "an Endpoint with a lease (@$_)" for [], ['--dry-run'], ['--together'];
-    $gw->admin(DELETE => '/-/apis/ksgate.io/v1/endpoints/one.hand');
+    for my $lease ({leaseSeconds => 3600}, {}) {
+        my $spec = {extension => 'one', url => $up->url, %$lease};
+        my $with = %$lease ? 'with' : 'without';
+        spew($file, $json->encode({apiVersion => 'ksgate.io/v1', kind => 'Endpoint', metadata => {name => 'one.hand'}, spec => $spec}));
+        for my $case (['created', '--together', '--dry-run'], ['created', '--dry-run'], ['created'], map { ['unchanged', @$_] } [], ['--dry-run'], ['--together', '--dry-run'], ['--together']) {
+            my ($result, @how) = @$case;
+            is decoded($gw->ksgate_here('apply', '-f', $file, '-o', 'json', @how))->{items}[0]{result}, $result, "an Endpoint $with a lease (@how): $result";
+        }
+        spew($file, $json->encode({apiVersion => 'ksgate.io/v1', kind => 'Endpoint', metadata => {name => 'one.hand'}, spec => {%$spec, weight => 2}}));
+        is decoded($gw->ksgate_here('apply', '-f', $file, '-o', 'json', @$_))->{items}[0]{result}, 'configured', "... that changes (@$_)" for ['--together', '--dry-run'], ['--together'];
+        $gw->admin(DELETE => '/-/apis/ksgate.io/v1/endpoints/one.hand?wait=live');
+    }
 
     spew("$dir/bad.yaml", "apiVersion: ksgate.io/v1\nkind: ExtensionService\nmetadata: {name: four}\nspec: {acess: public}\n");
     $r = $gw->ksgate_here('apply', '-f', "$dir/bad.yaml", '-o', 'json');

@@ -105,7 +105,7 @@ static const struct gw_setting timeout_rows[] = {
     {.name = "linger", .set = gw_set_duration, .at = AT(timeouts.linger), .min = 10, .max = 60 * SECOND, .initial = "2s",
      .help = "How long a client may go on sending after an answer that ends its connection, or ends before its request does, so that it finds the answer."},
     {.name = "revoked", .set = gw_set_duration, .at = AT(timeouts.revoked), .min = 0, .max = HOUR, .initial = "5s",
-     .help = "How long a request that is under way may go on when its token is revoked; then it is cut off.  WebSockets and other tunnels are closed at once."},
+     .help = "How long a request that is under way may go on when its token is revoked, or its user logs out; then it is cut off.  WebSockets and other tunnels are closed at once."},
     {.name = "connect", .set = gw_set_duration, .at = AT(timeouts.connect), .min = 10, .max = HOUR, .initial = "3s",
      .help = "Longest time to connect to a backend, name lookup included."},
     {.name = "pending", .set = gw_set_duration, .at = AT(timeouts.pending), .min = 10, .max = HOUR, .initial = "5s",

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "gateway/module.h"
+#include "gateway/session.h"
 #include "gateway/world_private.h"
 
 struct gw_world *
@@ -178,6 +179,34 @@ void
 gw_world_doubt(struct gw_world *w)
 {
     w->doubtful = true;
+}
+
+void
+gw_world_sessions(struct gw_world *w, struct gw_sessions *sessions)
+{
+    w->sessions = sessions;
+}
+
+/* What comes from now on is reviewed once more.  An exchange: so that what was done before it was
+ * sent is seen, by whomever. */
+static void
+run_review(struct gw_mail *mail, void *receiver)
+{
+    struct gw_world *w = (struct gw_world *)((char *)mail - offsetof(struct gw_world, review));
+
+    (void)receiver;
+    (void)atomic_exchange(&w->review_sent, false);
+    gw_world_doubt(w);
+    gw_sessions_review(w->sessions);
+}
+
+void
+gw_world_review(struct gw_world *w)
+{
+    if (!atomic_exchange(&w->review_sent, true)) {
+        w->review.run = run_review;
+        gw_world_send(w, &w->review);
+    }
 }
 
 bool

@@ -152,6 +152,10 @@ unsigned gw_world_share(const struct gw_world *w, long long limit);
  * when all of it is here. */
 void gw_world_doubt(struct gw_world *w);
 
+/* Any thread, in the server: the same, of what comes by no batch.  This world's worker reviews them
+ * once it has all that was sent to it before. */
+void gw_world_review(struct gw_world *w);
+
 /* Closes one idle connection to a backend, of this worker's pools; false when there is none. */
 bool gw_world_shed_backend(struct gw_world *w);
 

@@ -14,8 +14,11 @@
 
 struct gw_world {
     unsigned id;
-    struct gw_loop *loop;       /* borrowed; NULL offline */
-    struct gw_mailbox *mailbox; /* the same */
+    struct gw_loop *loop;         /* borrowed; NULL offline */
+    struct gw_mailbox *mailbox;   /* the same */
+    struct gw_sessions *sessions; /* the same */
+    struct gw_mail review;        /* one at a time: */
+    atomic_bool review_sent;
     struct gw_world *const *all;
     size_t n_all;
     uint64_t revision;

@@ -75,6 +75,11 @@ bool gw_world_apply_part(struct gw_world *w, const struct gw_batch *batch, struc
 /* Where gw_world_send() puts mail: its worker's; borrowed.  Before there are other threads. */
 void gw_world_mailbox(struct gw_world *w, struct gw_mailbox *mailbox);
 
+/* Whose requests gw_world_review() is about: its worker's; borrowed.  Before there are other
+ * threads. */
+struct gw_sessions;
+void gw_world_sessions(struct gw_world *w, struct gw_sessions *sessions);
+
 /* NULL when offline. */
 struct gw_loop *gw_world_loop(struct gw_world *w);
 

@@ -156,9 +156,10 @@ end
 
 -- The next revision, and the change written down under it.  A store without epoch or counter
 -- is a new one, whatever else is left of the old; and one whose objects are gone, which no script took.
-local function change(op, field)
+-- A deletion comes when its field is gone already: `had` says that it was there.
+local function change(op, field, had)
   local n = fields()
-  if op == 'put' and n == 0 then
+  if n == 0 and not had then
     local last = redis.call('XREVRANGE', CHANGES, '+', '-', 'COUNT', 1)[1]
     if last and number_of(last, 'n') > 0 then redis.call('DEL', EPOCH, REVISION, CHANGES) end
   end
@@ -326,9 +327,9 @@ function ops.put_all(list)
 end
 
 local function delete(field)
-  redis.call('HDEL', OBJECTS, field)
+  local had = redis.call('HDEL', OBJECTS, field) == 1
   if has_leases() then redis.call('ZREM', LEASES, field) end
-  return change('delete', field)
+  return change('delete', field, had)
 end
 
 function ops.delete(field, when, revision)

@@ -82,6 +82,22 @@ read_items(struct gw_admin_call *call, struct gw_errand *e, const json_t *items)
 
 /* ---- control thread ------------------------------------------------------------------------ */
 
+/* They become what is stored, with what the store has added; or stay as they were sent, where that
+ * has not come back yet. */
+static void
+update_objects(struct gw_errand *e)
+{
+    gw_errand_look_lag(e, e->revision);
+    for (size_t i = 0; !e->lags && i < e->n_objects; i++) {
+        struct gw_object *now = gw_sync_get(gw_control_sync(e->control), e->objects[i]->key);
+
+        if (now != NULL) {
+            gw_object_unref(e->objects[i]);
+            e->objects[i] = now;
+        }
+    }
+}
+
 static void
 on_written(void *arg, const struct gw_store_answer *answer)
 {
@@ -91,13 +107,8 @@ on_written(void *arg, const struct gw_store_answer *answer)
         gw_admin_claims_end(e, e->objects[i]->key);
     }
     gw_errand_note(e, answer);
-    for (size_t i = 0; answer->result == GW_STORE_OK && i < e->n_objects; i++) {
-        struct gw_object *now = gw_sync_get(gw_control_sync(e->control), e->objects[i]->key);
-
-        if (now != NULL) { /* with what the store has added to it */
-            gw_object_unref(e->objects[i]);
-            e->objects[i] = now;
-        }
+    if (e->result == GW_STORE_OK) {
+        update_objects(e);
     }
     gw_errand_return_when(e);
 }
@@ -200,14 +211,14 @@ put_all(struct gw_errand *e)
 
     foresee_all(e); /* if not, it is for the store to say: memory may be behind it */
     bool refused = e->result == GW_STORE_OK && gw_admin_claims_refused(e, e->objects, e->n_objects);
-    if (refused || e->dry_run) {
+    if (refused || (e->dry_run && e->result != GW_STORE_OK)) {
         gw_errand_return(e);
         return;
     }
     free(e->text);
     e->text = NULL;
     puts = gw_mem_alloc(e->n_objects * sizeof(*puts));
-    if (make_puts(e, puts, &objects)) {
+    if (make_puts(e, puts, &objects) && !e->dry_run) {
         gw_errand_before(e);
         gw_admin_claims_begin(e, e->objects, e->n_objects);
         gw_sync_put_all(gw_control_sync(e->control), puts, e->n_objects, on_written, e);

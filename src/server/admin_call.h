@@ -112,7 +112,7 @@ gw_admin_fn gw_admin_metrics;
 gw_admin_fn gw_admin_core, gw_admin_groups, gw_admin_group, gw_admin_resources, gw_admin_events;
 /* admin_openapi.c */
 gw_admin_fn gw_admin_openapi_v2, gw_admin_openapi, gw_admin_openapi_group;
-/* admin_objects.c, admin_write.c, admin_patch.c */
+/* admin_objects.c, admin_write.c, admin_patch.c, admin_delete.c */
 gw_admin_fn gw_admin_list, gw_admin_get_object;
 gw_admin_fn gw_admin_create, gw_admin_replace, gw_admin_patch, gw_admin_delete;
 /* admin_watch.c: of a collection that was located */

@@ -56,6 +56,8 @@ gw_errand_free(struct gw_errand *e)
     free(e->owner);
     free(e->other);
     free(e->url);
+    free(e->only_uid);
+    free(e->unfit);
     free(e->text);
     gw_diag_fini(&e->behind);
     free(e->unnamed);

@@ -45,8 +45,10 @@ struct gw_errand {
     uint64_t revision;
     enum gw_until until;
     long long lease_ms; /* admin_renew.c's */
+    char *only_uid;     /* admin_delete.c's: what alone may be deleted, owned; NULL: whichever */
     bool dry_run;
     bool may_not_create; /* a PUT by whom RBAC lets update alone */
+    bool only_revision;  /* admin_delete.c's: `revision` is by the caller's own words */
     unsigned from;       /* admin_watch.c's */
     unsigned tries;      /* so far, to write what somebody else may write, too */
     /* out */
@@ -54,6 +56,7 @@ struct gw_errand {
     bool created, unsure;
     bool unknown;   /* UNAVAILABLE: nothing is known of the registry yet */
     bool lags;      /* memory is older than the revision that the caller knows */
+    char *unfit;    /* owned; CONFLICT: what stands there is not what alone may be deleted */
     size_t refused; /* of several */
     uint64_t lease_until_ms;
     char *text; /* owned; for people */

@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "registry/lease.h"
-#include "server/endpoint_status.h"
 
 static bool
 is_endpoint(const struct gw_kind *kind)
@@ -66,10 +65,10 @@ gw_admin_leases_send(struct gw_errand *e)
     return gw_errand_send(e);
 }
 
-void
-gw_admin_leases_show(const struct gw_errand *e, size_t *at, const struct gw_object *o, json_t *json)
+uint64_t
+gw_admin_leases_next(const struct gw_errand *e, size_t *at, const struct gw_object *o)
 {
-    if (*at < e->n_leases && e->lease_ends != NULL && e->lease_keys[*at] == o->key) {
-        gw_endpoint_status_expires(json, e->lease_ends[(*at)++]);
-    }
+    bool was_asked = e->lease_ends != NULL && *at < e->n_leases && e->lease_keys[*at] == o->key;
+
+    return was_asked ? e->lease_ends[(*at)++] : 0;
 }

@@ -20,9 +20,8 @@ void gw_admin_leases_add(struct gw_errand *e, const struct gw_object *o);
 bool gw_admin_leases_any(const struct gw_errand *e);
 enum gw_verdict gw_admin_leases_send(struct gw_errand *e);
 
-/* Adds status.expires to the object's JSON where it is known.  *at: 0, and kept from one object to
- * the next; they come in the order in which they were added. */
-void gw_admin_leases_show(const struct gw_errand *e, size_t *at, const struct gw_object *o,
-                          json_t *json);
+/* When the object's lease ends; 0: it has none, or that is not known.  *at: 0, and kept from one
+ * object to the next: each that was added has to come, in the order in which they were. */
+uint64_t gw_admin_leases_next(const struct gw_errand *e, size_t *at, const struct gw_object *o);
 
 #endif

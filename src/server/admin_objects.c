@@ -211,7 +211,7 @@ answer_object(struct gw_errand *e, struct gw_admin_call *call)
     }
     json_t *object = shown(call, &viewer, e->object);
     size_t lease = 0;
-    gw_admin_leases_show(e, &lease, e->object, object);
+    gw_endpoint_status_expires(object, gw_admin_leases_next(e, &lease, e->object));
     struct gw_admin_table table;
     if (gw_admin_table_read(&table, call) == GW_NEXT && table.version != NULL) {
         const json_t *metadata = json_object_get(object, "metadata");
@@ -252,15 +252,56 @@ collect(struct gw_errand *e)
     gw_errand_return(e);
 }
 
+/* Once, before a page is chosen: what is seen may be other objects when it is shown. */
+static void
+keep_seen(struct gw_errand *e, struct gw_viewer *viewer)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < e->n_objects; i++) {
+        if (gw_admin_sees(viewer, e->objects[i])) {
+            e->objects[n++] = e->objects[i];
+        } else {
+            gw_object_unref(e->objects[i]);
+        }
+    }
+    e->n_objects = n;
+}
+
 /* Those of the page. */
 static void
-add_leases(struct gw_errand *e, struct gw_viewer *viewer, struct gw_selection s)
+add_leases(struct gw_errand *e, struct gw_selection s)
 {
     for (size_t i = 0; i < e->n_objects; i++) {
-        if (gw_admin_sees(viewer, e->objects[i]) && gw_selection_takes(&s, e->objects[i])) {
+        if (gw_selection_takes(&s, e->objects[i])) {
             gw_admin_leases_add(e, e->objects[i]);
         }
     }
+}
+
+/* again: it was chosen before; who reads may not see all of it any more. */
+static json_t *
+page_of(struct gw_errand *e, struct gw_admin_call *call, struct gw_viewer *viewer,
+        struct gw_selection *s, bool again)
+{
+    json_t *items = json_array();
+    size_t lease = 0;
+
+    for (size_t i = 0; i < e->n_objects; i++) {
+        struct gw_object *o = e->objects[i];
+
+        if (!gw_selection_takes(s, o)) {
+            continue;
+        }
+        uint64_t ends_ms = gw_admin_leases_next(e, &lease, o);
+        if (!again || gw_admin_sees(viewer, o)) {
+            json_t *object = shown(call, viewer, o);
+
+            gw_endpoint_status_expires(object, ends_ms);
+            (void)json_array_append_new(items, object);
+        }
+    }
+    return items;
 }
 
 static enum gw_verdict
@@ -269,9 +310,8 @@ answer_list(struct gw_errand *e, struct gw_admin_call *call)
     struct gw_selection s = {0};
     struct gw_admin_table table;
     struct gw_viewer viewer;
+    bool again = e->lease_ends != NULL;
     enum gw_verdict v;
-    json_t *items;
-    size_t lease = 0;
 
     if (e->lags) {
         return wait_for_revision(e, call);
@@ -286,21 +326,16 @@ answer_list(struct gw_errand *e, struct gw_admin_call *call)
         return v;
     }
     gw_viewer_init(&viewer, call->req);
+    if (!again) {
+        keep_seen(e, &viewer);
+    }
     if (gw_admin_leases_open(e, call->kind)) {
-        add_leases(e, &viewer, s);
+        add_leases(e, s);
         if (gw_admin_leases_any(e)) {
             return gw_admin_leases_send(e);
         }
     }
-    items = json_array();
-    for (size_t i = 0; i < e->n_objects; i++) {
-        if (gw_admin_sees(&viewer, e->objects[i]) && gw_selection_takes(&s, e->objects[i])) {
-            json_t *object = shown(call, &viewer, e->objects[i]);
-
-            gw_admin_leases_show(e, &lease, e->objects[i], object);
-            (void)json_array_append_new(items, object);
-        }
-    }
+    json_t *items = page_of(e, call, &viewer, &s, again);
     json_t *list = table.version == NULL
                        ? gw_selection_list(&s, call->kind, e->revision, items)
                        : gw_admin_table_json(&table, call->kind,

@@ -300,8 +300,9 @@ written(struct gw_errand *e, struct gw_admin_call *call)
 {
     bool other = e->result == GW_STORE_CONFLICT || e->result == GW_STORE_EXISTS ||
                  e->result == GW_STORE_NOT_FOUND;
+    bool looked = e->when != e->wanted_when || e->only_uid != NULL; /* that was in the way */
 
-    if (other && e->when != e->wanted_when && e->tries < GW_ERRAND_TRIES) {
+    if (other && looked && e->unfit == NULL && e->tries < GW_ERRAND_TRIES) {
         e->next_object = e->object;
         e->object = NULL;
         return look_again(e);

@@ -1,4 +1,4 @@
-/* admin_write.c - creating, replacing and deleting objects. */
+/* admin_write.c - creating and replacing objects. */
 #include "server/admin_write.h"
 
 #include <inttypes.h>
@@ -338,66 +338,4 @@ enum gw_verdict
 gw_admin_replace(struct gw_admin_call *call)
 {
     return gw_admin_write_by(call, replace);
-}
-
-void
-gw_admin_remove(struct gw_errand *e)
-{
-    struct gw_sync *sync = gw_control_sync(e->control);
-
-    if (e->dry_run) {
-        gw_admin_foresee(e, e->key, e->when, e->revision);
-        gw_errand_return(e);
-        return;
-    }
-    gw_errand_before(e);
-    gw_sync_remove(sync, e->key, e->when, e->revision, gw_admin_written, e);
-}
-
-enum gw_verdict
-gw_admin_answer_remove(struct gw_errand *e, struct gw_admin_call *call)
-{
-    if (e->result != GW_STORE_OK) {
-        return gw_errand_refuse(e, call);
-    }
-    return gw_admin_json(call->req, 200,
-                         json_pack("{s:s, s:s, s:{}, s:s, s:{s:s%, s:s, s:s}}", "apiVersion", "v1",
-                                   "kind", "Status", "metadata", "status", "Success", "details",
-                                   "name", call->name.p, call->name.n, "group", call->kind->group,
-                                   "kind", call->kind->plural));
-}
-
-/* The body may be a DeleteOptions, of which preconditions.resourceVersion matters here. */
-static enum gw_verdict
-delete_object(struct gw_admin_call *call, struct gw_str body)
-{
-    json_t *options = NULL;
-    struct gw_errand *e;
-    enum gw_verdict v = body.n == 0 ? GW_NEXT : gw_admin_parse(call, body, &options);
-    const json_t *wanted =
-        json_object_get(json_object_get(options, "preconditions"), "resourceVersion");
-    uint64_t revision = 0;
-
-    if (v == GW_NEXT && wanted != NULL &&
-        !gw_str_u64(gw_str_of(json_string_value(wanted)), &revision)) {
-        v = gw_admin_refuse(call, GW_ERR_BAD_REQUEST,
-                            "preconditions.resourceVersion must be a number as text");
-    }
-    json_decref(options);
-    v = v == GW_NEXT ? gw_admin_may_write(call, NULL) : v;
-    if (v != GW_NEXT) {
-        return v;
-    }
-    e = gw_errand_new(call, gw_admin_remove, gw_admin_answer_remove);
-    e->key = gw_object_key(call->kind, call->ns, call->name);
-    e->when = revision != 0 ? GW_WHEN_REVISION : GW_WHEN_PRESENT;
-    e->revision = revision;
-    e->dry_run = call->dry_run;
-    return gw_admin_send_seen(e);
-}
-
-enum gw_verdict
-gw_admin_delete(struct gw_admin_call *call)
-{
-    return gw_admin_write_by(call, delete_object);
 }

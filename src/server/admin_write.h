@@ -19,7 +19,8 @@ struct gw_errand *gw_admin_put_errand(struct gw_admin_call *call, struct gw_obje
 void gw_admin_foresee(struct gw_errand *e, const char *key, enum gw_store_when when,
                       uint64_t revision);
 
-/* Control thread: writes e->object, or removes e->key; then the errand goes home. */
+/* Control thread: writes e->object, or removes e->key (if it is the one that may go: e->only_uid,
+ * e->only_revision); then the errand goes home. */
 void gw_admin_put(struct gw_errand *e);
 void gw_admin_remove(struct gw_errand *e);
 gw_store_done_fn gw_admin_written; /* arg: the errand; takes it home */

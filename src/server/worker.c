@@ -186,6 +186,7 @@ gw_worker_init(struct gw_worker *w, unsigned id, struct gw_conf *conf, struct gw
     w->world = gw_world_new(id, w->loop, all, n_all);
     gw_world_use(w->world, conf);
     w->sessions.world = w->world;
+    gw_world_sessions(w->world, &w->sessions);
     w->sessions.ended = on_session_ended;
     w->sessions.left = on_client_left;
     w->files = may.clients;

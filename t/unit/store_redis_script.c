@@ -120,15 +120,28 @@ test_script_by_hand(void **state)
 }
 
 static bool
-delete_by_hand(const char *field)
+delete_when(const char *field, const char *when)
 {
     redisReply *r =
         redis_server_do(&server, (const char *[]){"EVAL", gw_store_redis_script, "1",
-                                                  "{ksgate}:", "delete", field, "any", "0", NULL});
+                                                  "{ksgate}:", "delete", field, when, "0", NULL});
     bool ok = r->type == REDIS_REPLY_ARRAY && strcmp(r->element[0]->str, "ok") == 0;
 
     freeReplyObject(r);
     return ok;
+}
+
+static bool
+delete_by_hand(const char *field)
+{
+    return delete_when(field, "any");
+}
+
+/* It is not there, and others are told so. */
+static bool
+forget_by_hand(const char *field)
+{
+    return delete_when(field, "absent");
 }
 
 static long long
@@ -170,7 +183,37 @@ test_counter_is_mended(void **state)
     assert_string_equal(value_of(watcher_get(w, "/ConfigMap/test/a")), "2");
 }
 
-/* The program text that is built in is the file that is shipped. */
+/* What a deletion makes of a hash that somebody has deleted: of one who knows the object from
+ * before, a new registry, as a put would; of the last object there is, no more than the deletion.
+ */
+static void
+test_deletion_after_the_hash(void **state)
+{
+    static const char a[] = "/ConfigMap/test/a";
+    struct watcher *w = *state;
+    struct event_base *base = w->base;
+    char epoch[64];
+
+    (void)put_value(w, "b", "1");
+    (void)put_value(w, "a", "1");
+    (void)snprintf(epoch, sizeof(epoch), "%s", w->epoch);
+    assert_true(delete_by_hand("/ConfigMap/test/b"));
+    assert_true(delete_by_hand(a));
+    assert_string_equal(REDIS_TEXT("GET", "{ksgate}:epoch"), epoch);
+    assert_true(forget_by_hand(a)); /* once more: nothing was lost */
+    assert_string_equal(REDIS_TEXT("GET", "{ksgate}:epoch"), epoch);
+
+    uint64_t last = put_value(w, "a", "2");
+    REDIS_DO(&server, "DEL", "{ksgate}:objects");
+    assert_true(forget_by_hand(a));
+    assert_string_not_equal(REDIS_TEXT("GET", "{ksgate}:epoch"), epoch);
+    assert_in_range(counter(), 1, last - 1);
+    WAIT_FOR(base, strcmp(w->epoch, REDIS_TEXT("GET", "{ksgate}:epoch")) == 0);
+    assert_null(watcher_get(w, a));
+    assert_true(forget_by_hand(a)); /* that was it */
+    assert_string_equal(REDIS_TEXT("GET", "{ksgate}:epoch"), w->epoch);
+}
+
 static redisReply *
 deleted(const char *since, const char *until, const char *limit)
 {
@@ -227,6 +270,7 @@ test_deleted(void **state)
     }
 }
 
+/* The program text that is built in is the file that is shipped. */
 static void
 test_script_is_the_file(void **state)
 {
@@ -261,6 +305,7 @@ main(void)
         STORE_TEST(test_script_by_hand),
         STORE_TEST(test_counter_is_mended),
         STORE_TEST(test_deleted),
+        STORE_TEST(test_deletion_after_the_hash),
         cmocka_unit_test(test_script_is_the_file),
     };
 
