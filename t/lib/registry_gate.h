@@ -89,7 +89,9 @@ static inline void
 gate_close(struct gate *g)
 {
     gw_sync_close(g->sync);
+    g->sync = NULL;
     gw_map_free(g->objects, watcher_unref);
+    g->objects = NULL;
 }
 
 static inline enum gw_sync_state
