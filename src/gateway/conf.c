@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/refs.h"
 #include "gateway/admin.h"
 #include "gateway/forward.h"
 
@@ -246,14 +247,14 @@ gw_conf_end(const struct gw_conf *c)
 struct gw_conf *
 gw_conf_ref(struct gw_conf *c)
 {
-    atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+    gw_refs_take(&c->refs);
     return c;
 }
 
 void
 gw_conf_unref(struct gw_conf *c)
 {
-    if (c == NULL || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1) {
+    if (c == NULL || !gw_refs_drop(&c->refs)) {
         return;
     }
     for (size_t i = 0; i < c->n_uses; i++) {
