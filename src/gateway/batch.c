@@ -46,10 +46,7 @@ view_wants(const struct gw_view *view, const char *key)
 static void
 add_item(struct gw_batch *b, size_t *size, struct gw_batch_item item)
 {
-    if (b->n == *size) {
-        *size = *size == 0 ? 16 : *size * 2;
-        b->items = gw_mem_resize(b->items, *size * sizeof(*b->items));
-    }
+    b->items = gw_mem_room(b->items, b->n, size, sizeof(*b->items));
     b->items[b->n++] = item;
 }
 
@@ -175,10 +172,7 @@ add_piece(struct gw_pieces *to, struct gw_piece *p)
     if (p == NULL) {
         return;
     }
-    if (to->n == to->size) {
-        to->size = to->size == 0 ? 16 : to->size * 2;
-        to->list = gw_mem_resize(to->list, to->size * sizeof(struct gw_piece *));
-    }
+    to->list = gw_mem_room(to->list, to->n, &to->size, sizeof(struct gw_piece *));
     to->list[to->n++] = p;
 }
 
