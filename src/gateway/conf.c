@@ -134,7 +134,7 @@ load(struct gw_conf *c, struct gw_yaml *source, struct gw_diag *diag, bool open)
 {
     struct gw_loader l = {
         .arena = c->arena, .source = source, .diag = diag, .named = open ? &c->named : NULL};
-    const json_t *root = source->n_docs > 0 ? source->docs[0] : NULL;
+    const json_t *root = gw_yaml_root(source);
 
     json_t *empty = c->file != NULL && root == NULL ? json_object() : NULL;
 
