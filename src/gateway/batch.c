@@ -23,6 +23,12 @@ gw_piece_unref(struct gw_piece *p)
     }
 }
 
+void
+gw_piece_let_go(void *piece)
+{
+    gw_piece_unref(piece);
+}
+
 /* Is "group/Kind" what the key "group/Kind/ns/name" begins with? */
 static bool
 key_is_of(const char *key, const char *kind)
