@@ -188,17 +188,12 @@ put(struct gw_buf *out, struct gw_str s)
     }
 }
 
-static void
+static inline void
 put_u64(struct gw_buf *out, uint64_t v)
 {
-    char digits[20];
-    size_t at = sizeof(digits);
+    char digits[GW_STR_DIGITS];
 
-    do {
-        digits[--at] = (char)('0' + v % 10);
-        v /= 10;
-    } while (v > 0);
-    put(out, (struct gw_str){digits + at, sizeof(digits) - at});
+    put(out, gw_str_of_u64(digits, v));
 }
 
 /* Nothing in it has to be escaped in JSON. */

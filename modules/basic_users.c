@@ -109,17 +109,11 @@ open_index(struct gw_world *world)
 }
 
 static void
-unref(void *user)
-{
-    gw_piece_unref(user);
-}
-
-static void
 close_index(void *index)
 {
     struct index *x = index;
 
-    gw_table_free(x->users, unref);
+    gw_table_free(x->users, gw_piece_let_go);
     free(x);
 }
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/refs.h"
 
 enum which {
     DENIED,   /* to somebody */
@@ -78,7 +79,7 @@ close_rings(void *index)
 static void
 unref(struct gw_kept *k)
 {
-    if (k != NULL && atomic_fetch_sub_explicit(&k->refs, 1, memory_order_acq_rel) == 1) {
+    if (k != NULL && gw_refs_drop(&k->refs)) {
         free(k);
     }
 }
@@ -221,7 +222,7 @@ take(struct gw_kept_list *all, struct rings *r)
         for (size_t k = 0; k < r->ring[i].size; k++) {
             if (r->ring[i].at[k] != NULL) {
                 all->list[all->n] = r->ring[i].at[k];
-                atomic_fetch_add_explicit(&all->list[all->n++]->refs, 1, memory_order_relaxed);
+                gw_refs_take(&all->list[all->n++]->refs);
             }
         }
     }

@@ -223,7 +223,7 @@ const struct gw_setting gw_jwt_rows[] = {
 static struct gw_place
 place_of_list(const struct gw_loader *l)
 {
-    const json_t *root = l->source->n_docs == 0 ? NULL : l->source->docs[0];
+    const json_t *root = gw_yaml_root(l->source);
     const json_t *section = json_object_get(root, "authentication");
     struct gw_place at = gw_yaml_key_place(l->source, section, "issuers");
 

@@ -9,6 +9,7 @@
 #include <openssl/x509.h>
 
 #include "base/mem.h"
+#include "base/refs.h"
 
 #define RSA_BITS_MIN 2048
 
@@ -172,14 +173,14 @@ gw_jwt_key_pem(struct gw_str pem, const char **why)
 struct gw_jwt_key *
 gw_jwt_key_ref(struct gw_jwt_key *key)
 {
-    atomic_fetch_add_explicit(&key->refs, 1, memory_order_relaxed);
+    gw_refs_take(&key->refs);
     return key;
 }
 
 void
 gw_jwt_key_unref(struct gw_jwt_key *key)
 {
-    if (key == NULL || atomic_fetch_sub_explicit(&key->refs, 1, memory_order_acq_rel) != 1) {
+    if (key == NULL || !gw_refs_drop(&key->refs)) {
         return;
     }
     EVP_PKEY_free(key->pkey); /* NULL is fine */

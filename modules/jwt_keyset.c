@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/refs.h"
 
 struct gw_jwt_keyset *
 gw_jwt_keyset_new(struct gw_jwt_key *const *keys, size_t n)
@@ -21,14 +22,14 @@ gw_jwt_keyset_new(struct gw_jwt_key *const *keys, size_t n)
 struct gw_jwt_keyset *
 gw_jwt_keyset_ref(struct gw_jwt_keyset *set)
 {
-    atomic_fetch_add_explicit(&set->refs, 1, memory_order_relaxed);
+    gw_refs_take(&set->refs);
     return set;
 }
 
 void
 gw_jwt_keyset_unref(struct gw_jwt_keyset *set)
 {
-    if (set == NULL || atomic_fetch_sub_explicit(&set->refs, 1, memory_order_acq_rel) != 1) {
+    if (set == NULL || !gw_refs_drop(&set->refs)) {
         return;
     }
     for (size_t i = 0; i < set->n; i++) {

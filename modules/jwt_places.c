@@ -53,7 +53,7 @@ gw_jwt_origin_eq(const struct gw_jwt_origin *a, const struct gw_jwt_origin *b)
 static void
 complain(struct gw_loader *l, const char *row, const char *value, const char *what)
 {
-    const json_t *root = l->source == NULL || l->source->n_docs == 0 ? NULL : l->source->docs[0];
+    const json_t *root = gw_yaml_root(l->source);
     const json_t *section = json_object_get(root, "authentication");
 
     gw_diag_error(l->diag, gw_yaml_key_place(l->source, section, row),

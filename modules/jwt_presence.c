@@ -379,7 +379,7 @@ const struct gw_setting gw_jwt_presence_rows[] = {
 static struct gw_place
 place_of(const struct gw_loader *l, const char *name)
 {
-    const json_t *root = l->source == NULL || l->source->n_docs == 0 ? NULL : l->source->docs[0];
+    const json_t *root = gw_yaml_root(l->source);
     const json_t *all = json_object_get(root, "authentication");
     const json_t *section = json_object_get(all, "token_cache_redis");
     struct gw_place at = gw_yaml_key_place(l->source, section, name);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/refs.h"
 
 #define PART_ENTRIES 8 /* of a part of the directory, about */
 
@@ -210,14 +211,14 @@ gw_revoked_run_new(const struct gw_revoked_run *base, const struct gw_revoked_li
 struct gw_revoked_run *
 gw_revoked_run_ref(struct gw_revoked_run *r)
 {
-    atomic_fetch_add_explicit(&r->refs, 1, memory_order_relaxed);
+    gw_refs_take(&r->refs);
     return r;
 }
 
 void
 gw_revoked_run_unref(struct gw_revoked_run *r)
 {
-    if (r != NULL && atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) == 1) {
+    if (r != NULL && gw_refs_drop(&r->refs)) {
         free(r->starts);
         free(r);
     }

@@ -23,7 +23,7 @@ static struct gw_place
 place_of(const struct opening *o, const char *name)
 {
     const struct gw_yaml *source = o->l->source;
-    const json_t *root = source == NULL || source->n_docs == 0 ? NULL : source->docs[0];
+    const json_t *root = gw_yaml_root(source);
     const json_t *row =
         json_array_get(json_object_get(json_object_get(root, "authentication"), "issuers"), o->i);
     struct gw_place at = gw_yaml_key_place(source, row, name);

@@ -54,17 +54,11 @@ open_index(struct gw_world *world)
 }
 
 static void
-unref(void *piece)
-{
-    gw_piece_unref(piece);
-}
-
-static void
 close_index(void *index)
 {
     struct index *x = index;
 
-    gw_map_free(x->users, unref);
+    gw_map_free(x->users, gw_piece_let_go);
     free(x);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/refs.h"
 #include "config/json.h"
 #include "modules/jwt_token.h"
 
@@ -29,7 +30,7 @@ gw_login_answer_new(enum gw_login_outcome outcome, const char *trouble)
 struct gw_login_answer *
 gw_login_answer_ref(struct gw_login_answer *a)
 {
-    atomic_fetch_add_explicit(&a->refs, 1, memory_order_relaxed);
+    gw_refs_take(&a->refs);
     return a;
 }
 
@@ -45,7 +46,7 @@ forget(struct gw_login_grant *g)
 void
 gw_login_answer_unref(struct gw_login_answer *a)
 {
-    if (a == NULL || atomic_fetch_sub_explicit(&a->refs, 1, memory_order_acq_rel) != 1) {
+    if (a == NULL || !gw_refs_drop(&a->refs)) {
         return;
     }
     for (unsigned e = 0; e < GW_LOGIN_N_ENDPOINTS; e++) {

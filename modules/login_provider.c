@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "base/mem.h"
+#include "base/refs.h"
 
 static const char *const members[GW_LOGIN_N_ENDPOINTS] = {
     [GW_LOGIN_AUTHORIZATION] = "authorization_endpoint",
@@ -19,14 +20,14 @@ static const char *const members[GW_LOGIN_N_ENDPOINTS] = {
 struct gw_login_provider *
 gw_login_provider_ref(struct gw_login_provider *p)
 {
-    atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
+    gw_refs_take(&p->refs);
     return p;
 }
 
 void
 gw_login_provider_unref(struct gw_login_provider *p)
 {
-    if (p == NULL || atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) != 1) {
+    if (p == NULL || !gw_refs_drop(&p->refs)) {
         return;
     }
     for (unsigned e = 0; e < GW_LOGIN_N_ENDPOINTS; e++) {

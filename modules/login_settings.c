@@ -10,7 +10,7 @@
 struct gw_place
 gw_login_settings_place(const struct gw_loader *l, const char *row)
 {
-    const json_t *root = l->source == NULL || l->source->n_docs == 0 ? NULL : l->source->docs[0];
+    const json_t *root = gw_yaml_root(l->source);
     const json_t *section = json_object_get(root, "login");
     struct gw_place at = gw_yaml_key_place(l->source, section, row);
 

@@ -49,7 +49,7 @@ const struct gw_view gw_rbac_view = {
 static struct gw_place
 place_of(const struct gw_loader *l, const char *name)
 {
-    const json_t *root = l->source == NULL || l->source->n_docs == 0 ? NULL : l->source->docs[0];
+    const json_t *root = gw_yaml_root(l->source);
 
     return gw_yaml_key_place(l->source, json_object_get(root, "authorization"), name);
 }

@@ -5,6 +5,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/pool.h"
+#include "base/refs.h"
 
 #define LEVELS ((unsigned)GW_RBAC_CLUSTER + 1)
 
@@ -159,13 +160,13 @@ gw_rbac_holder_next(const struct gw_rbac_holder *before, struct gw_str name,
 void
 gw_rbac_holder_ref(struct gw_rbac_holder *h)
 {
-    (void)atomic_fetch_add_explicit(&h->refs, 1, memory_order_relaxed);
+    gw_refs_take(&h->refs);
 }
 
 void
 gw_rbac_holder_unref(struct gw_rbac_holder *h)
 {
-    if (atomic_fetch_sub_explicit(&h->refs, 1, memory_order_acq_rel) == 1) {
+    if (gw_refs_drop(&h->refs)) {
         gw_pool_left(GW_POOL_rbac, h);
         free(h);
     }

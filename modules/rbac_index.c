@@ -39,12 +39,6 @@ ref_object(void *value)
     (void)gw_piece_ref(value);
 }
 
-static void
-unref_object(void *value)
-{
-    gw_piece_unref(value);
-}
-
 static struct gw_str
 holder_name(const void *value)
 {
@@ -66,12 +60,12 @@ unref_holder(void *value)
 static const struct gw_trie_kind by_key = {.key = object_key,
                                            .hash = gw_hash,
                                            .ref = ref_object,
-                                           .unref = unref_object,
+                                           .unref = gw_piece_let_go,
                                            .pool = GW_POOL_rbac};
 static const struct gw_trie_kind by_name = {.key = object_name,
                                             .hash = gw_hash,
                                             .ref = ref_object,
-                                            .unref = unref_object,
+                                            .unref = gw_piece_let_go,
                                             .pool = GW_POOL_rbac};
 static const struct gw_trie_kind of_holders = {.key = holder_name,
                                                .hash = gw_hash,

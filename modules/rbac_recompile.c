@@ -14,10 +14,7 @@ add(struct gw_rbac_recompile *r, struct gw_rbac_binding *b, bool comes)
         if (s->who == GW_RBAC_NOBODY) {
             continue;
         }
-        if (r->n == r->size) {
-            r->size = r->size == 0 ? 8 : r->size * 2;
-            r->edits = gw_mem_resize(r->edits, r->size * sizeof(*r->edits));
-        }
+        r->edits = gw_mem_room(r->edits, r->n, &r->size, sizeof(*r->edits));
         (void)gw_piece_ref(&b->object.piece); /* also of one that goes: it is compared until then */
         r->edits[r->n] = (struct gw_rbac_edit){.hash = gw_hash(gw_str_of(s->match)),
                                                .name = s->match,

@@ -6,6 +6,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/pool.h"
+#include "base/refs.h"
 
 /* ---- templates ---------------------------------------------------------------------------- */
 
@@ -82,7 +83,7 @@ selection_ref(void *value)
 {
     struct gw_rbac_selection *s = value;
 
-    (void)atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    gw_refs_take(&s->refs);
 }
 
 static void
@@ -90,7 +91,7 @@ selection_unref(void *value)
 {
     struct gw_rbac_selection *s = value;
 
-    if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) == 1) {
+    if (gw_refs_drop(&s->refs)) {
         shelf_unref(s->taken);
         gw_pool_left(GW_POOL_rbac, s);
         free(s);

@@ -124,18 +124,12 @@ open_index(struct gw_world *world)
 }
 
 static void
-let_go(void *value)
-{
-    gw_piece_unref(value);
-}
-
-static void
 close_index(void *value)
 {
     struct index *x = value;
 
     gw_map_free(x->pairs, free);
-    gw_map_free(x->objects, let_go);
+    gw_map_free(x->objects, gw_piece_let_go);
     free(x);
 }
 

@@ -3,12 +3,21 @@
 #define GW_BASE_CLOCK_H
 
 #include <stdint.h>
+#include <sys/time.h>
 
 #include "base/buf.h"
 
 /* Never goes back; counts from an unknown start.  For deadlines and durations. */
 uint64_t gw_clock_mono_ms(void);
 uint64_t gw_clock_mono_us(void);
+
+/* A duration, as libevent wants it. */
+static inline struct timeval
+gw_clock_timeval(uint64_t ms)
+{
+    return (struct timeval){.tv_sec = (time_t)(ms / 1000),
+                            .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
+}
 
 /* Since 1970, UTC; may jump.  For what people and tokens read. */
 uint64_t gw_clock_wall_ms(void);

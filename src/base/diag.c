@@ -16,10 +16,7 @@ add(struct gw_diag *d, enum gw_severity severity, struct gw_place at, const char
         f.text = gw_mem_strdup(fmt);
     }
     f.place.file = gw_mem_strdup(at.file);
-    if (d->n == d->size) {
-        d->size = d->size == 0 ? 8 : d->size * 2;
-        d->findings = gw_mem_resize(d->findings, d->size * sizeof(*d->findings));
-    }
+    d->findings = gw_mem_room(d->findings, d->n, &d->size, sizeof(*d->findings));
     d->findings[d->n++] = f;
     d->errors += severity == GW_ERROR;
 }

@@ -38,6 +38,16 @@ gw_mem_resize(void *p, size_t n)
     return q;
 }
 
+void *
+gw_mem_room(void *list, size_t n, size_t *size, size_t each)
+{
+    if (n < *size) {
+        return list;
+    }
+    *size = *size == 0 ? 16 : *size * 2;
+    return gw_mem_resize(list, *size * each);
+}
+
 char *
 gw_mem_strdup(const char *s)
 {

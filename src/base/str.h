@@ -85,6 +85,21 @@ struct gw_str gw_str_trim(struct gw_str s);
 /* Decimal digits only, no sign, no space, at least one; false on overflow too. */
 bool gw_str_u64(struct gw_str s, uint64_t *out);
 
+/* v in decimal digits, which stand at the end of room. */
+#define GW_STR_DIGITS 20 /* of the largest */
+static inline struct gw_str
+gw_str_of_u64(char room[GW_STR_DIGITS], uint64_t v)
+{
+    char *end = room + GW_STR_DIGITS;
+    char *at = end;
+
+    do {
+        *--at = (char)('0' + v % 10);
+        v /= 10;
+    } while (v > 0);
+    return (struct gw_str){at, (size_t)(end - at)};
+}
+
 /* Orders by bytes, the shorter first when one is the other's prefix. */
 int gw_str_cmp(struct gw_str a, struct gw_str b);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/refs.h"
 
 #define BITS 6  /* of the hash, for each level */
 #define LAST 60 /* level that the hash has bits for; below it a node is a list: the bottom */
@@ -82,7 +83,7 @@ new_node(const struct gw_trie_kind *k)
 static void
 ref_node(struct gw_trie_node *n)
 {
-    (void)atomic_fetch_add_explicit(&n->refs, 1, memory_order_relaxed);
+    gw_refs_take(&n->refs);
 }
 
 /* Is the slot's place a value's?  Slots stand in the order of their places. */
@@ -99,7 +100,7 @@ next_is_value(const struct gw_trie_node *n, uint64_t *left)
 static void
 unref_node(const struct gw_trie_kind *k, struct gw_trie_node *n)
 {
-    if (n == NULL || atomic_fetch_sub_explicit(&n->refs, 1, memory_order_acq_rel) != 1) {
+    if (n == NULL || !gw_refs_drop(&n->refs)) {
         return;
     }
     uint64_t left = n->values | n->nodes;

@@ -398,6 +398,12 @@ place_of_id(const struct gw_yaml *y, uint64_t id)
     return s == NULL ? (struct gw_place){0} : (struct gw_place){y->file, s->line, s->column};
 }
 
+json_t *
+gw_yaml_root(const struct gw_yaml *y)
+{
+    return y == NULL || y->n_docs == 0 ? NULL : y->docs[0];
+}
+
 struct gw_place
 gw_yaml_place(const struct gw_yaml *y, const json_t *value)
 {

@@ -42,6 +42,9 @@ bool gw_yaml_each(const char *file, gw_yaml_each_fn *each, void *arg, struct gw_
 
 void gw_yaml_fini(struct gw_yaml *y);
 
+/* The first document, which is all of a configuration.  NULL: y is NULL, or has none. */
+json_t *gw_yaml_root(const struct gw_yaml *y);
+
 /* Where the value stands; {0} when y is NULL or the value is not one of y's.  true, false
  * and null have no place of their own (jansson has one of each): use their key's. */
 struct gw_place gw_yaml_place(const struct gw_yaml *y, const json_t *value);

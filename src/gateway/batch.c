@@ -4,22 +4,29 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/refs.h"
 #include "gateway/claimed.h"
 #include "gateway/worlds.h"
 
 struct gw_piece *
 gw_piece_ref(struct gw_piece *p)
 {
-    atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
+    gw_refs_take(&p->refs);
     return p;
 }
 
 void
 gw_piece_unref(struct gw_piece *p)
 {
-    if (p != NULL && atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) == 1) {
+    if (p != NULL && gw_refs_drop(&p->refs)) {
         p->free(p);
     }
+}
+
+void
+gw_piece_let_go(void *piece)
+{
+    gw_piece_unref(piece);
 }
 
 /* Is "group/Kind" what the key "group/Kind/ns/name" begins with? */
@@ -45,10 +52,7 @@ view_wants(const struct gw_view *view, const char *key)
 static void
 add_item(struct gw_batch *b, size_t *size, struct gw_batch_item item)
 {
-    if (b->n == *size) {
-        *size = *size == 0 ? 16 : *size * 2;
-        b->items = gw_mem_resize(b->items, *size * sizeof(*b->items));
-    }
+    b->items = gw_mem_room(b->items, b->n, size, sizeof(*b->items));
     b->items[b->n++] = item;
 }
 
@@ -174,10 +178,7 @@ add_piece(struct gw_pieces *to, struct gw_piece *p)
     if (p == NULL) {
         return;
     }
-    if (to->n == to->size) {
-        to->size = to->size == 0 ? 16 : to->size * 2;
-        to->list = gw_mem_resize(to->list, to->size * sizeof(struct gw_piece *));
-    }
+    to->list = gw_mem_room(to->list, to->n, &to->size, sizeof(struct gw_piece *));
     to->list[to->n++] = p;
 }
 
@@ -319,7 +320,7 @@ gw_batch_compile(struct gw_gathered *g, const struct gw_change *changes, size_t 
 struct gw_batch *
 gw_batch_ref(struct gw_batch *b)
 {
-    atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
+    gw_refs_take(&b->refs);
     return b;
 }
 
@@ -342,7 +343,7 @@ free_item(struct gw_batch_item *item)
 void
 gw_batch_unref(struct gw_batch *b)
 {
-    if (b == NULL || atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1) {
+    if (b == NULL || !gw_refs_drop(&b->refs)) {
         return;
     }
     for (size_t i = 0; i < b->n; i++) {

@@ -11,10 +11,8 @@ retire(struct gw_claimed *c, struct gw_object_hold *hold)
     if (hold == NULL) {
         return;
     }
-    if (c->n_retired == c->size_retired) {
-        c->size_retired = c->size_retired == 0 ? 16 : c->size_retired * 2;
-        c->retired = gw_mem_resize(c->retired, c->size_retired * sizeof(struct gw_object_hold *));
-    }
+    c->retired =
+        gw_mem_room(c->retired, c->n_retired, &c->size_retired, sizeof(struct gw_object_hold *));
     c->retired[c->n_retired++] = hold;
 }
 
@@ -22,10 +20,7 @@ retire(struct gw_claimed *c, struct gw_object_hold *hold)
 static void
 note_turned(struct gw_claimed *c, struct gw_object *o)
 {
-    if (c->n_turned == c->size_turned) {
-        c->size_turned = c->size_turned == 0 ? 16 : c->size_turned * 2;
-        c->turned = gw_mem_resize(c->turned, c->size_turned * sizeof(struct gw_object *));
-    }
+    c->turned = gw_mem_room(c->turned, c->n_turned, &c->size_turned, sizeof(struct gw_object *));
     c->turned[c->n_turned++] = gw_object_ref(o);
 }
 

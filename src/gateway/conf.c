@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/refs.h"
 #include "gateway/admin.h"
 #include "gateway/forward.h"
 
@@ -133,7 +134,7 @@ load(struct gw_conf *c, struct gw_yaml *source, struct gw_diag *diag, bool open)
 {
     struct gw_loader l = {
         .arena = c->arena, .source = source, .diag = diag, .named = open ? &c->named : NULL};
-    const json_t *root = source->n_docs > 0 ? source->docs[0] : NULL;
+    const json_t *root = gw_yaml_root(source);
 
     json_t *empty = c->file != NULL && root == NULL ? json_object() : NULL;
 
@@ -246,14 +247,14 @@ gw_conf_end(const struct gw_conf *c)
 struct gw_conf *
 gw_conf_ref(struct gw_conf *c)
 {
-    atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+    gw_refs_take(&c->refs);
     return c;
 }
 
 void
 gw_conf_unref(struct gw_conf *c)
 {
-    if (c == NULL || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1) {
+    if (c == NULL || !gw_refs_drop(&c->refs)) {
         return;
     }
     for (size_t i = 0; i < c->n_uses; i++) {

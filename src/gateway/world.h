@@ -25,6 +25,7 @@ struct gw_piece {
 
 struct gw_piece *gw_piece_ref(struct gw_piece *p);
 void gw_piece_unref(struct gw_piece *p); /* NULL is fine */
+void gw_piece_let_go(void *piece);       /* the same, as maps and tables call it */
 
 struct gw_pieces {
     struct gw_piece **list;

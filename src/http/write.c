@@ -57,14 +57,10 @@ gw_out_str(struct gw_out *o, struct gw_str s)
 void
 gw_out_u64(struct gw_out *o, uint64_t v)
 {
-    char digits[20];
-    size_t at = sizeof(digits);
+    char digits[GW_STR_DIGITS];
+    struct gw_str text = gw_str_of_u64(digits, v);
 
-    do {
-        digits[--at] = (char)('0' + v % 10);
-        v /= 10;
-    } while (v > 0);
-    gw_out_add(o, digits + at, sizeof(digits) - at);
+    memcpy(extend(o, text.n), text.p, text.n);
 }
 
 void

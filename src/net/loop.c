@@ -111,7 +111,7 @@ gw_loop_new(void)
 {
     struct gw_loop *l = gw_mem_alloc(sizeof(*l));
     struct event_config *config = event_config_new();
-    const struct timeval every = {.tv_usec = GW_WHEEL_TICK_MS * 1000L};
+    const struct timeval every = gw_clock_timeval(GW_WHEEL_TICK_MS);
 
     assert(config != NULL);
     event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);

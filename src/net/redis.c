@@ -18,7 +18,7 @@
 void
 gw_redis_wake(struct gw_redis *r, uint64_t ms)
 {
-    struct timeval tv = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
+    const struct timeval tv = gw_clock_timeval(ms);
 
     (void)event_add(r->timer, &tv);
 }

@@ -62,7 +62,7 @@ free_command(struct gw_redis_pending *c)
 static void
 set_deadline(struct gw_redis_queue *q, uint64_t ms)
 {
-    struct timeval tv = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
+    const struct timeval tv = gw_clock_timeval(ms);
 
     (void)event_add(q->deadline, &tv);
 }

@@ -51,7 +51,7 @@ static void try_one(struct gw_redis_sentinel *s);
 static void
 set_timer(struct gw_redis_sentinel *s, uint64_t ms)
 {
-    struct timeval tv = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
+    const struct timeval tv = gw_clock_timeval(ms);
 
     (void)event_add(s->timer, &tv);
 }

@@ -118,8 +118,7 @@ set_deadline(struct gw_redis_fleet *f)
     uint64_t now = gw_clock_mono_ms();
     uint64_t left =
         f->first == NULL || f->first->deadline_ms <= now ? 0 : f->first->deadline_ms - now;
-    struct timeval tv = {.tv_sec = (time_t)(left / 1000),
-                         .tv_usec = (suseconds_t)(left % 1000 * 1000)};
+    const struct timeval tv = gw_clock_timeval(left);
 
     if (f->first != NULL) {
         (void)event_add(f->deadline, &tv);

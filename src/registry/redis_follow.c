@@ -95,7 +95,7 @@ leave_line(struct gw_follow *f)
 static void
 rest(struct gw_follow *f, uint64_t ms, const char *text)
 {
-    struct timeval tv = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
+    const struct timeval tv = gw_clock_timeval(ms);
 
     leave_line(f);
     forget(f);

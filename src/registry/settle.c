@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -34,8 +35,8 @@ is_no_endpoint(const struct gw_object *o)
 static void
 set_timer(struct gw_settle *s, bool for_endpoints)
 {
-    long ms = for_endpoints ? GW_SETTLE_ENDPOINTS_MS : GW_SETTLE_MS;
-    struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    const struct timeval tv =
+        gw_clock_timeval(for_endpoints ? GW_SETTLE_ENDPOINTS_MS : GW_SETTLE_MS);
 
     s->for_endpoints = for_endpoints;
     (void)event_add(s->timer, &tv);

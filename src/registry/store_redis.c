@@ -385,7 +385,7 @@ open_store(const void *conf, struct event_base *base, const struct gw_store_even
                                             .reachable = on_follow_reachable};
     const struct gw_registry_redis *c = conf;
     struct gw_redis_conf redis = gw_registry_redis_conf(c);
-    struct timeval tick = {.tv_sec = TICK_MS / 1000, .tv_usec = TICK_MS % 1000 * 1000L};
+    const struct timeval tick = gw_clock_timeval(TICK_MS);
     struct store *s = gw_mem_alloc(sizeof(*s));
 
     s->events = *events;

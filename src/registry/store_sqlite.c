@@ -48,7 +48,7 @@ struct store {
 static void
 set_poll(struct store *s, long ms)
 {
-    const struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    const struct timeval tv = gw_clock_timeval((uint64_t)ms);
     uint64_t at = gw_clock_mono_ms() + (uint64_t)ms;
 
     if (at < s->poll_ms) {

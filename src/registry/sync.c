@@ -41,8 +41,7 @@ mark_dirty(struct gw_sync *s)
 {
     s->dirty = true;
     if (s->saver != NULL && event_pending(s->save, EV_TIMEOUT, NULL) == 0) {
-        unsigned ms = gw_saver_rest_ms(s->saver);
-        struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000L};
+        const struct timeval tv = gw_clock_timeval(gw_saver_rest_ms(s->saver));
         (void)event_add(s->save, &tv);
     }
 }

@@ -39,8 +39,7 @@ struct gw_watch {
 static void
 set_timer(struct gw_watch *w, bool soon)
 {
-    long ms = soon ? SETTLE_MS : LOOK_MS;
-    struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    const struct timeval tv = gw_clock_timeval(soon ? SETTLE_MS : LOOK_MS);
 
     w->soon = soon;
     (void)event_add(w->timer, &tv);

@@ -413,10 +413,8 @@ gw_errand_collect(void *errand, struct gw_object *o)
 {
     struct gw_errand *e = errand;
 
-    if (e->n_objects == e->size_objects) {
-        e->size_objects = e->size_objects == 0 ? 64 : e->size_objects * 2;
-        e->objects = gw_mem_resize(e->objects, e->size_objects * sizeof(struct gw_object *));
-    }
+    e->objects =
+        gw_mem_room(e->objects, e->n_objects, &e->size_objects, sizeof(struct gw_object *));
     e->objects[e->n_objects++] = gw_object_ref(o);
 }
 

@@ -23,10 +23,7 @@ gw_admin_leases_add(struct gw_errand *e, const struct gw_object *o)
     if (o->revision == 0 || gw_lease_ms(o) == 0) {
         return;
     }
-    if (e->n_leases == e->size_leases) {
-        e->size_leases = e->size_leases == 0 ? 16 : e->size_leases * 2;
-        e->lease_keys = gw_mem_resize(e->lease_keys, e->size_leases * sizeof(const char *));
-    }
+    e->lease_keys = gw_mem_room(e->lease_keys, e->n_leases, &e->size_leases, sizeof(const char *));
     e->lease_keys[e->n_leases++] = o->key;
 }
 

@@ -14,6 +14,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -122,10 +123,10 @@ begin_part(struct line *line, bool slow)
 
 /* Begins with who can, in PART_MS or, the first time, when this turn of the loop is over. */
 static void
-go_on(long ms)
+go_on(uint64_t ms)
 {
     struct checker *c = the_checker;
-    const struct timeval soon = {.tv_usec = ms * 1000L};
+    const struct timeval soon = gw_clock_timeval(ms);
 
     if ((can_begin(&c->waiting, false) || can_begin(&c->waiting_slow, true)) &&
         !event_pending(c->pacer, EV_TIMEOUT, NULL)) {

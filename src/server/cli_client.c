@@ -25,7 +25,7 @@ row(const struct gw_setting *rows, const char *name)
 static json_t *
 socket_alone(const struct gw_yaml *y)
 {
-    json_t *admin = y->n_docs > 0 ? json_object_get(y->docs[0], "admin") : NULL;
+    json_t *admin = json_object_get(gw_yaml_root(y), "admin");
     json_t *socket = json_object_get(admin, "socket");
 
     if (admin == NULL || !json_is_object(admin)) {

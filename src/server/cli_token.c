@@ -79,7 +79,7 @@ gw_token_settings(const struct gw_cli *c, struct gw_arena *a, struct gw_jwt_sett
     struct gw_yaml y = {0};
     struct gw_loader l = {.arena = a, .source = &y, .diag = diag};
     bool good = gw_yaml_read_file(&y, c->config, diag);
-    json_t *section = y.n_docs > 0 ? json_object_get(y.docs[0], "authentication") : NULL;
+    json_t *section = json_object_get(gw_yaml_root(&y), "authentication");
 
     good = good && gw_yaml_expand_env_in(&y, section, diag) &&
            gw_schema_load(&l, s, section, gw_jwt_rows, "authentication", NULL) &&
@@ -130,7 +130,7 @@ read_issuer(const struct gw_cli *c, struct gw_arena *a, struct gw_jwt_settings *
     struct gw_yaml y = {0};
     struct gw_loader l = {.arena = a, .source = &y, .diag = diag};
     bool good = gw_yaml_read_file(&y, c->config, diag);
-    json_t *section = y.n_docs > 0 ? json_object_get(y.docs[0], "authentication") : NULL;
+    json_t *section = json_object_get(gw_yaml_root(&y), "authentication");
 
     if (json_is_object(section)) {
         keep_issuer(&y, section, name);

@@ -127,10 +127,7 @@ gw_cli_print_json(const struct gw_cli *c, enum gw_output format, const json_t *v
 void
 gw_table_add(struct gw_table *t, const char *cell)
 {
-    if (t->n == t->size) {
-        t->size = t->size == 0 ? 64 : t->size * 2;
-        t->cells = gw_mem_resize(t->cells, t->size * sizeof(*t->cells));
-    }
+    t->cells = gw_mem_room(t->cells, t->n, &t->size, sizeof(char *));
     t->cells[t->n++] = gw_mem_strdup(cell == NULL || *cell == '\0' ? "-" : cell);
 }
 

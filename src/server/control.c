@@ -187,8 +187,8 @@ gw_control_live(struct gw_control_live *out)
 static void
 open_loop(struct gw_control *c)
 {
-    const struct timeval every = {.tv_usec = STATUS_EVERY_MS * 1000L};
-    const struct timeval first = {.tv_usec = FIRST_EVERY_MS * 1000L};
+    const struct timeval every = gw_clock_timeval(STATUS_EVERY_MS);
+    const struct timeval first = gw_clock_timeval(FIRST_EVERY_MS);
     sigset_t held;
 
     c->loop = gw_loop_new();

@@ -3,6 +3,7 @@
  */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/control_private.h"
@@ -69,7 +70,7 @@ gw_control_on_term(evutil_socket_t fd, short what, void *arg)
 {
     struct gw_control *c = arg;
     long long ms = c->conf->settings.timeouts.drain;
-    const struct timeval deadline = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    const struct timeval deadline = gw_clock_timeval((uint64_t)ms);
 
     (void)fd;
     (void)what;

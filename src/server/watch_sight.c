@@ -73,12 +73,6 @@ add_workspace(struct gw_watch_turn *t, const struct gw_object *o, struct gw_aren
     }
 }
 
-static void
-let_go(void *piece)
-{
-    gw_piece_unref(piece);
-}
-
 /* What is of a workspace or a namespace gives no right to an extension. */
 static bool
 is_wide(const struct gw_rbac_object *o)
@@ -112,7 +106,7 @@ add_right(struct gw_watch_turn *t, const struct gw_object *o, struct gw_arena *a
     if (piece == NULL) {
         return; /* it is none for RBAC, either */
     }
-    gw_arena_defer(arena, let_go, piece);
+    gw_arena_defer(arena, gw_piece_let_go, piece);
     if (is_wide(gw_rbac_piece_object(piece))) {
         t->rights[t->n_rights++] = gw_rbac_piece_object(piece);
     }

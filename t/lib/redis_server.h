@@ -47,16 +47,16 @@ redis_server_try(const struct redis_server *r)
     return c;
 }
 
-/* Starts it and waits until it answers.  more: another setting and its value, or NULL. */
+/* Starts it in a folder and waits until it answers.  name and value: another setting, or NULL. */
 static inline void
-redis_server_start(struct redis_server *r, const char *folder, const char *name, const char *value)
+redis_server_start(struct redis_server *r, const char *at, const char *name, const char *value)
 {
     uint64_t end = gw_clock_mono_ms() + 15000;
 
-    if (folder != r->folder) { /* else: the same again */
-        (void)snprintf(r->folder, sizeof(r->folder), "%s", folder);
+    if (at != r->folder) { /* else: the same again */
+        (void)snprintf(r->folder, sizeof(r->folder), "%s", at);
     }
-    (void)snprintf(r->socket, sizeof(r->socket), "%s/redis.sock", folder);
+    (void)snprintf(r->socket, sizeof(r->socket), "%s/redis.sock", at);
     (void)snprintf(r->url, sizeof(r->url), "unix:%s", r->socket);
     pid_t parent = getpid();
     r->pid = fork();
@@ -68,7 +68,7 @@ redis_server_start(struct redis_server *r, const char *folder, const char *name,
             _exit(126);
         }
         execl("/usr/bin/redis-server", "redis-server", "--port", "0", "--unixsocket", r->socket,
-              "--dir", folder, "--save", "", name, value, (char *)NULL);
+              "--dir", at, "--save", "", name, value, (char *)NULL);
         _exit(127);
     }
     redisContext *c = NULL;

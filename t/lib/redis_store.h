@@ -5,6 +5,7 @@
 #ifndef GW_T_REDIS_STORE_H
 #define GW_T_REDIS_STORE_H
 
+#include "t/lib/folder.h"
 #include "t/lib/redis_server.h"
 #include "t/lib/registry_watcher.h"
 

@@ -7,6 +7,7 @@
 
 #include "registry/sum.h"
 #include "registry/sync.h"
+#include "t/lib/folder.h"
 #include "t/lib/registry_watcher.h"
 
 /* The owner of a gw_sync: what its batches add up to. */
@@ -88,7 +89,9 @@ static inline void
 gate_close(struct gate *g)
 {
     gw_sync_close(g->sync);
+    g->sync = NULL;
     gw_map_free(g->objects, watcher_unref);
+    g->objects = NULL;
 }
 
 static inline enum gw_sync_state
@@ -177,16 +180,6 @@ drop_paths(void **state)
     remove_folder(p->folder);
     free(p);
     return 0;
-}
-
-static inline void
-write_file(const char *path, const char *text)
-{
-    FILE *f = fopen(path, "w");
-
-    assert_non_null(f);
-    assert_true(fputs(text, f) >= 0);
-    assert_int_equal(fclose(f), 0);
 }
 
 /* One test, in an empty folder: *state is its struct paths. */

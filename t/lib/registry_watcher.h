@@ -312,26 +312,4 @@ renew_with(struct watcher *w, const char *key, uint64_t revision, long long leas
     return told;
 }
 
-/* An empty folder; its name is good until the next call. */
-static inline const char *
-temp_folder(void)
-{
-    static char name[64];
-
-    (void)snprintf(name, sizeof(name), "/tmp/ksgate-unit-XXXXXX");
-    assert_non_null(mkdtemp(name));
-    return name;
-}
-
-static inline void
-remove_folder(const char *name)
-{
-    struct gw_buf command = {0};
-
-    assert_true(strncmp(name, "/tmp/ksgate-unit-", 17) == 0);
-    gw_buf_printf(&command, "rm -rf '%s'", name);
-    assert_int_equal(system(command.p), 0);
-    gw_buf_fini(&command);
-}
-
 #endif

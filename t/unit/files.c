@@ -10,48 +10,10 @@
 
 #include "registry/files.h"
 #include "registry/watch.h"
+#include "t/lib/folder.h"
 #include "t/lib/registry_watcher.h"
 
 #define USER(name) "apiVersion: iam.kubesphere.io/v1beta1\nkind: User\nmetadata: {name: " name "}\n"
-
-static char folder[64];
-
-static int
-make_folder(void **state)
-{
-    (void)state;
-    (void)snprintf(folder, sizeof(folder), "%s", temp_folder());
-    return 0;
-}
-
-static int
-drop_folder(void **state)
-{
-    (void)state;
-    remove_folder(folder);
-    return 0;
-}
-
-static const char *
-in_folder(const char *name)
-{
-    static char path[4][160];
-    static int i;
-    char *p = path[i++ % 4];
-
-    (void)snprintf(p, sizeof(path[0]), "%s/%s", folder, name);
-    return p;
-}
-
-static void
-write_file(const char *name, const char *text)
-{
-    FILE *f = fopen(in_folder(name), "w");
-
-    assert_non_null(f);
-    assert_true(fputs(text, f) >= 0);
-    assert_int_equal(fclose(f), 0);
-}
 
 struct result {
     struct gw_object **objects;
@@ -95,14 +57,16 @@ static void
 test_folder_in_order(void **state)
 {
     (void)state;
-    write_file("b.yaml", "---\n" USER("b1") "---\n---\n" USER("b2"));
-    write_file("a.json", "{\"apiVersion\":\"iam.kubesphere.io/v1beta1\",\"kind\":\"User\","
-                         "\"metadata\":{\"name\":\"a1\"}}");
-    write_file("c.yml", "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: "
-                        "iam.kubesphere.io/v1beta1, kind: User, metadata: {name: c1}}\n- "
-                        "{apiVersion: apps/v1, kind: Deployment, metadata: {name: d}}\n");
-    write_file("d.txt", "not: [read");
-    write_file(".hidden.yaml", "not: [read");
+    write_file(in_folder("b.yaml"), "---\n" USER("b1") "---\n---\n" USER("b2"));
+    write_file(in_folder("a.json"),
+               "{\"apiVersion\":\"iam.kubesphere.io/v1beta1\",\"kind\":\"User\","
+               "\"metadata\":{\"name\":\"a1\"}}");
+    write_file(in_folder("c.yml"),
+               "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: "
+               "iam.kubesphere.io/v1beta1, kind: User, metadata: {name: c1}}\n- "
+               "{apiVersion: apps/v1, kind: Deployment, metadata: {name: d}}\n");
+    write_file(in_folder("d.txt"), "not: [read");
+    write_file(in_folder(".hidden.yaml"), "not: [read");
     struct result r = read_paths(folder, NULL);
     assert_true(r.ok);
     assert_int_equal(r.n, 4);
@@ -121,7 +85,8 @@ test_all_errors(void **state)
 {
     (void)state;
     assert_int_equal(unlink(in_folder("d.txt")), 0);
-    write_file("bad.yaml", USER("Bad Name") "---\n" USER("good") "---\nkind: 5\n---\n" USER("b1"));
+    write_file(in_folder("bad.yaml"),
+               USER("Bad Name") "---\n" USER("good") "---\nkind: 5\n---\n" USER("b1"));
     struct result r = read_paths(folder, in_folder("missing.yaml"));
     assert_false(r.ok);
     assert_has(&r, "bad.yaml:3:");
@@ -181,29 +146,30 @@ test_watch(void **state)
     assert_int_equal(gw_watch_count(w), 3); /* a1, b1, b2 */
     assert_int_equal(seen.calls, 0);
 
-    write_file("b.yaml", USER("b2") "---\n" USER("b3")); /* one goes, one stays, one comes */
+    write_file(in_folder("b.yaml"),
+               USER("b2") "---\n" USER("b3")); /* one goes, one stays, one comes */
     WAIT_FOR(base, has(w, "b3"));
     assert_false(has(w, "b1"));
     assert_int_equal(seen.puts, 1);
     assert_int_equal(seen.deletes, 1);
 
     /* broken: what it had stays; mended: the new */
-    write_file("b.yaml", USER("b2") "---\n" USER("b3") "  x: [");
-    write_file("n.yaml", USER("n1"));
+    write_file(in_folder("b.yaml"), USER("b2") "---\n" USER("b3") "  x: [");
+    write_file(in_folder("n.yaml"), USER("n1"));
     WAIT_FOR(base, has(w, "n1")); /* the broken one was looked at as well by then */
     WAIT_FOR(base, seen.calls == 2);
     assert_true(has(w, "b2") && has(w, "b3"));
-    write_file("b.yaml", USER("b4"));
+    write_file(in_folder("b.yaml"), USER("b4"));
     WAIT_FOR(base, has(w, "b4"));
     assert_false(has(w, "b2") || has(w, "b3"));
 
     /* a rename over it, as editors and Kubernetes' mounts do */
-    write_file("new", USER("b5"));
+    write_file(in_folder("new"), USER("b5"));
     assert_int_equal(rename(in_folder("new"), in_folder("b.yaml")), 0);
     WAIT_FOR(base, has(w, "b5"));
 
     /* the same object in two files: the first counts, and takes over when the other goes */
-    write_file("z.yaml", USER("b5"));
+    write_file(in_folder("z.yaml"), USER("b5"));
     assert_int_equal(unlink(in_folder("b.yaml")), 0);
     WAIT_FOR(base, gw_watch_count(w) == 3 && has(w, "b5"));
     assert_int_equal(unlink(in_folder("z.yaml")), 0);
@@ -211,7 +177,7 @@ test_watch(void **state)
 
     /* a folder that comes later */
     assert_int_equal(mkdir(late, 0700), 0);
-    write_file("late/l.yaml", USER("l1"));
+    write_file(in_folder("late/l.yaml"), USER("l1"));
     WAIT_FOR(base, has(w, "l1"));
     gw_watch_close(w);
     event_base_free(base);
@@ -224,7 +190,7 @@ make_a_stir(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     (void)arg;
-    write_file("stir.tmp", "x");
+    write_file(in_folder("stir.tmp"), "x");
     assert_int_equal(unlink(in_folder("stir.tmp")), 0);
 }
 
@@ -240,7 +206,7 @@ test_busy_folder(void **state)
     struct gw_watch *w = gw_watch_open(paths, base, on_changed, &seen);
     struct event *stir = event_new(base, -1, EV_PERSIST, make_a_stir, NULL);
     assert_int_equal(event_add(stir, &often), 0);
-    write_file("busy.yaml", USER("busy1"));
+    write_file(in_folder("busy.yaml"), USER("busy1"));
     WAIT_FOR(base, has(w, "busy1"));
     event_free(stir);
     gw_watch_close(w);

@@ -12,33 +12,17 @@
 
 #include "base/mem.h"
 #include "server/follow.h"
+#include "t/lib/folder.h"
 #include "t/lib/registry_watcher.h"
 
 static struct event_base *base;
 static struct gw_arena *arena;
 static struct gw_follow *follow;
-static char folder[64];
 static unsigned told;
 static char told_paths[256];
 
-static const char *
-in_folder(const char *name)
-{
-    return gw_arena_printf(arena, "%s/%s", folder, name);
-}
-
 static void
-write_text(const char *name, const char *text)
-{
-    FILE *f = fopen(in_folder(name), "w");
-
-    assert_non_null(f);
-    assert_true(fputs(text, f) >= 0);
-    assert_int_equal(fclose(f), 0);
-}
-
-static void
-make_folder(const char *name)
+make_subfolder(const char *name)
 {
     assert_int_equal(mkdir(in_folder(name), 0700), 0);
 }
@@ -70,7 +54,7 @@ follow_these(const char *const *names)
     struct gw_named *list = NULL;
 
     for (; *names != NULL; names++) {
-        gw_named_add(&list, arena, in_folder(*names));
+        gw_named_add(&list, arena, gw_arena_printf(arena, "%s/%s", folder, *names));
     }
     gw_follow_use(follow, list);
 }
@@ -89,7 +73,7 @@ set_up(void **state)
     told_paths[0] = '\0';
     arena = gw_arena_new();
     base = event_base_new();
-    (void)snprintf(folder, sizeof(folder), "%s", temp_folder());
+    (void)make_folder(state);
     follow = gw_follow_new(base, on_changed, &told);
     return 0;
 }
@@ -100,7 +84,7 @@ tear_down(void **state)
     (void)state;
     gw_follow_free(follow);
     event_base_free(base);
-    remove_folder(folder);
+    (void)drop_folder(state);
     gw_arena_free(arena);
     gw_arena_trim();
     return 0;
@@ -120,17 +104,17 @@ static void
 test_what_is_in_it_counts(void **state)
 {
     (void)state;
-    write_text("key", "one");
-    write_text("other", "x");
+    write_file(in_folder("key"), "one");
+    write_file(in_folder("other"), "x");
     follow_one("key");
-    write_text("key", "one"); /* the same again */
-    write_text("other", "y");
+    write_file(in_folder("key"), "one"); /* the same again */
+    write_file(in_folder("other"), "y");
     assert_int_equal(chmod(in_folder("key"), 0640), 0);
     for (int i = 0; i < 10; i++) {
         turn(base);
     }
     assert_int_equal(told, 0);
-    write_text("key", "two");
+    write_file(in_folder("key"), "two");
     wait_for(1, "key");
 }
 
@@ -138,12 +122,12 @@ static void
 test_by_rename(void **state)
 {
     (void)state;
-    write_text("key", "one");
+    write_file(in_folder("key"), "one");
     follow_one("key");
-    write_text("key.new", "two");
+    write_file(in_folder("key.new"), "two");
     rename_to("key.new", "key");
     wait_for(1, "key");
-    write_text("key.new", "three");
+    write_file(in_folder("key.new"), "three");
     rename_to("key.new", "key");
     wait_for(2, "key");
 }
@@ -152,8 +136,8 @@ test_by_rename(void **state)
 static void
 swap_data(const char *fresh, const char *stale, const char *text)
 {
-    make_folder(fresh);
-    write_text(gw_arena_printf(arena, "%s/key", fresh), text);
+    make_subfolder(fresh);
+    write_file(in_folder(gw_arena_printf(arena, "%s/key", fresh)), text);
     make_link(fresh, "..data_tmp");
     rename_to("..data_tmp", "..data");
     if (stale != NULL) {
@@ -180,20 +164,20 @@ static void
 test_links(void **state)
 {
     (void)state;
-    make_folder("a");
-    make_folder("b");
-    make_folder("c");
-    write_text("a/key", "one");
-    write_text("b/key", "other");
+    make_subfolder("a");
+    make_subfolder("b");
+    make_subfolder("c");
+    write_file(in_folder("a/key"), "one");
+    write_file(in_folder("b/key"), "other");
     make_link("../a", "c/way");
     make_link("c/way/key", "key");
     follow_one("key");
-    write_text("a/key", "two");
+    write_file(in_folder("a/key"), "two");
     wait_for(1, "key");
     make_link("../b", "c/next");
     rename_to("c/next", "c/way");
     wait_for(2, "key");
-    write_text("b/key", "three");
+    write_file(in_folder("b/key"), "three");
     wait_for(3, "key");
 }
 
@@ -201,11 +185,11 @@ static void
 test_gone_and_back(void **state)
 {
     (void)state;
-    write_text("key", "one");
+    write_file(in_folder("key"), "one");
     follow_one("key");
     assert_int_equal(unlink(in_folder("key")), 0);
     wait_for(1, "key");
-    write_text("key", "one");
+    write_file(in_folder("key"), "one");
     wait_for(2, "key");
 }
 
@@ -216,9 +200,9 @@ test_changed_meanwhile(void **state)
     struct gw_named *list = NULL;
 
     (void)state;
-    write_text("key", "one");
-    gw_named_add(&list, arena, in_folder("key"));
-    write_text("key", "two");
+    write_file(in_folder("key"), "one");
+    gw_named_add(&list, arena, gw_arena_printf(arena, "%s/key", folder));
+    write_file(in_folder("key"), "two");
     gw_follow_use(follow, list);
     wait_for(1, "key");
 }
@@ -227,17 +211,17 @@ static void
 test_several(void **state)
 {
     (void)state;
-    write_text("a", "one");
-    write_text("b", "one");
-    write_text("c", "one");
+    write_file(in_folder("a"), "one");
+    write_file(in_folder("b"), "one");
+    write_file(in_folder("c"), "one");
     follow_these((const char *const[]){"a", "b", "a", "c", NULL});
-    write_text("a", "two");
-    write_text("c", "two");
+    write_file(in_folder("a"), "two");
+    write_file(in_folder("c"), "two");
     WAIT_FOR(base, told > 0);
     assert_string_equal(told_paths, gw_arena_printf(arena, "%s/a, %s/c", folder, folder));
     follow_one("b"); /* the others are nobody's business any more */
-    write_text("a", "three");
-    write_text("b", "two");
+    write_file(in_folder("a"), "three");
+    write_file(in_folder("b"), "two");
     wait_for(2, "b");
 }
 
@@ -248,9 +232,9 @@ write_on(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    write_text("log", ++*n % 2 == 0 ? "a" : "b");
+    write_file(in_folder("log"), ++*n % 2 == 0 ? "a" : "b");
     if (*n % 4 == 0) {
-        write_text("key", gw_arena_printf(arena, "%u", *n));
+        write_file(in_folder("key"), gw_arena_printf(arena, "%u", *n));
     }
 }
 
@@ -262,7 +246,7 @@ test_busy(void **state)
     unsigned n = 0;
 
     (void)state;
-    write_text("key", "one");
+    write_file(in_folder("key"), "one");
     follow_one("key");
     struct event *writer = event_new(base, -1, EV_PERSIST, write_on, &n);
     event_add(writer, &often);

@@ -9,11 +9,12 @@
 #include <fcntl.h>
 
 #include "registry/notice.h"
+#include "t/lib/folder.h"
 #include "t/lib/no_inotify.h"
 #include "t/lib/registry_watcher.h"
 
 static struct event_base *base;
-static char folder[64], database[80], wal[96];
+static char database[80], wal[96];
 static unsigned told;
 
 static void
@@ -39,7 +40,7 @@ setup(void **state)
     (void)state;
     told = 0;
     base = event_base_new();
-    (void)snprintf(folder, sizeof(folder), "%s", temp_folder());
+    (void)make_folder(state);
     (void)snprintf(database, sizeof(database), "%s/registry.db", folder);
     (void)snprintf(wal, sizeof(wal), "%s-wal", database);
     return 0;
@@ -49,7 +50,7 @@ static int
 teardown(void **state)
 {
     (void)state;
-    remove_folder(folder);
+    (void)drop_folder(state);
     event_base_free(base);
     return 0;
 }

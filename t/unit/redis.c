@@ -13,6 +13,7 @@
 
 #include "net/redis.h"
 #include "net/redis_url.h"
+#include "t/lib/folder.h"
 #include "t/lib/registry_watcher.h"
 
 struct url_case {

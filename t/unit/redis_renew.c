@@ -9,51 +9,9 @@
 #include <cmocka.h>
 
 #include "registry/redis_write.h"
-#include "t/lib/redis_server.h"
-#include "t/lib/registry_watcher.h"
+#include "t/lib/redis_store.h"
 
 #define MANY 1203 /* more than one call holds, and not a whole number of calls */
-
-static struct redis_server server;
-static struct gw_registry_redis conf = {.prefix = "{ksgate}:", .timeout_ms = 2000};
-
-static int
-start(void **state)
-{
-    (void)state;
-    if (redis_server_is_installed()) {
-        redis_server_start(&server, temp_folder(), NULL, NULL);
-    }
-    return 0;
-}
-
-static int
-stop(void **state)
-{
-    (void)state;
-    if (server.pid > 0) {
-        redis_server_stop(&server, SIGKILL);
-        remove_folder(server.folder);
-    }
-    return 0;
-}
-
-static int
-clean(void **state)
-{
-    (void)state;
-    if (server.pid > 0) {
-        REDIS_DO(&server, "FLUSHALL");
-    }
-    return 0;
-}
-
-static void
-open_store(struct watcher *w, struct event_base *base)
-{
-    conf.url = server.url;
-    watcher_open(w, &gw_store_redis, &conf, base);
-}
 
 /* How many calls of scripts Redis has answered. */
 static unsigned long long
@@ -70,12 +28,7 @@ script_calls(void)
 static double
 score_of(const char *field)
 {
-    redisReply *r =
-        redis_server_do(&server, (const char *[]){"ZSCORE", "{ksgate}:leases", field, NULL});
-    double score = r->type == REDIS_REPLY_STRING ? strtod(r->str, NULL) : 0;
-
-    freeReplyObject(r);
-    return score;
+    return strtod(REDIS_TEXT("ZSCORE", "{ksgate}:leases", field), NULL);
 }
 
 static char *
@@ -93,31 +46,28 @@ static void
 test_many(void **state)
 {
     static struct told told[MANY];
-    struct event_base *base = event_base_new();
-    struct watcher w;
+    struct watcher *w = *state;
 
-    (void)state;
-    open_store(&w, base);
     for (unsigned i = 0; i < MANY; i++) {
         if (i % 3 != 2) {
             char name[16];
 
             (void)snprintf(name, sizeof(name), "k%u", i);
             struct gw_object *o = config_map(name, "x");
-            assert_int_equal(put_with(&w, o, GW_WHEN_ANY, 0, 60000).answer.result, GW_STORE_OK);
+            assert_int_equal(put_with(w, o, GW_WHEN_ANY, 0, 60000).answer.result, GW_STORE_OK);
             gw_object_unref(o);
         }
     }
     double before = score_of(key_of(0));
     unsigned long long calls = script_calls();
     for (unsigned i = 0; i < MANY; i++) {
-        told[i] = (struct told){.by = &w};
+        told[i] = (struct told){.by = w};
         uint64_t revision = i - i / 3 + 1; /* so many were written before it, and itself */
 
-        w.driver->renew(w.store, key_of(i), i % 3 == 1 ? revision + 5000 : revision, 600000,
-                        on_told, &told[i]);
+        w->driver->renew(w->store, key_of(i), i % 3 == 1 ? revision + 5000 : revision, 600000,
+                         on_told, &told[i]);
     }
-    WAIT_FOR(base, told[MANY - 1].done);
+    WAIT_FOR(w->base, told[MANY - 1].done);
     for (unsigned i = 0; i < MANY; i++) {
         static const enum gw_store_result results[] = {GW_STORE_OK, GW_STORE_CONFLICT,
                                                        GW_STORE_NOT_FOUND};
@@ -133,11 +83,7 @@ test_many(void **state)
     assert_true(score_of(key_of(0)) > before + 500000);
     assert_true(score_of(key_of(1)) < before + 500000);
     assert_true(score_of(key_of(2)) == 0);
-    redisReply *r = redis_server_do(&server, (const char *[]){"GET", "{ksgate}:revision", NULL});
-    assert_int_equal(strtol(r->str, NULL, 10), MANY - MANY / 3);
-    freeReplyObject(r);
-    watcher_close(&w);
-    event_base_free(base);
+    assert_int_equal(strtol(REDIS_TEXT("GET", "{ksgate}:revision"), NULL, 10), MANY - MANY / 3);
 }
 
 /* What renew, which looks at one only, says to the same. */
@@ -168,15 +114,12 @@ test_as_by_itself(void **state)
 {
     static const char *const names[] = {"a", "b", "c", "q\"uo\\te", "\xc3\xa4", "gone", "\x7f"};
     struct told told[200];
-    struct event_base *base = event_base_new();
-    struct watcher w;
+    struct watcher *w = *state;
     unsigned seed = 7;
 
-    (void)state;
-    open_store(&w, base);
     for (unsigned i = 0; i < 3; i++) {
         struct gw_object *o = config_map(names[i], "x");
-        assert_int_equal(put_with(&w, o, GW_WHEN_ANY, 0, 60000).answer.result, GW_STORE_OK);
+        assert_int_equal(put_with(w, o, GW_WHEN_ANY, 0, 60000).answer.result, GW_STORE_OK);
         gw_object_unref(o);
     }
     for (unsigned i = 3; i < 5; i++) {
@@ -196,10 +139,10 @@ test_as_by_itself(void **state)
             (void)snprintf(keys[i], sizeof(keys[i]), "/ConfigMap/test/%s", names[(seed >> 8) % 7]);
             revisions[i] = (seed >> 16) % 5;
             leases[i] = (seed >> 24) % 3 * 100000LL;
-            told[i] = (struct told){.by = &w};
-            w.driver->renew(w.store, keys[i], revisions[i], leases[i], on_told, &told[i]);
+            told[i] = (struct told){.by = w};
+            w->driver->renew(w->store, keys[i], revisions[i], leases[i], on_told, &told[i]);
         }
-        WAIT_FOR(base, told[199].done);
+        WAIT_FOR(w->base, told[199].done);
         for (unsigned i = 0; i < 200; i++) {
             struct gw_store_answer is = told[i].answer;
             struct gw_store_answer wanted = by_itself(keys[i], revisions[i], leases[i]);
@@ -212,40 +155,33 @@ test_as_by_itself(void **state)
             assert_int_equal(is.lease_until_ms == 0, is.result != GW_STORE_OK || leases[i] == 0);
         }
     }
-    watcher_close(&w);
-    event_base_free(base);
 }
 
 /* Of a lease 0 it stays; what another program has written counts as any reader would see it. */
 static void
 test_odd(void **state)
 {
-    struct event_base *base = event_base_new();
-    struct watcher w;
-
-    (void)state;
-    open_store(&w, base);
+    struct watcher *w = *state;
     struct gw_object *o = config_map("a", "x");
-    assert_int_equal(put_with(&w, o, GW_WHEN_ANY, 0, 60000).answer.result, GW_STORE_OK);
+
+    assert_int_equal(put_with(w, o, GW_WHEN_ANY, 0, 60000).answer.result, GW_STORE_OK);
     gw_object_unref(o);
-    assert_int_equal(renew_with(&w, "/ConfigMap/test/a", 1, 0).answer.lease_until_ms, 0);
+    assert_int_equal(renew_with(w, "/ConfigMap/test/a", 1, 0).answer.lease_until_ms, 0);
     assert_true(score_of("/ConfigMap/test/a") == 0);
     REDIS_DO(&server, "HSET", "{ksgate}:objects", "/ConfigMap/test/hand",
              "{\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"hand\",\"resourceVersion\":\"7\"}}");
     REDIS_DO(&server, "HSET", "{ksgate}:objects", "/ConfigMap/test/bad", "{\"metadata\":");
-    assert_int_equal(renew_with(&w, "/ConfigMap/test/hand", 7, 1000).answer.result, GW_STORE_OK);
-    assert_int_equal(renew_with(&w, "/ConfigMap/test/hand", 8, 1000).answer.result,
+    assert_int_equal(renew_with(w, "/ConfigMap/test/hand", 7, 1000).answer.result, GW_STORE_OK);
+    assert_int_equal(renew_with(w, "/ConfigMap/test/hand", 8, 1000).answer.result,
                      GW_STORE_CONFLICT);
-    assert_int_equal(renew_with(&w, "/ConfigMap/test/bad", 0, 1000).answer.result,
+    assert_int_equal(renew_with(w, "/ConfigMap/test/bad", 0, 1000).answer.result,
                      GW_STORE_NOT_FOUND);
     REDIS_DO(&server, "DEL", "{ksgate}:leases");
     REDIS_DO(&server, "SET", "{ksgate}:leases", "mine");
-    struct told t = renew_with(&w, "/ConfigMap/test/a", 1, 1000);
+    struct told t = renew_with(w, "/ConfigMap/test/a", 1, 1000);
     assert_int_equal(t.answer.result, GW_STORE_UNAVAILABLE);
     assert_false(t.answer.unsure);
     assert_non_null(strstr(t.text, "{ksgate}:leases holds something that is not of ksgate"));
-    watcher_close(&w);
-    event_base_free(base);
 }
 
 /* Those that are on their way, or not even that, when the store is closed. */
@@ -274,11 +210,11 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_many, clean),
-        cmocka_unit_test_setup(test_as_by_itself, clean),
-        cmocka_unit_test_setup(test_odd, clean),
+        STORE_TEST(test_many),
+        STORE_TEST(test_as_by_itself),
+        STORE_TEST(test_odd),
         cmocka_unit_test_setup(test_closed, clean),
     };
 
-    return redis_server_is_installed() ? cmocka_run_group_tests(tests, start, stop) : 0;
+    return REDIS_GROUP("redis_renew", tests);
 }

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "registry/saver.h"
+#include "t/lib/folder.h"
 #include "t/lib/registry_watcher.h"
 
 #define SMALL   3
@@ -14,23 +15,13 @@
 #define LEAST   1000
 #define LONGEST 60000
 
-static char folder[64];
 static char path[128];
 
 static int
-make_folder(void **state)
+set_up(void **state)
 {
-    (void)state;
-    (void)snprintf(folder, sizeof(folder), "%s", temp_folder());
+    (void)make_folder(state);
     (void)snprintf(path, sizeof(path), "%s/snapshot", folder);
-    return 0;
-}
-
-static int
-drop_folder(void **state)
-{
-    (void)state;
-    remove_folder(folder);
     return 0;
 }
 
@@ -118,5 +109,5 @@ main(void)
         cmocka_unit_test(test_last),
     };
 
-    return cmocka_run_group_tests(tests, make_folder, drop_folder);
+    return cmocka_run_group_tests(tests, set_up, drop_folder);
 }

@@ -9,25 +9,16 @@
 #include <sys/stat.h>
 
 #include "registry/snapshot.h"
+#include "t/lib/folder.h"
 #include "t/lib/registry_watcher.h"
 
-static char folder[64];
 static char path[128];
 
 static int
-make_folder(void **state)
+set_up(void **state)
 {
-    (void)state;
-    (void)snprintf(folder, sizeof(folder), "%s", temp_folder());
+    (void)make_folder(state);
     (void)snprintf(path, sizeof(path), "%s/a/b/snapshot", folder);
-    return 0;
-}
-
-static int
-drop_folder(void **state)
-{
-    (void)state;
-    remove_folder(folder);
     return 0;
 }
 
@@ -138,14 +129,11 @@ test_set_aside(void **state)
     (void)snprintf(aside, sizeof(aside), "%s.refused", path);
     save(2); /* makes the folder */
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        FILE *f = fopen(path, "w");
-        assert_non_null(f);
-        assert_int_equal(fwrite(texts[i], 1, strlen(texts[i]), f), strlen(texts[i]));
-        assert_int_equal(fclose(f), 0);
+        write_file(path, texts[i]);
         assert_int_equal(load(&s, "it is not a snapshot of this version; the file is "),
                          GW_SNAPSHOT_BROKEN);
         assert_int_equal(load(&s, ""), GW_SNAPSHOT_NONE);
-        f = fopen(aside, "r");
+        FILE *f = fopen(aside, "r");
         assert_non_null(f);
         size_t n = fread(text, 1, sizeof(text), f);
         assert_int_equal(fclose(f), 0);
@@ -157,9 +145,7 @@ test_set_aside(void **state)
     }
     assert_int_equal(unlink(aside), 0);
     assert_int_equal(mkdir(aside, 0700), 0); /* in the way */
-    FILE *f = fopen(path, "w");
-    assert_non_null(f);
-    assert_int_equal(fclose(f), 0);
+    write_file(path, "");
     assert_int_equal(load(&s, "can't be renamed"), GW_SNAPSHOT_BROKEN);
     assert_int_equal(access(path, R_OK), 0);
     assert_int_equal(rmdir(aside), 0);
@@ -206,5 +192,5 @@ main(void)
         cmocka_unit_test(test_unreadable), cmocka_unit_test(test_set_aside),
     };
 
-    return cmocka_run_group_tests_name("snapshot", tests, make_folder, drop_folder);
+    return cmocka_run_group_tests_name("snapshot", tests, set_up, drop_folder);
 }

@@ -145,10 +145,7 @@ test_login(void **state)
     redis_server_start(&locked, temp_folder(), NULL, NULL);
     REDIS_DO(&locked, "ACL", "SETUSER", "gate", "on", ">secret-word", "~*", "+@all");
     (void)snprintf(path, sizeof(path), "%s/pw", locked.folder);
-    FILE *f = fopen(path, "w");
-    assert_non_null(f);
-    assert_true(fputs("wrong-word\n", f) >= 0);
-    assert_int_equal(fclose(f), 0);
+    write_file(path, "wrong-word\n");
     REDIS_DO(&locked, "CONFIG", "SET", "requirepass", "secret-word");
 
     (void)snprintf(url, sizeof(url), "%s?db=3", locked.url);
@@ -158,15 +155,12 @@ test_login(void **state)
     WAIT_FOR(base, w.reachable == 0);
     assert_non_null(strstr(w.text, "WRONGPASS"));
     assert_null(strstr(w.text, "wrong-word"));
-    f = fopen(path, "w");
+    FILE *f = fopen(path, "w");
     assert_non_null(f);
     assert_true(fprintf(f, "%02000d\n", 1) > 0);
     assert_int_equal(fclose(f), 0);
     WAIT_FOR(base, strstr(w.text, "its first line is longer than 1022 bytes") != NULL);
-    f = fopen(path, "w"); /* corrected: found at the next try */
-    assert_non_null(f);
-    assert_true(fputs("secret-word\n", f) >= 0);
-    assert_int_equal(fclose(f), 0);
+    write_file(path, "secret-word\n"); /* corrected: found at the next try */
     WAIT_FOR(base, w.reachable == 1);
     (void)put_value(&w, "a", "1");
     watcher_close(&w);

@@ -10,10 +10,10 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
+#include "t/lib/folder.h"
 #include "t/lib/no_inotify.h"
 #include "t/lib/store_cases.h"
 
-static char folder[64];
 static char path[128];
 
 static void
@@ -25,19 +25,10 @@ open_store(struct watcher *w, struct event_base *base)
 }
 
 static int
-make_folder(void **state)
+set_up(void **state)
 {
-    (void)state;
-    (void)snprintf(folder, sizeof(folder), "%s", temp_folder());
+    (void)make_folder(state);
     (void)snprintf(path, sizeof(path), "%s/deep/er/registry.db", folder);
-    return 0;
-}
-
-static int
-drop_folder(void **state)
-{
-    (void)state;
-    remove_folder(folder);
     return 0;
 }
 
@@ -53,16 +44,6 @@ sql(const char *text)
         fail_msg("%s: %s", text, sqlite3_errmsg(db));
     }
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
-}
-
-static void
-write_file(const char *name, const char *text)
-{
-    FILE *f = fopen(name, "w");
-
-    assert_non_null(f);
-    assert_true(fputs(text, f) >= 0);
-    assert_int_equal(fclose(f), 0);
 }
 
 /* Opening fails with the path, the reason and what to do. */
@@ -89,20 +70,15 @@ assert_refused(const char *at, const char *reason, const char *advice)
 static void
 test_refuses_what_is_no_registry(void **state)
 {
-    char other[128];
-
     (void)state;
-    (void)snprintf(other, sizeof(other), "%s/text.db", folder);
-    write_file(other,
+    write_file(in_folder("text.db"),
                "this is a text that is long enough to be taken for a database header, no?\n"
                "this is a text that is long enough to be taken for a database header, no?\n");
-    assert_refused(other, "not a database", "restore it from a backup");
+    assert_refused(in_folder("text.db"), "not a database", "restore it from a backup");
 
-    (void)snprintf(other, sizeof(other), "%s/folder.db", folder);
-    assert_int_equal(mkdir(other, 0700), 0);
-    assert_refused(other, "directory", "writable");
-    (void)snprintf(other, sizeof(other), "%s/text.db/below.db", folder);
-    assert_refused(other, "Not a directory", "writable");
+    assert_int_equal(mkdir(in_folder("folder.db"), 0700), 0);
+    assert_refused(in_folder("folder.db"), "directory", "writable");
+    assert_refused(in_folder("text.db/below.db"), "Not a directory", "writable");
 }
 
 static void
@@ -126,15 +102,13 @@ test_folder_and_file_are_private(void **state)
     struct event_base *base = event_base_new();
     struct watcher w;
     struct stat st;
-    char deep[128];
 
     (void)state;
     open_store(&w, base);
     (void)put_value(&w, "a", "1");
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
-    (void)snprintf(deep, sizeof(deep), "%s/deep/er", folder);
-    assert_int_equal(stat(deep, &st), 0);
+    assert_int_equal(stat(in_folder("deep/er"), &st), 0);
     assert_int_equal(st.st_mode & 0777 & ~0750U, 0);
     (void)remove_with(&w, "/ConfigMap/test/a", GW_WHEN_ANY, 0);
     watcher_close(&w);
@@ -429,5 +403,5 @@ main(void)
         cmocka_unit_test(test_replaced_file),
     };
 
-    return cmocka_run_group_tests_name("store_sqlite", tests, make_folder, drop_folder);
+    return cmocka_run_group_tests_name("store_sqlite", tests, set_up, drop_folder);
 }

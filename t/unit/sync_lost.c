@@ -11,25 +11,122 @@
 #include "t/lib/redis_server.h"
 #include "t/lib/registry_gate.h"
 
+/* What a case has: an empty folder, a gateway's registry, and what it asks for of the rest.  What
+ * is there at its end, however it ends, is closed. */
+struct lost {
+    struct paths *paths;
+    struct event_base *base;
+    struct gate g;              /* closed at first */
+    struct gate other;          /* another gateway of the same store; closed at first */
+    struct paths other_paths;   /* where that is: it has no state on disk */
+    struct redis_server server; /* runs from keep_in_redis() on */
+};
+
+static int
+set_up(void **state)
+{
+    struct lost *l = gw_mem_alloc(sizeof(*l));
+    void *paths = NULL;
+
+    (void)make_paths(&paths);
+    l->paths = paths;
+    l->base = event_base_new();
+    *state = l;
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    struct lost *l = *state;
+    void *paths = l->paths;
+
+    if (l->other.sync != NULL) {
+        gate_close(&l->other);
+    }
+    if (l->g.sync != NULL) {
+        gate_close(&l->g);
+    }
+    redis_server_stop(&l->server, SIGKILL);
+    event_base_free(l->base);
+    (void)drop_paths(&paths);
+    free(l);
+    return 0;
+}
+
+#define LOST_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
 /* From now on its registry is in a Redis of this test; skips the test where there is none.  name
  * and value: as redis_server_start() takes them. */
 static void
-keep_in_redis(struct paths *p, struct redis_server *server, const char *name, const char *value)
+keep_in_redis(struct lost *l, const char *name, const char *value)
 {
     if (!redis_server_is_installed()) {
         print_message("# /usr/bin/redis-server is not installed\n");
         skip();
     }
-    redis_server_start(server, p->folder, name, value);
-    p->settings.driver = 1;
-    p->settings.redis.url = server->url;
+    redis_server_start(&l->server, l->paths->folder, name, value);
+    l->paths->settings.driver = 1;
+    l->paths->settings.redis.url = l->server.url;
 }
 
 static void
-gate_open_fresh(struct gate *g, struct event_base *base, const struct paths *p)
+open_again(struct lost *l)
 {
-    gate_open(g, base, p);
-    WAIT_FOR(base, state_of(g) == GW_SYNC_FRESH);
+    gate_open(&l->g, l->base, l->paths);
+}
+
+static void
+open_fresh(struct lost *l)
+{
+    open_again(l);
+    WAIT_FOR(l->base, state_of(&l->g) == GW_SYNC_FRESH);
+}
+
+static void
+open_other(struct lost *l)
+{
+    l->other_paths = *l->paths;
+    l->other_paths.settings.snapshot = NULL;
+    gate_open(&l->other, l->base, &l->other_paths);
+    WAIT_FOR(l->base, state_of(&l->other) == GW_SYNC_FRESH);
+}
+
+static void
+put_a_and_b(struct lost *l)
+{
+    (void)put_config(&l->g, "a", "1");
+    (void)put_config(&l->g, "b", "1");
+}
+
+/* The store is a Redis, and holds a and b. */
+static void
+begin_in_redis(struct lost *l)
+{
+    keep_in_redis(l, NULL, NULL);
+    open_fresh(l);
+    put_a_and_b(l);
+}
+
+/* Redis has lost all, and the gateways that are there know it. */
+static void
+wipe(struct lost *l)
+{
+    REDIS_DO(&l->server, "FLUSHALL");
+    WAIT_FOR(l->base, state_of(&l->g) == GW_SYNC_STALE);
+    WAIT_FOR(l->base, l->other.sync == NULL || state_of(&l->other) == GW_SYNC_STALE);
+}
+
+/* Two gateways have a and b, which are lost. */
+static void
+begin_with_two(struct lost *l)
+{
+    keep_in_redis(l, NULL, NULL);
+    open_fresh(l);
+    open_other(l);
+    put_a_and_b(l);
+    WAIT_FOR(l->base, knows(&l->other, "b"));
+    wipe(l);
 }
 
 /* Redis is down: a gateway that starts serves what was; it comes back; changes made by another
@@ -37,36 +134,26 @@ gate_open_fresh(struct gate *g, struct event_base *base, const struct paths *p)
 static void
 test_redis_down_at_start(void **state)
 {
-    struct paths *p = *state;
-    struct event_base *base = event_base_new();
-    struct redis_server server = {0};
-    struct gate g;
-    struct gate other;
-    struct paths other_paths = *p;
+    struct lost *l = *state;
+    struct gate *g = &l->g;
 
-    keep_in_redis(p, &server, "--appendonly", "yes");
-    gate_open_fresh(&g, base, p);
-    (void)put_config(&g, "a", "1");
-    gate_close(&g);
-    redis_server_stop(&server, SIGTERM);
+    keep_in_redis(l, "--appendonly", "yes");
+    open_fresh(l);
+    (void)put_config(g, "a", "1");
+    gate_close(g);
+    redis_server_stop(&l->server, SIGTERM);
 
-    gate_open(&g, base, p);
-    assert_true(knows(&g, "a"));
-    WAIT_FOR(base, state_of(&g) == GW_SYNC_STALE);
-    assert_int_equal(put_config(&g, "b", "1").answer.result, GW_STORE_UNAVAILABLE);
-    redis_server_start(&server, server.folder, "--appendonly", "yes");
-    WAIT_FOR(base, state_of(&g) == GW_SYNC_FRESH);
-    assert_int_equal(g.batches, 1);
+    open_again(l);
+    assert_true(knows(g, "a"));
+    WAIT_FOR(l->base, state_of(g) == GW_SYNC_STALE);
+    assert_int_equal(put_config(g, "b", "1").answer.result, GW_STORE_UNAVAILABLE);
+    redis_server_start(&l->server, l->server.folder, "--appendonly", "yes");
+    WAIT_FOR(l->base, state_of(g) == GW_SYNC_FRESH);
+    assert_int_equal(g->batches, 1);
 
-    other_paths.settings = p->settings;
-    other_paths.settings.snapshot = NULL;
-    gate_open_fresh(&other, base, &other_paths);
-    assert_int_equal(put_config(&other, "c", "1").answer.result, GW_STORE_OK);
-    WAIT_FOR(base, knows(&g, "c"));
-    gate_close(&other);
-    gate_close(&g);
-    redis_server_stop(&server, SIGKILL);
-    event_base_free(base);
+    open_other(l);
+    assert_int_equal(put_config(&l->other, "c", "1").answer.result, GW_STORE_OK);
+    WAIT_FOR(l->base, knows(g, "c"));
 }
 
 /* FLUSHALL: everything is kept; endpoints that register anew change nothing about that; what is
@@ -75,81 +162,63 @@ test_redis_down_at_start(void **state)
 static void
 test_wiped(void **state)
 {
-    struct paths *p = *state;
-    struct event_base *base = event_base_new();
-    struct redis_server server = {0};
+    struct lost *l = *state;
     struct gw_sync_status status;
-    struct gate g;
+    struct gate *g = &l->g;
     struct gw_object *e = endpoint("x.1");
 
-    keep_in_redis(p, &server, NULL, NULL);
-    gate_open_fresh(&g, base, p);
-    (void)put_config(&g, "a", "1");
-    (void)put_config(&g, "b", "1");
-    (void)put_config(&g, "c", "1");
-    REDIS_DO(&server, "FLUSHALL");
-    WAIT_FOR(base, state_of(&g) == GW_SYNC_STALE);
-    gw_sync_status(g.sync, &status);
+    begin_in_redis(l);
+    (void)put_config(g, "c", "1");
+    wipe(l);
+    gw_sync_status(g->sync, &status);
     assert_non_null(strstr(status.text, "3 objects that it does not have are kept"));
-    assert_true(knows(&g, "a") && knows(&g, "b") && knows(&g, "c"));
+    assert_true(knows(g, "a") && knows(g, "b") && knows(g, "c"));
 
-    assert_int_equal(put_object(&g, e, GW_WHEN_ANY, 0).answer.result, GW_STORE_OK);
-    assert_int_equal(gw_map_count(g.objects), 4);
+    assert_int_equal(put_object(g, e, GW_WHEN_ANY, 0).answer.result, GW_STORE_OK);
+    assert_int_equal(gw_map_count(g->objects), 4);
 
     /* a restart in the middle of it: still the same */
-    gate_close(&g);
-    gate_open(&g, base, p);
-    assert_int_equal(gw_map_count(g.objects), 4);
-    WAIT_FOR(base, strstr((gw_sync_status(g.sync, &status), status.text), "3 objects") != NULL);
-    assert_int_equal(gw_map_count(g.objects), 4);
+    gate_close(g);
+    open_again(l);
+    assert_int_equal(gw_map_count(g->objects), 4);
+    WAIT_FOR(l->base, strstr((gw_sync_status(g->sync, &status), status.text), "3 objects") != NULL);
+    assert_int_equal(gw_map_count(g->objects), 4);
 
     /* a reader that replaces what it read; one that deletes what it read */
-    struct gw_object *o = gw_sync_get(g.sync, "/ConfigMap/test/a");
+    struct gw_object *o = gw_sync_get(g->sync, "/ConfigMap/test/a");
     struct gw_object *changed = config_map("a", "2");
-    assert_int_equal(put_object(&g, changed, GW_WHEN_REVISION, o->revision + 1).answer.result,
+    assert_int_equal(put_object(g, changed, GW_WHEN_REVISION, o->revision + 1).answer.result,
                      GW_STORE_NOT_FOUND);
-    assert_int_equal(put_object(&g, changed, GW_WHEN_REVISION, o->revision).answer.result,
+    assert_int_equal(put_object(g, changed, GW_WHEN_REVISION, o->revision).answer.result,
                      GW_STORE_OK);
     gw_object_unref(changed);
     gw_object_unref(o);
-    assert_int_equal(remove_config(&g, "c", GW_WHEN_PRESENT, 0).answer.result, GW_STORE_OK);
-    assert_false(knows(&g, "c"));
-    assert_true(knows(&g, "b"));
-    assert_int_equal(state_of(&g), GW_SYNC_STALE);
+    assert_int_equal(remove_config(g, "c", GW_WHEN_PRESENT, 0).answer.result, GW_STORE_OK);
+    assert_false(knows(g, "c"));
+    assert_true(knows(g, "b"));
+    assert_int_equal(state_of(g), GW_SYNC_STALE);
 
     uint64_t start = gw_clock_mono_ms();
-    WAIT_FOR(base, state_of(&g) == GW_SYNC_FRESH);
+    WAIT_FOR(l->base, state_of(g) == GW_SYNC_FRESH);
     assert_true(gw_clock_mono_ms() - start > 1000);
-    assert_false(knows(&g, "b"));
-    assert_string_equal(value_at(&g, "a"), "2");
-    assert_int_equal(gw_map_count(g.objects), 2);
-    assert_int_equal(g.resets, 1);
+    assert_false(knows(g, "b"));
+    assert_string_equal(value_at(g, "a"), "2");
+    assert_int_equal(gw_map_count(g->objects), 2);
+    assert_int_equal(g->resets, 1);
     gw_object_unref(e);
-    gate_close(&g);
-    redis_server_stop(&server, SIGKILL);
-    event_base_free(base);
 }
 
 /* The first that a registry hears after it was wiped is that something lost is to go: it goes. */
 static void
 test_wiped_and_deleted(void **state)
 {
-    struct paths *p = *state;
-    struct event_base *base = event_base_new();
-    struct redis_server server = {0};
-    struct gate g;
+    struct lost *l = *state;
+    struct gate *g = &l->g;
 
-    keep_in_redis(p, &server, NULL, NULL);
-    gate_open_fresh(&g, base, p);
-    (void)put_config(&g, "a", "1");
-    (void)put_config(&g, "b", "1");
-    REDIS_DO(&server, "FLUSHALL");
-    WAIT_FOR(base, state_of(&g) == GW_SYNC_STALE);
-    assert_int_equal(remove_config(&g, "a", GW_WHEN_PRESENT, 0).answer.result, GW_STORE_OK);
-    WAIT_FOR(base, !knows(&g, "a"));
-    gate_close(&g);
-    redis_server_stop(&server, SIGKILL);
-    event_base_free(base);
+    begin_in_redis(l);
+    wipe(l);
+    assert_int_equal(remove_config(g, "a", GW_WHEN_PRESENT, 0).answer.result, GW_STORE_OK);
+    WAIT_FOR(l->base, !knows(g, "a"));
 }
 
 static bool
@@ -166,33 +235,29 @@ is_said_to_be_away(struct gate *g)
 static void
 test_files_are_not_the_store(void **state)
 {
-    struct paths *p = *state;
-    struct event_base *base = event_base_new();
-    struct redis_server server = {0};
-    struct gate g;
+    struct lost *l = *state;
+    struct gate *g = &l->g;
 
-    keep_in_redis(p, &server, "--appendonly", "no");
-    redis_server_stop(&server, SIGTERM);
-    p->settings.files = p->file_list;
-    write_file(p->files, OBJECT("a", "file"));
-    gate_open(&g, base, p);
-    assert_string_equal(value_at(&g, "a"), "file");
-    assert_false(g.known);
-    WAIT_FOR(base, is_said_to_be_away(&g));
-    assert_int_equal(state_of(&g), GW_SYNC_STARTING);
-    write_file(p->files, OBJECT("a", "changed"));
-    WAIT_FOR(base, strcmp(value_at(&g, "a"), "changed") == 0);
-    assert_false(g.known);
-    redis_server_start(&server, server.folder, "--appendonly", "no");
-    WAIT_FOR(base, state_of(&g) == GW_SYNC_FRESH);
-    assert_true(g.known);
-    assert_int_equal(g.resets, 1);
-    assert_string_equal(value_at(&g, "a"), "changed");
-    redis_server_stop(&server, SIGTERM);
-    WAIT_FOR(base, state_of(&g) == GW_SYNC_STALE);
-    assert_true(g.known);
-    gate_close(&g);
-    event_base_free(base);
+    keep_in_redis(l, "--appendonly", "no");
+    redis_server_stop(&l->server, SIGTERM);
+    l->paths->settings.files = l->paths->file_list;
+    write_file(l->paths->files, OBJECT("a", "file"));
+    open_again(l);
+    assert_string_equal(value_at(g, "a"), "file");
+    assert_false(g->known);
+    WAIT_FOR(l->base, is_said_to_be_away(g));
+    assert_int_equal(state_of(g), GW_SYNC_STARTING);
+    write_file(l->paths->files, OBJECT("a", "changed"));
+    WAIT_FOR(l->base, strcmp(value_at(g, "a"), "changed") == 0);
+    assert_false(g->known);
+    redis_server_start(&l->server, l->server.folder, "--appendonly", "no");
+    WAIT_FOR(l->base, state_of(g) == GW_SYNC_FRESH);
+    assert_true(g->known);
+    assert_int_equal(g->resets, 1);
+    assert_string_equal(value_at(g, "a"), "changed");
+    redis_server_stop(&l->server, SIGTERM);
+    WAIT_FOR(l->base, state_of(g) == GW_SYNC_STALE);
+    assert_true(g->known);
 }
 
 /* Put back to an older state of itself, so that the epoch is the same: also a gateway that starts
@@ -200,30 +265,22 @@ test_files_are_not_the_store(void **state)
 static void
 test_put_back_and_restart(void **state)
 {
-    struct paths *p = *state;
-    struct event_base *base = event_base_new();
-    struct redis_server server = {0};
+    struct lost *l = *state;
     struct gw_sync_status status;
-    struct gate g;
+    struct gate *g = &l->g;
 
-    keep_in_redis(p, &server, NULL, NULL);
-    gate_open_fresh(&g, base, p);
-    (void)put_config(&g, "a", "1");
-    (void)put_config(&g, "b", "1");
-    REDIS_DO(&server, "EVAL",
+    begin_in_redis(l);
+    REDIS_DO(&l->server, "EVAL",
              "redis.call('DEL', '{ksgate}:changes') redis.call('SET', '{ksgate}:revision', 1) "
              "return redis.call('HDEL', '{ksgate}:objects', '/ConfigMap/test/b')",
              "0");
-    WAIT_FOR(base, state_of(&g) == GW_SYNC_STALE);
-    assert_true(knows(&g, "a") && knows(&g, "b"));
+    WAIT_FOR(l->base, state_of(g) == GW_SYNC_STALE);
+    assert_true(knows(g, "a") && knows(g, "b"));
 
-    gate_close(&g);
-    gate_open(&g, base, p);
-    WAIT_FOR(base, strstr((gw_sync_status(g.sync, &status), status.text), "1 objects") != NULL);
-    assert_true(knows(&g, "a") && knows(&g, "b"));
-    gate_close(&g);
-    redis_server_stop(&server, SIGKILL);
-    event_base_free(base);
+    gate_close(g);
+    open_again(l);
+    WAIT_FOR(l->base, strstr((gw_sync_status(g->sync, &status), status.text), "1 objects") != NULL);
+    assert_true(knows(g, "a") && knows(g, "b"));
 }
 
 /* Time passes, as it does for everybody. */
@@ -240,45 +297,39 @@ turn_for(struct event_base *base, uint64_t ms)
 static void
 test_wiped_twice(void **state)
 {
-    struct paths *p = *state;
-    struct event_base *base = event_base_new();
-    struct redis_server server = {0};
-    struct gate g;
+    struct lost *l = *state;
+    struct gate *g = &l->g;
     struct gw_object *e = endpoint("x.1");
 
-    keep_in_redis(p, &server, NULL, NULL);
-    gate_open_fresh(&g, base, p);
-    (void)put_config(&g, "a", "1");
-    (void)put_config(&g, "b", "1");
-    (void)put_object(&g, e, GW_WHEN_ANY, 0);
-    REDIS_DO(&server, "FLUSHALL");
-    WAIT_FOR(base, state_of(&g) == GW_SYNC_STALE);
-    (void)put_config(&g, "a", "2");
-    uint64_t revision = g.revision;
-    REDIS_DO(&server, "FLUSHALL");
-    WAIT_FOR(base, g.revision < revision);
-    turn_for(base, GW_SETTLE_MS + 500);
-    assert_true(knows(&g, "a") && knows(&g, "b"));
+    begin_in_redis(l);
+    (void)put_object(g, e, GW_WHEN_ANY, 0);
+    wipe(l);
+    (void)put_config(g, "a", "2");
+    uint64_t revision = g->revision;
+    REDIS_DO(&l->server, "FLUSHALL");
+    WAIT_FOR(l->base, g->revision < revision);
+    turn_for(l->base, GW_SETTLE_MS + 500);
+    assert_true(knows(g, "a") && knows(g, "b"));
 
-    (void)put_config(&g, "a", "2");
-    (void)put_config(&g, "b", "1");
-    turn_for(base, GW_SETTLE_MS + 500);
-    assert_non_null(gw_map_get(g.objects, GW_STR("ksgate.io/Endpoint//x.1")));
-    assert_int_equal(state_of(&g), GW_SYNC_STALE);
-    assert_int_equal(put_object(&g, e, GW_WHEN_ANY, 0).answer.result, GW_STORE_OK);
-    assert_int_equal(state_of(&g), GW_SYNC_FRESH);
+    (void)put_config(g, "a", "2");
+    (void)put_config(g, "b", "1");
+    turn_for(l->base, GW_SETTLE_MS + 500);
+    assert_non_null(gw_map_get(g->objects, GW_STR("ksgate.io/Endpoint//x.1")));
+    assert_int_equal(state_of(g), GW_SYNC_STALE);
+    assert_int_equal(put_object(g, e, GW_WHEN_ANY, 0).answer.result, GW_STORE_OK);
+    assert_int_equal(state_of(g), GW_SYNC_FRESH);
     gw_object_unref(e);
-    gate_close(&g);
-    redis_server_stop(&server, SIGKILL);
-    event_base_free(base);
 }
 
 /* Who deletes what a wiped store does not have any more deletes it for all gateways. */
 static void
-delete_for_all(struct event_base *base, struct gate *g, struct gate *other)
+delete_for_all(struct lost *l)
 {
+    struct gate *g = &l->g;
+    struct gate *other = &l->other;
+
     (void)put_config(g, "c", "1"); /* so that it is a store again */
-    WAIT_FOR(base, knows(other, "c"));
+    WAIT_FOR(l->base, knows(other, "c"));
     struct gw_object *o = gw_sync_get(g->sync, "/ConfigMap/test/a");
     assert_int_equal(remove_config(g, "a", GW_WHEN_REVISION, o->revision + 1).answer.result,
                      GW_STORE_NOT_FOUND);
@@ -287,11 +338,11 @@ delete_for_all(struct event_base *base, struct gate *g, struct gate *other)
     gw_object_unref(o);
     assert_false(knows(g, "a"));
     assert_int_equal(state_of(other), GW_SYNC_STALE);
-    WAIT_FOR(base, !knows(other, "a"));
+    WAIT_FOR(l->base, !knows(other, "a"));
     assert_int_equal(state_of(other), GW_SYNC_STALE); /* not settled, but told */
     assert_true(knows(g, "b") && knows(other, "b"));
     assert_int_equal(remove_config(other, "b", GW_WHEN_PRESENT, 0).answer.result, GW_STORE_OK);
-    WAIT_FOR(base, !knows(g, "b"));
+    WAIT_FOR(l->base, !knows(g, "b"));
     assert_int_equal(state_of(g), GW_SYNC_FRESH);
     assert_int_equal(remove_config(g, "b", GW_WHEN_PRESENT, 0).answer.result, GW_STORE_NOT_FOUND);
 }
@@ -299,112 +350,83 @@ delete_for_all(struct event_base *base, struct gate *g, struct gate *other)
 static void
 test_delete_of_lost(void **state)
 {
-    struct paths *p = *state;
-    struct paths other_paths = *p;
-    struct event_base *base = event_base_new();
-    struct redis_server server = {0};
-    struct gate g;
-    struct gate other;
-
-    keep_in_redis(p, &server, NULL, NULL);
-    other_paths.settings = p->settings;
-    other_paths.settings.snapshot = NULL;
-    gate_open(&g, base, p);
-    gate_open(&other, base, &other_paths);
-    WAIT_FOR(base, state_of(&g) == GW_SYNC_FRESH && state_of(&other) == GW_SYNC_FRESH);
-    (void)put_config(&g, "a", "1");
-    (void)put_config(&g, "b", "1");
-    WAIT_FOR(base, knows(&other, "b"));
-    REDIS_DO(&server, "FLUSHALL");
-    WAIT_FOR(base, state_of(&g) == GW_SYNC_STALE && state_of(&other) == GW_SYNC_STALE);
-    delete_for_all(base, &g, &other);
-    gate_close(&other);
-    gate_close(&g);
-    redis_server_stop(&server, SIGKILL);
-    event_base_free(base);
+    begin_with_two(*state);
+    delete_for_all(*state);
 }
 
 /* Killed before the end of what was lost was on disk: what was deleted meanwhile does not come
  * back, by whichever store. */
 static void
-restart_from_old_snapshot(struct event_base *base, struct gate *g, const struct paths *p)
+restart_from_old_snapshot(struct lost *l)
 {
+    struct gate *g = &l->g;
     char old[128];
 
-    (void)snprintf(old, sizeof(old), "%s.old", p->snapshot);
+    (void)snprintf(old, sizeof(old), "%s.old", l->paths->snapshot);
     (void)put_config(g, "c", "1");
     assert_int_equal(remove_config(g, "a", GW_WHEN_PRESENT, 0).answer.result, GW_STORE_OK);
     gate_close(g);
-    assert_int_equal(rename(old, p->snapshot), 0);
-    gate_open(g, base, p);
+    assert_int_equal(rename(old, l->paths->snapshot), 0);
+    open_again(l);
     assert_true(knows(g, "a") && knows(g, "b"));
-    WAIT_FOR(base, knows(g, "c"));
-    WAIT_FOR(base, !knows(g, "a"));
+    WAIT_FOR(l->base, knows(g, "c"));
+    WAIT_FOR(l->base, !knows(g, "a"));
     assert_true(knows(g, "b")); /* lost, and nobody has said anything of it */
     assert_int_equal(state_of(g), GW_SYNC_STALE);
 }
 
 static void
-start_with_old_snapshot(struct event_base *base, struct gate *g, const struct paths *p)
+start_with_old_snapshot(struct lost *l)
 {
     char old[128];
 
-    (void)snprintf(old, sizeof(old), "%s.old", p->snapshot);
-    gate_open_fresh(g, base, p);
-    (void)put_config(g, "a", "1");
-    (void)put_config(g, "b", "1");
-    gate_close(g);
-    assert_int_equal(link(p->snapshot, old), 0);
+    (void)snprintf(old, sizeof(old), "%s.old", l->paths->snapshot);
+    open_fresh(l);
+    put_a_and_b(l);
+    gate_close(&l->g);
+    assert_int_equal(link(l->paths->snapshot, old), 0);
 }
 
 static void
 test_old_snapshot_redis(void **state)
 {
-    struct paths *p = *state;
-    struct event_base *base = event_base_new();
-    struct redis_server server = {0};
-    struct gate g;
+    struct lost *l = *state;
 
-    keep_in_redis(p, &server, NULL, NULL);
-    start_with_old_snapshot(base, &g, p);
-    gate_open_fresh(&g, base, p);
-    REDIS_DO(&server, "FLUSHALL");
-    WAIT_FOR(base, state_of(&g) == GW_SYNC_STALE);
-    restart_from_old_snapshot(base, &g, p);
-    gate_close(&g);
-    redis_server_stop(&server, SIGKILL);
-    event_base_free(base);
+    keep_in_redis(l, NULL, NULL);
+    start_with_old_snapshot(l);
+    open_fresh(l);
+    wipe(l);
+    restart_from_old_snapshot(l);
 }
 
 static void
 test_old_snapshot_sqlite(void **state)
 {
-    struct paths *p = *state;
-    struct event_base *base = event_base_new();
-    struct gate g;
+    struct lost *l = *state;
+    struct gate *g = &l->g;
 
-    start_with_old_snapshot(base, &g, p);
-    assert_int_equal(unlink(p->db), 0);
-    gate_open(&g, base, p);
-    WAIT_FOR(base, state_of(&g) == GW_SYNC_STALE && g.revision == 0);
-    restart_from_old_snapshot(base, &g, p);
-    gate_close(&g);
-    event_base_free(base);
+    start_with_old_snapshot(l);
+    assert_int_equal(unlink(l->paths->db), 0);
+    open_again(l);
+    WAIT_FOR(l->base, state_of(g) == GW_SYNC_STALE && g->revision == 0);
+    restart_from_old_snapshot(l);
 }
 
 /* A gateway that was away while what a wiped store had lost was kept by all: of what was deleted
  * then it keeps nothing, whether the new store had it or not. */
 static void
-delete_while_away(struct event_base *base, struct gate *g, struct gate *other,
-                  const struct paths *p)
+delete_while_away(struct lost *l)
 {
+    struct gate *g = &l->g;
+    struct gate *other = &l->other;
+
     gate_close(g);
     assert_int_equal(remove_config(other, "d", GW_WHEN_PRESENT, 0).answer.result, GW_STORE_OK);
     assert_int_equal(remove_config(other, "a", GW_WHEN_PRESENT, 0).answer.result, GW_STORE_OK);
     assert_true(!knows(other, "a") && knows(other, "b") && !knows(other, "d"));
-    gate_open(g, base, p);
+    open_again(l);
     assert_true(knows(g, "a") && knows(g, "b") && knows(g, "d")); /* as on disk */
-    WAIT_FOR(base, !knows(g, "a") && !knows(g, "d"));
+    WAIT_FOR(l->base, !knows(g, "a") && !knows(g, "d"));
     assert_true(knows(g, "b") && knows(g, "c"));
     assert_int_equal(state_of(g), GW_SYNC_STALE);
 }
@@ -412,81 +434,61 @@ delete_while_away(struct event_base *base, struct gate *g, struct gate *other,
 static void
 test_away_amid_loss(void **state)
 {
-    struct paths *p = *state;
-    struct paths other_paths = *p;
-    struct event_base *base = event_base_new();
-    struct redis_server server = {0};
-    struct gate g;
-    struct gate other;
+    struct lost *l = *state;
 
-    keep_in_redis(p, &server, NULL, NULL);
-    other_paths.settings = p->settings;
-    other_paths.settings.snapshot = NULL;
-    gate_open_fresh(&g, base, p);
-    gate_open_fresh(&other, base, &other_paths);
-    (void)put_config(&g, "a", "1");
-    (void)put_config(&g, "b", "1");
-    WAIT_FOR(base, knows(&other, "b"));
-    REDIS_DO(&server, "FLUSHALL");
-    WAIT_FOR(base, state_of(&g) == GW_SYNC_STALE && state_of(&other) == GW_SYNC_STALE);
-    (void)put_config(&g, "c", "1");
-    (void)put_config(&g, "d", "1");
-    WAIT_FOR(base, knows(&other, "d"));
-    delete_while_away(base, &g, &other, p);
-    gate_close(&other);
-    gate_close(&g);
-    redis_server_stop(&server, SIGKILL);
-    event_base_free(base);
+    begin_with_two(l);
+    (void)put_config(&l->g, "c", "1");
+    (void)put_config(&l->g, "d", "1");
+    WAIT_FOR(l->base, knows(&l->other, "d"));
+    delete_while_away(l);
 }
 
 /* Another database in its place: what both have is compared, the rest is kept and settles. */
 static void
 test_replaced_file(void **state)
 {
-    struct paths *p = *state;
-    struct event_base *base = event_base_new();
-    struct gate g;
+    struct lost *l = *state;
+    struct gate *g = &l->g;
     struct gw_buf command = {0};
 
-    gate_open(&g, base, p);
-    (void)put_config(&g, "a", "1");
-    gw_buf_printf(&command, "cp '%s' '%s.backup'", p->db, p->db);
-    gate_close(&g);
+    open_again(l);
+    (void)put_config(g, "a", "1");
+    gw_buf_printf(&command, "cp '%s' '%s.backup'", l->paths->db, l->paths->db);
+    gate_close(g);
     assert_int_equal(system(command.p), 0); /* closed: all is in the one file */
-    gate_open(&g, base, p);
-    (void)put_config(&g, "a", "2");
-    (void)put_config(&g, "b", "1");
-    gate_close(&g);
+    open_again(l);
+    (void)put_config(g, "a", "2");
+    (void)put_config(g, "b", "1");
+    gate_close(g);
     gw_buf_reset(&command);
-    gw_buf_printf(&command, "rm -f '%s'-* && mv '%s.backup' '%s'", p->db, p->db, p->db);
+    gw_buf_printf(&command, "rm -f '%s'-* && mv '%s.backup' '%s'", l->paths->db, l->paths->db,
+                  l->paths->db);
     assert_int_equal(system(command.p), 0);
 
-    gate_open(&g, base, p); /* the restored backup: the same epoch, an older revision */
-    WAIT_FOR(base, strcmp(value_at(&g, "a"), "1") == 0);
-    assert_int_equal(state_of(&g), GW_SYNC_STALE);
-    assert_true(knows(&g, "b"));
-    WAIT_FOR(base, state_of(&g) == GW_SYNC_FRESH);
-    assert_false(knows(&g, "b"));
+    open_again(l); /* the restored backup: the same epoch, an older revision */
+    WAIT_FOR(l->base, strcmp(value_at(g, "a"), "1") == 0);
+    assert_int_equal(state_of(g), GW_SYNC_STALE);
+    assert_true(knows(g, "b"));
+    WAIT_FOR(l->base, state_of(g) == GW_SYNC_FRESH);
+    assert_false(knows(g, "b"));
     gw_buf_fini(&command);
-    gate_close(&g);
-    event_base_free(base);
 }
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        GATE_TEST(test_wiped),
-        GATE_TEST(test_redis_down_at_start),
-        GATE_TEST(test_files_are_not_the_store),
-        GATE_TEST(test_replaced_file),
-        GATE_TEST(test_wiped_and_deleted),
-        GATE_TEST(test_put_back_and_restart),
-        GATE_TEST(test_wiped_twice),
-        GATE_TEST(test_delete_of_lost),
-        GATE_TEST(test_old_snapshot_redis),
-        GATE_TEST(test_old_snapshot_sqlite),
-        GATE_TEST(test_away_amid_loss),
+        LOST_TEST(test_wiped),
+        LOST_TEST(test_redis_down_at_start),
+        LOST_TEST(test_files_are_not_the_store),
+        LOST_TEST(test_replaced_file),
+        LOST_TEST(test_wiped_and_deleted),
+        LOST_TEST(test_put_back_and_restart),
+        LOST_TEST(test_wiped_twice),
+        LOST_TEST(test_delete_of_lost),
+        LOST_TEST(test_old_snapshot_redis),
+        LOST_TEST(test_old_snapshot_sqlite),
+        LOST_TEST(test_away_amid_loss),
     };
 
     (void)signal(SIGPIPE, SIG_IGN); /* as the server does */
