@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -28,8 +27,6 @@ struct out {
     struct gw_buf buf;
     bool ok;
 };
-
-static atomic_ullong loaded_ms;
 
 /* The first line: "ksgate-snapshot 1 BYTES XXH3     \n", always as long. */
 static void
@@ -310,12 +307,5 @@ gw_snapshot_load(struct gw_snapshot *s, const char *path, struct gw_diag *diag)
         gw_snapshot_fini(s);
         return GW_SNAPSHOT_BROKEN;
     }
-    atomic_store_explicit(&loaded_ms, s->saved_ms, memory_order_relaxed);
     return GW_SNAPSHOT_LOADED;
-}
-
-uint64_t
-gw_snapshot_loaded_ms(void)
-{
-    return atomic_load_explicit(&loaded_ms, memory_order_relaxed);
 }

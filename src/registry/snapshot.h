@@ -31,10 +31,6 @@ enum gw_snapshot_result {
 enum gw_snapshot_result gw_snapshot_load(struct gw_snapshot *s, const char *path,
                                          struct gw_diag *diag);
 
-/* Any thread: when the state that this process has loaded was saved (wall clock); 0: it has none.
- * Until the registry is reached, this is how old all is that is known. */
-uint64_t gw_snapshot_loaded_ms(void);
-
 /* Any thread: objects are immutable.  Makes the folder when it is missing.  False and errno. */
 bool gw_snapshot_save(const struct gw_snapshot *s, const char *path);
 

@@ -269,6 +269,7 @@ load(struct gw_sync *s, const char *path)
     case GW_SNAPSHOT_LOADED:
         gw_known_load(s->known, &snapshot, &changes);
         s->knows = true;
+        s->status.loaded_ms = snapshot.saved_ms;
         gw_clock_rfc3339(&when, snapshot.saved_ms);
         (void)snprintf(text, sizeof(text),
                        "the state of %s from disk; the registry was not reached since the start",

@@ -41,6 +41,8 @@ struct gw_sync_status {
     size_t objects;
     char text[200]; /* why it is not fresh */
     bool reachable; /* the store, now */
+    uint64_t
+        loaded_ms; /* wall clock: when what was on disk at the start was saved; 0: nothing was */
     struct gw_store_status store;
 };
 

@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "gateway/conf.h"
 #include "modules/jwt_status.h"
-#include "registry/snapshot.h"
 #include "server/admin_errand.h"
 #include "server/admin_sight.h"
 
@@ -40,7 +39,7 @@ gw_admin_registry_as_of_ms(const struct gw_sync_status *status)
     if (!is_redis || status->store.heard_ms > 0) {
         return status->store.heard_ms;
     }
-    return status->state == GW_SYNC_STARTING ? 0 : gw_snapshot_loaded_ms();
+    return status->state == GW_SYNC_STARTING ? 0 : status->loaded_ms;
 }
 
 /* Those that share the store, as this one has heard of them. */
