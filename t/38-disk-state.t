@@ -54,7 +54,8 @@ subtest 'the last state' => sub {
             eventually { is_up($gw, 'a') || $is_dead->() } 'a gateway';
             my $r;
             eventually { $is_dead->() || ($r = eval { $gw->admin(PUT => path_of($name), extension($name => $up->url)) }) } 'a write';
-            eventually { $is_dead->() || slurp($file) ne $old } 'a new state, or the end';
+            my $synced = sub { 2 <= (() = slurp($gw->dir . "/strace.fsync.$nth") =~ /= 0$/mg) }; # the file and, after it is new, the folder
+            eventually { $is_dead->() || (slurp($file) ne $old && ($call ne 'fsync' || $synced->())) } 'a new state, or the end';
             my $died = $is_dead->();
             end($gw);
             $redis->freeze;
