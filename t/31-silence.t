@@ -9,6 +9,7 @@ use Gateway::Load;
 use Gateway::Objects;
 use Gateway::RedisProxy;
 use Gateway::Registry;
+use Time::HiRes qw(time);
 
 my $up = upstream { [200, {}, 'up'] };
 my $redis = redis();
@@ -92,6 +93,11 @@ subtest 'an XREAD that never has anything' => sub {
     eventually { status($old) == 404 } 'what was deleted to go';
     pass 'all of it arrives';
     is scalar(() = $gw->stderr =~ /listed again/g), $lists, '... by the changes alone';
+    my $asked = () = $proxy->seen('^XREAD');
+    my $start = time;
+    $proxy->wait_for('^XREAD', $proxy->met('^XREAD') + 20);
+    cmp_ok time - $start, '>=', 1, '... and it is not asked for news as fast as it says that there are none';
+    cmp_ok $asked, '<', 1000, '... nor was before';
     $proxy->forget;
     is $load->stop->{failed}, 0, 'requests do not notice';
 };

@@ -14,6 +14,8 @@
 #include "registry/redis_recall.h"
 #include "registry/redis_row.h"
 
+#define LATER_MS 100 /* before it is asked again */
+
 static const struct gw_redis_waits complaint_waits = {.first = 1000, .second = 2000, .most = 4000};
 static const struct gw_redis_waits list_waits = {.first = 0, .second = 500, .most = 10000};
 
@@ -24,6 +26,7 @@ struct gw_follow {
     struct gw_store_events events;
     void *owner;
     struct event *again; /* after an answer that could not be used */
+    struct event *later; /* after one that said at once that nothing is new */
     struct gw_redis_row complaints;
     bool following;  /* listed, and on the line since */
     bool can_resume; /* it was, when the connection was lost */
@@ -415,9 +418,24 @@ ask_changes(struct gw_follow *f)
 }
 
 static void
-on_woken(void *owner)
+on_later(evutil_socket_t fd, short what, void *arg)
 {
-    ask_changes(owner);
+    (void)fd;
+    (void)what;
+    ask_changes(arg);
+}
+
+static void
+on_woken(void *owner, bool early)
+{
+    const struct timeval later = gw_clock_timeval(LATER_MS);
+    struct gw_follow *f = owner;
+
+    if (early) {
+        (void)event_add(f->later, &later);
+    } else {
+        ask_changes(f);
+    }
 }
 
 static void
@@ -448,6 +466,7 @@ on_down(void *owner, const char *text)
     }
     leave_line(f);
     (void)event_del(f->again);
+    (void)event_del(f->later);
     forget(f);
     f->events.reachable(f->owner, false, text);
 }
@@ -476,7 +495,8 @@ gw_follow_open(const struct gw_redis_conf *conf, const char *prefix, struct even
         return NULL;
     }
     f->again = event_new(base, -1, 0, on_again, f);
-    assert(f->again != NULL);
+    f->later = event_new(base, -1, 0, on_later, f);
+    assert(f->again != NULL && f->later != NULL);
     gw_redis_bad_init(&f->bad);
     f->prefix = gw_mem_strdup(prefix);
     f->objects = key_of(prefix, "objects");
@@ -512,6 +532,7 @@ gw_follow_close(struct gw_follow *f)
     }
     gw_redis_close(f->redis);
     event_free(f->again);
+    event_free(f->later);
     forget(f);
     gw_redis_bad_fini(&f->bad);
     free(f->prefix);

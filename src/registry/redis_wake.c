@@ -28,7 +28,8 @@ on_wake(void *arg, const redisReply *reply, const char *error)
     if (reply->type != REDIS_REPLY_NIL && reply->type != REDIS_REPLY_ARRAY && !is_demoted(reply)) {
         w->unusable(w->owner, "XREAD", w->changes, reply);
     } else {
-        w->woken(w->owner);
+        bool nil = reply->type == REDIS_REPLY_NIL;
+        w->woken(w->owner, nil && gw_clock_mono_ms() - w->asked_ms < BLOCK_MS / 2);
     }
 }
 
@@ -84,6 +85,7 @@ gw_redis_wake_wait(struct gw_redis_wake *w, uint64_t revision)
         .argc = beats ? 10 : 8, .argv = beats ? both : alone, .extra_ms = BLOCK_MS};
 
     w->revision = revision;
+    w->asked_ms = gw_clock_mono_ms();
     /* Behind all that somebody else may have added to it: that is no news, and would wake us at
      * once, for ever. */
     (void)snprintf(since, sizeof(since), "%" PRIu64 "-%" PRIu64, revision, UINT64_MAX);

@@ -12,8 +12,9 @@
 struct gw_redis_wake {
     struct gw_redis *redis;
     char *changes, *beats; /* keys; owned */
-    /* Woken or not: the script tells, and checks the line. */
-    void (*woken)(void *owner);
+    /* Woken or not: the script tells, and checks the line.  early: nothing is new, and it has not
+     * waited for that: whoever asks again should not do so at once. */
+    void (*woken)(void *owner, bool early);
     void (*unusable)(void *owner, const char *what, const char *key, const redisReply *reply);
     void *owner;
     /* After each few beats, while they are listened to. */
@@ -22,6 +23,7 @@ struct gw_redis_wake {
     uint64_t beats_until_ms;           /* mono: until then they are looked at */
     char beats_id[GW_BEAT_ID_MAX + 1]; /* the last one that is known; "": none yet */
     uint64_t revision;                 /* behind which it waits */
+    uint64_t asked_ms;                 /* mono */
 };
 
 /* Woken once, unless the connection is lost first. */
