@@ -282,7 +282,10 @@ gw_known_change(struct gw_known *k, const struct gw_change *changes, size_t n, u
         if (changes[i].object != NULL) {
             (void)put(k, changes[i].object, out);
         } else {
-            take(k, changes[i].key, changes[i].revision, out);
+            /* recalled: who has listed since, with it, is to be told */
+            bool late = changes[i].revision <= k->revision;
+
+            take(k, changes[i].key, late ? revision : changes[i].revision, out);
         }
     }
     k->revision = revision;

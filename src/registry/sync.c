@@ -194,11 +194,12 @@ on_changed(void *owner, const struct gw_change *changes, size_t n, uint64_t revi
 {
     struct gw_sync *s = owner;
     struct gw_changes out = {0};
+    bool newer = revision > gw_known_revision(s->known); /* else: of what was listed */
 
     gw_known_change(s->known, changes, n, revision, &out);
     gw_settle_changed(s->settle, changes, n);
     set_reached(s);
-    give(s, &out, GW_NEWS_NUMBERED);
+    give(s, &out, newer ? GW_NEWS_NUMBERED : GW_NEWS_LOOSE);
 }
 
 static size_t
