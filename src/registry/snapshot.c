@@ -267,6 +267,9 @@ read_body(struct gw_snapshot *s, struct gw_str text)
         }
         gw_diag_fini(&diag);
     }
+    if (wrong == NULL && s->orphans > s->objects.n) {
+        wrong = "it has fewer objects than it says were lost";
+    }
     return wrong;
 }
 

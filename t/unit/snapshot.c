@@ -124,6 +124,25 @@ test_broken(void **state)
     }
 }
 
+/* One that is whole, but can't be ours. */
+static void
+test_more_lost_than_there_are(void **state)
+{
+    static const size_t orphans[] = {2, SIZE_MAX, (size_t)INT64_MAX, (size_t)INT64_MAX + 1};
+    struct gw_snapshot s;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(orphans) / sizeof(orphans[0]); i++) {
+        struct gw_snapshot bad = {.epoch = gw_mem_strdup("e1"), .orphans = orphans[i]};
+
+        gw_objects_add(&bad.objects, config_map("a", "1"));
+        assert_true(gw_snapshot_save(&bad, path));
+        gw_snapshot_fini(&bad);
+        assert_int_equal(load(&s, "fewer objects than it says"), GW_SNAPSHOT_BROKEN);
+        assert_int_equal(s.objects.n, 0);
+    }
+}
+
 /* What is refused is kept, byte for byte, whatever it is; and the next state has its place. */
 static void
 test_set_aside(void **state)
@@ -201,9 +220,13 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_none),       cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_broken),     cmocka_unit_test(test_old_one_stays),
-        cmocka_unit_test(test_unreadable), cmocka_unit_test(test_set_aside),
+        cmocka_unit_test(test_none),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_old_one_stays),
+        cmocka_unit_test(test_more_lost_than_there_are),
+        cmocka_unit_test(test_unreadable),
+        cmocka_unit_test(test_set_aside),
     };
 
     return cmocka_run_group_tests_name("snapshot", tests, make_folder, drop_folder);
