@@ -161,7 +161,7 @@ on_listed(void *owner, struct gw_object *const *objects, size_t n, uint64_t revi
     struct gw_changes changes = {0};
     bool known = gw_known_count(s->known) > 0;
     uint64_t was = gw_known_revision(s->known);
-    bool new_epoch = gw_known_is_other(s->known, epoch);
+    bool new_epoch = gw_known_is_new(s->known, epoch);
     bool other = gw_known_list(s->known, objects, n, revision, epoch, &changes);
     bool broken = other && (known || was > 0); /* else there was nothing to continue */
     bool replaced = other && known;

@@ -34,8 +34,11 @@ drop_folder(void **state)
 static void
 save(size_t n)
 {
-    struct gw_snapshot s = {
-        .epoch = gw_mem_strdup("e1"), .revision = 77, .saved_ms = 123456, .orphans = n / 3};
+    struct gw_snapshot s = {.epoch = gw_mem_strdup("e1"),
+                            .former = n == 0 ? NULL : gw_mem_strdup("e0"),
+                            .revision = 77,
+                            .saved_ms = 123456,
+                            .orphans = n / 3};
 
     for (size_t i = 0; i < n; i++) {
         char name[32];
@@ -81,6 +84,7 @@ test_round_trip(void **state)
         assert_int_equal(st.st_mode & 0777, 0600); /* it holds secrets */
         assert_int_equal(load(&s, ""), GW_SNAPSHOT_LOADED);
         assert_string_equal(s.epoch, "e1");
+        assert_string_equal(s.former == NULL ? "none" : s.former, sizes[i] == 0 ? "none" : "e0");
         assert_int_equal(s.revision, 77);
         assert_int_equal(s.saved_ms, 123456);
         assert_int_equal(s.objects.n, sizes[i]);
