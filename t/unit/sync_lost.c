@@ -11,6 +11,13 @@
 #include "t/lib/redis_server.h"
 #include "t/lib/registry_gate.h"
 
+#define BACK_UP                                                           \
+    "for _, k in ipairs({'epoch', 'revision', 'objects', 'changes'}) do " \
+    "redis.call('COPY', '{ksgate}:' .. k, 'backup:' .. k) end"
+#define PUT_BACK                                                          \
+    "for _, k in ipairs({'epoch', 'revision', 'objects', 'changes'}) do " \
+    "redis.call('RENAME', 'backup:' .. k, '{ksgate}:' .. k) end"
+
 /* From now on its registry is in a Redis of this test; skips the test where there is none.  name
  * and value: as redis_server_start() takes them. */
 static void
@@ -324,6 +331,24 @@ test_delete_of_lost(void **state)
     event_base_free(base);
 }
 
+/* Who has listed it before it was gone, at that very revision, is told by a watch. */
+static bool
+tells_of_a_deletion(const struct gate *g, const char *name)
+{
+    struct gw_news *news = NULL;
+    bool told = false;
+
+    assert_int_equal(gw_sync_since(g->sync, g->revision,
+                                   gw_kind_find(GW_STR(""), GW_STR("ConfigMap")), GW_STR(""),
+                                   &news),
+                     GW_STORE_OK);
+    for (size_t i = 0; i < news->n; i++) {
+        told |= news->items[i].object == NULL && strcmp(news->items[i].before->name, name) == 0;
+    }
+    gw_news_unref(news);
+    return told;
+}
+
 /* Killed before the end of what was lost was on disk: what was deleted meanwhile does not come
  * back, by whichever store. */
 static void
@@ -340,6 +365,7 @@ restart_from_old_snapshot(struct event_base *base, struct gate *g, const struct 
     assert_true(knows(g, "a") && knows(g, "b"));
     WAIT_FOR(base, knows(g, "c"));
     WAIT_FOR(base, !knows(g, "a"));
+    assert_true(tells_of_a_deletion(g, "a"));
     assert_true(knows(g, "b")); /* lost, and nobody has said anything of it */
     assert_int_equal(state_of(g), GW_SYNC_STALE);
 }
@@ -405,6 +431,7 @@ delete_while_away(struct event_base *base, struct gate *g, struct gate *other,
     gate_open(g, base, p);
     assert_true(knows(g, "a") && knows(g, "b") && knows(g, "d")); /* as on disk */
     WAIT_FOR(base, !knows(g, "a") && !knows(g, "d"));
+    assert_true(tells_of_a_deletion(g, "a"));
     assert_true(knows(g, "b") && knows(g, "c"));
     assert_int_equal(state_of(g), GW_SYNC_STALE);
 }
@@ -472,6 +499,128 @@ test_replaced_file(void **state)
     event_base_free(base);
 }
 
+static void
+run(const char *format, const char *path)
+{
+    struct gw_buf command = {0};
+
+    gw_buf_printf(&command, "db='%s'; %s", path, format);
+    assert_int_equal(system(command.p), 0);
+    gw_buf_fini(&command);
+}
+
+/* "a" was deleted once, and is there again.  A backup from in between is put back after a while in
+ * which there was nothing: "a" is lost, and was not deleted. */
+static void
+test_backup_after_an_empty_file(void **state)
+{
+    struct paths *p = *state;
+    struct event_base *base = event_base_new();
+    struct gate g;
+
+    gate_open_fresh(&g, base, p);
+    (void)put_config(&g, "a", "1");
+    (void)remove_config(&g, "a", GW_WHEN_PRESENT, 0);
+    (void)put_config(&g, "c", "1");
+    gate_close(&g);
+    run("cp $db $db.backup", p->db);
+    gate_open_fresh(&g, base, p);
+    (void)put_config(&g, "a", "2");
+    gate_close(&g);
+    run("rm -f $db $db-*", p->db);
+
+    gate_open(&g, base, p);
+    WAIT_FOR(base, state_of(&g) == GW_SYNC_STALE && g.revision == 0);
+    assert_true(knows(&g, "a") && knows(&g, "c"));
+    gate_close(&g);
+    run("mv $db.backup $db", p->db);
+    gate_open(&g, base, p);
+    WAIT_FOR(base, g.revision == 3);
+    assert_true(knows(&g, "a") && knows(&g, "c"));
+    assert_int_equal(state_of(&g), GW_SYNC_STALE);
+    gate_close(&g);
+    event_base_free(base);
+}
+
+/* The same with Redis, before the eyes of a gateway. */
+static void
+test_backup_after_a_wipe(void **state)
+{
+    struct paths *p = *state;
+    struct event_base *base = event_base_new();
+    struct redis_server server = {0};
+    struct gate g;
+
+    keep_in_redis(p, &server, NULL, NULL);
+    gate_open_fresh(&g, base, p);
+    (void)put_config(&g, "a", "1");
+    (void)remove_config(&g, "a", GW_WHEN_PRESENT, 0);
+    (void)put_config(&g, "c", "1");
+    REDIS_DO(&server, "EVAL", BACK_UP, "0");
+    (void)put_config(&g, "a", "2");
+    REDIS_DO(&server, "DEL", "{ksgate}:epoch", "{ksgate}:revision", "{ksgate}:objects",
+             "{ksgate}:changes");
+    WAIT_FOR(base, state_of(&g) == GW_SYNC_STALE && g.revision == 0);
+    assert_true(knows(&g, "a") && knows(&g, "c"));
+    REDIS_DO(&server, "EVAL", PUT_BACK, "0");
+    WAIT_FOR(base, g.revision == 3);
+    turn_for(base, 1000);
+    assert_true(knows(&g, "a") && knows(&g, "c"));
+    assert_int_equal(state_of(&g), GW_SYNC_STALE);
+    gate_close(&g);
+    redis_server_stop(&server, SIGKILL);
+    event_base_free(base);
+}
+
+/* What a gateway is told in pieces: "a" was deleted in it, and is there again. */
+static void
+write_much(struct gate *g, const struct redis_server *server)
+{
+    char value[16];
+
+    for (int i = 0; i < 1200; i++) {
+        (void)snprintf(value, sizeof(value), "%d", i);
+        (void)put_config(g, "b", value);
+    }
+    (void)put_config(g, "a", "1");
+    (void)remove_config(g, "a", GW_WHEN_PRESENT, 0);
+    REDIS_DO(server, "EVAL", BACK_UP, "0");
+    (void)put_config(g, "a", "2");
+}
+
+/* Put back to an older state while it is asked for what was deleted: that is no longer what was
+ * listed. */
+static void
+test_put_back_amid_recall(void **state)
+{
+    struct paths *p = *state;
+    struct paths other_paths = *p;
+    struct event_base *base = event_base_new();
+    struct redis_server server = {0};
+    struct gate g;
+    struct gate other;
+
+    keep_in_redis(p, &server, NULL, NULL);
+    other_paths.settings = p->settings;
+    other_paths.settings.snapshot = NULL;
+    gate_open_fresh(&g, base, p);
+    (void)put_config(&g, "lost", "1");
+    gate_close(&g);
+    REDIS_DO(&server, "FLUSHALL");
+    gate_open_fresh(&other, base, &other_paths);
+    write_much(&other, &server);
+    gate_close(&other);
+    gate_open(&g, base, p);
+    WAIT_FOR(base, knows(&g, "a"));
+    REDIS_DO(&server, "EVAL", PUT_BACK, "0");
+    WAIT_FOR(base, g.revision == 1202);
+    assert_true(knows(&g, "a") && knows(&g, "lost"));
+    assert_int_equal(state_of(&g), GW_SYNC_STALE);
+    gate_close(&g);
+    redis_server_stop(&server, SIGKILL);
+    event_base_free(base);
+}
+
 int
 main(void)
 {
@@ -487,6 +636,9 @@ main(void)
         GATE_TEST(test_old_snapshot_redis),
         GATE_TEST(test_old_snapshot_sqlite),
         GATE_TEST(test_away_amid_loss),
+        GATE_TEST(test_backup_after_an_empty_file),
+        GATE_TEST(test_backup_after_a_wipe),
+        GATE_TEST(test_put_back_amid_recall),
     };
 
     (void)signal(SIGPIPE, SIG_IGN); /* as the server does */
