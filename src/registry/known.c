@@ -15,7 +15,8 @@ struct entry {
 struct gw_known {
     struct gw_map *entries;
     size_t orphans;
-    char *epoch; /* of the store that is followed; NULL: none yet */
+    char *epoch;  /* of the store that is followed; NULL: none yet */
+    char *former; /* of the one before, that was none of an empty store; NULL: there was none */
     uint64_t revision;
     bool put_back; /* gw_known_put_back() */
 };
@@ -45,6 +46,7 @@ gw_known_free(struct gw_known *k)
 {
     gw_map_free(k->entries, free_entry);
     free(k->epoch);
+    free(k->former);
     free(k);
 }
 
@@ -137,9 +139,10 @@ gw_known_revision(const struct gw_known *k)
 }
 
 bool
-gw_known_is_other(const struct gw_known *k, const char *epoch)
+gw_known_is_new(const struct gw_known *k, const char *epoch)
 {
-    return k->epoch != NULL && strcmp(k->epoch, epoch) != 0;
+    return k->epoch != NULL && strcmp(k->epoch, epoch) != 0 &&
+           (k->former == NULL || strcmp(k->former, epoch) != 0);
 }
 
 static void
@@ -218,6 +221,9 @@ gw_known_load(struct gw_known *k, struct gw_snapshot *s, struct gw_changes *out)
         }
     }
     set_text(&k->epoch, s->epoch);
+    if (s->former != NULL) {
+        set_text(&k->former, s->former);
+    }
     k->revision = s->revision;
     sort(out);
 }
@@ -253,6 +259,15 @@ gw_known_put_back(struct gw_known *k)
     k->put_back = true;
 }
 
+static void
+follow_epoch(struct gw_known *k, const char *epoch)
+{
+    if (k->epoch != NULL && k->epoch[0] != '\0' && strcmp(k->epoch, epoch) != 0) {
+        set_text(&k->former, k->epoch);
+    }
+    set_text(&k->epoch, epoch);
+}
+
 bool
 gw_known_list(struct gw_known *k, struct gw_object *const *objects, size_t n, uint64_t revision,
               const char *epoch, struct gw_changes *out)
@@ -270,7 +285,7 @@ gw_known_list(struct gw_known *k, struct gw_object *const *objects, size_t n, ui
     }
     sweep(k, replaced, out);
     sort(out);
-    set_text(&k->epoch, epoch);
+    follow_epoch(k, epoch);
     return replaced;
 }
 
@@ -282,7 +297,10 @@ gw_known_change(struct gw_known *k, const struct gw_change *changes, size_t n, u
         if (changes[i].object != NULL) {
             (void)put(k, changes[i].object, out);
         } else {
-            take(k, changes[i].key, changes[i].revision, out);
+            /* recalled: who has listed since, with it, is to be told */
+            bool late = changes[i].revision <= k->revision;
+
+            take(k, changes[i].key, late ? revision : changes[i].revision, out);
         }
     }
     k->revision = revision;
@@ -327,6 +345,7 @@ void
 gw_known_save(const struct gw_known *k, struct gw_snapshot *s)
 {
     s->epoch = gw_mem_strdup(k->epoch == NULL ? "" : k->epoch);
+    s->former = k->former == NULL ? NULL : gw_mem_strdup(k->former);
     s->revision = k->revision;
     s->saved_ms = gw_clock_wall_ms();
     s->orphans = k->orphans;

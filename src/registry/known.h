@@ -36,8 +36,10 @@ bool gw_known_next_orphan(const struct gw_known *k, size_t *at, struct gw_object
 size_t gw_known_count(const struct gw_known *k);
 size_t gw_known_orphans(const struct gw_known *k);
 uint64_t gw_known_revision(const struct gw_known *k);
-/* Is what is known of a store of another epoch? */
-bool gw_known_is_other(const struct gw_known *k, const char *epoch);
+/* Is what is known of a store of another epoch, and the one before it was not of this one?  Then
+ * all that happened in this one came after what is known; of one that is back (a backup, after it
+ * was wiped) nobody can tell. */
+bool gw_known_is_new(const struct gw_known *k, const char *epoch);
 
 /* Each of these adds to `out` what is different now; the first two in the order of keys. */
 

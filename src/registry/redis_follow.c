@@ -199,7 +199,7 @@ find_parting(struct gw_follow *f)
     bool same = f->lines > 0 && strcmp(f->epoch, f->list.epoch) == 0;
     uint64_t parted = same ? gw_redis_stamps_parted(&f->list.stamps, &f->stamps) : 0;
 
-    if (parted == 0) {
+    if (parted == 0 || parted > f->revision) { /* beyond: it was read, and never given */
         return UINT64_MAX;
     }
     f->events.put_back(f->owner); /* the epoch and the revisions alone would not tell */
@@ -244,6 +244,9 @@ on_listed(void *owner)
     struct gw_follow *f = owner;
     uint64_t parting = find_parting(f);
 
+    /* What was owed is of a registry that is gone. */
+    f->owes = f->owes && parting == UINT64_MAX && f->list.revision >= f->revision &&
+              strcmp(f->epoch, f->list.epoch) == 0;
     f->following = true;
     f->lines++;
     f->lists[f->why]++;
@@ -297,13 +300,12 @@ give_news(struct gw_follow *f)
     gw_redis_gather_fini(&f->news);
 }
 
+/* It is given with what came since: that first tells whether it was still the registry of the list.
+ */
 static void
 on_recalled(void *owner)
 {
-    struct gw_follow *f = owner;
-
-    give_news(f);
-    ask_changes(f);
+    ask_changes(owner);
 }
 
 /* Back on a connection: where it was, if that can be; else by a list. */

@@ -79,9 +79,10 @@ static void
 write_body(struct out *out, const struct gw_snapshot *s)
 {
     json_t *about =
-        json_pack("{s:s, s:I, s:I, s:I, s:I}", "epoch", s->epoch == NULL ? "" : s->epoch,
+        json_pack("{s:s, s:I, s:I, s:I, s:I, s:o*}", "epoch", s->epoch == NULL ? "" : s->epoch,
                   "revision", (json_int_t)s->revision, "saved_ms", (json_int_t)s->saved_ms,
-                  "objects", (json_int_t)s->objects.n, "orphans", (json_int_t)s->orphans);
+                  "objects", (json_int_t)s->objects.n, "orphans", (json_int_t)s->orphans, "former",
+                  s->former == NULL ? NULL : json_string(s->former));
 
     char *line = json_dumps(about, JSON_COMPACT);
 
@@ -179,6 +180,7 @@ void
 gw_snapshot_fini(struct gw_snapshot *s)
 {
     free(s->epoch);
+    free(s->former);
     gw_objects_fini(&s->objects);
     *s = (struct gw_snapshot){0};
 }
@@ -226,11 +228,13 @@ read_about(struct gw_snapshot *s, struct gw_str line)
     json_int_t saved = 0;
     json_int_t orphans = 0;
     const char *epoch = NULL;
-    int bad = json_unpack(about, "{s:s, s:I, s:I, s?I}", "epoch", &epoch, "revision", &revision,
-                          "saved_ms", &saved, "orphans", &orphans);
+    const char *former = NULL;
+    int bad = json_unpack(about, "{s:s, s:I, s:I, s?I, s?s}", "epoch", &epoch, "revision",
+                          &revision, "saved_ms", &saved, "orphans", &orphans, "former", &former);
 
     if (bad == 0) {
         s->epoch = gw_mem_strdup(epoch);
+        s->former = former == NULL ? NULL : gw_mem_strdup(former);
         s->revision = (uint64_t)revision;
         s->saved_ms = (uint64_t)saved;
         s->orphans = (size_t)orphans;
@@ -266,6 +270,9 @@ read_body(struct gw_snapshot *s, struct gw_str text)
             s->orphans--;
         }
         gw_diag_fini(&diag);
+    }
+    if (wrong == NULL && s->orphans > s->objects.n) {
+        wrong = "it has fewer objects than it says were lost";
     }
     return wrong;
 }

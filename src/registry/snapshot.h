@@ -12,7 +12,8 @@
 
 /* Start with {0}. */
 struct gw_snapshot {
-    char *epoch; /* owned */
+    char *epoch;  /* owned */
+    char *former; /* the same; epoch of the store before; NULL: there was none */
     uint64_t revision;
     uint64_t saved_ms; /* wall clock */
     struct gw_objects objects;

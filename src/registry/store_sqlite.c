@@ -120,8 +120,8 @@ tell_deleted(struct store *s, uint64_t since)
 {
     struct gw_db_state state = {0};
 
-    if (since < s->revision && gw_db_changes(s->db, since, &state) &&
-        strcmp(state.epoch, s->epoch) == 0) {
+    if (since < s->revision && gw_db_changes(s->db, since, &state) && state.n > 0 &&
+        strcmp(state.epoch, s->epoch) == 0 && state.revision >= s->revision) {
         s->revision = state.revision;
         s->events.changed(s->owner, state.changes, state.n, state.revision);
     } else {

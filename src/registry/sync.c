@@ -160,7 +160,7 @@ on_listed(void *owner, struct gw_object *const *objects, size_t n, uint64_t revi
     struct gw_changes changes = {0};
     bool known = gw_known_count(s->known) > 0;
     uint64_t was = gw_known_revision(s->known);
-    bool new_epoch = gw_known_is_other(s->known, epoch);
+    bool new_epoch = gw_known_is_new(s->known, epoch);
     bool other = gw_known_list(s->known, objects, n, revision, epoch, &changes);
     bool broken = other && (known || was > 0); /* else there was nothing to continue */
     bool replaced = other && known;
@@ -193,11 +193,12 @@ on_changed(void *owner, const struct gw_change *changes, size_t n, uint64_t revi
 {
     struct gw_sync *s = owner;
     struct gw_changes out = {0};
+    bool newer = revision > gw_known_revision(s->known); /* else: of what was listed */
 
     gw_known_change(s->known, changes, n, revision, &out);
     gw_settle_changed(s->settle, changes, n);
     set_reached(s);
-    give(s, &out, GW_NEWS_NUMBERED);
+    give(s, &out, newer ? GW_NEWS_NUMBERED : GW_NEWS_LOOSE);
 }
 
 static size_t

@@ -167,7 +167,8 @@ make_paths(void **state)
     p->settings =
         (struct gw_registry_settings){.sqlite = {.path = p->db},
                                       .redis = {.prefix = "{ksgate}:", .timeout_ms = 2000},
-                                      .snapshot = p->snapshot};
+                                      .snapshot = p->snapshot,
+                                      .history = 1 << 20};
     *state = p;
     return 0;
 }

@@ -25,8 +25,11 @@ set_up(void **state)
 static void
 save(size_t n)
 {
-    struct gw_snapshot s = {
-        .epoch = gw_mem_strdup("e1"), .revision = 77, .saved_ms = 123456, .orphans = n / 3};
+    struct gw_snapshot s = {.epoch = gw_mem_strdup("e1"),
+                            .former = n == 0 ? NULL : gw_mem_strdup("e0"),
+                            .revision = 77,
+                            .saved_ms = 123456,
+                            .orphans = n / 3};
 
     for (size_t i = 0; i < n; i++) {
         char name[32];
@@ -72,6 +75,7 @@ test_round_trip(void **state)
         assert_int_equal(st.st_mode & 0777, 0600); /* it holds secrets */
         assert_int_equal(load(&s, ""), GW_SNAPSHOT_LOADED);
         assert_string_equal(s.epoch, "e1");
+        assert_string_equal(s.former == NULL ? "none" : s.former, sizes[i] == 0 ? "none" : "e0");
         assert_int_equal(s.revision, 77);
         assert_int_equal(s.saved_ms, 123456);
         assert_int_equal(s.objects.n, sizes[i]);
@@ -111,6 +115,25 @@ test_broken(void **state)
         if (load(&s, "the last state is not used") != GW_SNAPSHOT_BROKEN) {
             fail_msg("byte %zu of %zu", i, n);
         }
+        assert_int_equal(s.objects.n, 0);
+    }
+}
+
+/* One that is whole, but can't be ours. */
+static void
+test_more_lost_than_there_are(void **state)
+{
+    static const size_t orphans[] = {2, SIZE_MAX, (size_t)INT64_MAX, (size_t)INT64_MAX + 1};
+    struct gw_snapshot s;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(orphans) / sizeof(orphans[0]); i++) {
+        struct gw_snapshot bad = {.epoch = gw_mem_strdup("e1"), .orphans = orphans[i]};
+
+        gw_objects_add(&bad.objects, config_map("a", "1"));
+        assert_true(gw_snapshot_save(&bad, path));
+        gw_snapshot_fini(&bad);
+        assert_int_equal(load(&s, "fewer objects than it says"), GW_SNAPSHOT_BROKEN);
         assert_int_equal(s.objects.n, 0);
     }
 }
@@ -187,9 +210,13 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_none),       cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_broken),     cmocka_unit_test(test_old_one_stays),
-        cmocka_unit_test(test_unreadable), cmocka_unit_test(test_set_aside),
+        cmocka_unit_test(test_none),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_old_one_stays),
+        cmocka_unit_test(test_more_lost_than_there_are),
+        cmocka_unit_test(test_unreadable),
+        cmocka_unit_test(test_set_aside),
     };
 
     return cmocka_run_group_tests_name("snapshot", tests, set_up, drop_folder);

@@ -11,6 +11,13 @@
 #include "t/lib/redis_server.h"
 #include "t/lib/registry_gate.h"
 
+#define BACK_UP                                                           \
+    "for _, k in ipairs({'epoch', 'revision', 'objects', 'changes'}) do " \
+    "redis.call('COPY', '{ksgate}:' .. k, 'backup:' .. k) end"
+#define PUT_BACK                                                          \
+    "for _, k in ipairs({'epoch', 'revision', 'objects', 'changes'}) do " \
+    "redis.call('RENAME', 'backup:' .. k, '{ksgate}:' .. k) end"
+
 /* What a case has: an empty folder, a gateway's registry, and what it asks for of the rest.  What
  * is there at its end, however it ends, is closed. */
 struct lost {
@@ -354,6 +361,24 @@ test_delete_of_lost(void **state)
     delete_for_all(*state);
 }
 
+/* Who has listed it before it was gone, at that very revision, is told by a watch. */
+static bool
+tells_of_a_deletion(const struct gate *g, const char *name)
+{
+    struct gw_news *news = NULL;
+    bool told = false;
+
+    assert_int_equal(gw_sync_since(g->sync, g->revision,
+                                   gw_kind_find(GW_STR(""), GW_STR("ConfigMap")), GW_STR(""),
+                                   &news),
+                     GW_STORE_OK);
+    for (size_t i = 0; i < news->n; i++) {
+        told |= news->items[i].object == NULL && strcmp(news->items[i].before->name, name) == 0;
+    }
+    gw_news_unref(news);
+    return told;
+}
+
 /* Killed before the end of what was lost was on disk: what was deleted meanwhile does not come
  * back, by whichever store. */
 static void
@@ -371,6 +396,7 @@ restart_from_old_snapshot(struct lost *l)
     assert_true(knows(g, "a") && knows(g, "b"));
     WAIT_FOR(l->base, knows(g, "c"));
     WAIT_FOR(l->base, !knows(g, "a"));
+    assert_true(tells_of_a_deletion(g, "a"));
     assert_true(knows(g, "b")); /* lost, and nobody has said anything of it */
     assert_int_equal(state_of(g), GW_SYNC_STALE);
 }
@@ -427,6 +453,7 @@ delete_while_away(struct lost *l)
     open_again(l);
     assert_true(knows(g, "a") && knows(g, "b") && knows(g, "d")); /* as on disk */
     WAIT_FOR(l->base, !knows(g, "a") && !knows(g, "d"));
+    assert_true(tells_of_a_deletion(g, "a"));
     assert_true(knows(g, "b") && knows(g, "c"));
     assert_int_equal(state_of(g), GW_SYNC_STALE);
 }
@@ -474,6 +501,111 @@ test_replaced_file(void **state)
     gw_buf_fini(&command);
 }
 
+static void
+run(const char *format, const char *path)
+{
+    struct gw_buf command = {0};
+
+    gw_buf_printf(&command, "db='%s'; %s", path, format);
+    assert_int_equal(system(command.p), 0);
+    gw_buf_fini(&command);
+}
+
+/* "a" was deleted once, and is there again.  A backup from in between is put back after a while in
+ * which there was nothing: "a" is lost, and was not deleted. */
+static void
+test_backup_after_an_empty_file(void **state)
+{
+    struct lost *l = *state;
+    struct gate *g = &l->g;
+
+    open_fresh(l);
+    (void)put_config(g, "a", "1");
+    (void)remove_config(g, "a", GW_WHEN_PRESENT, 0);
+    (void)put_config(g, "c", "1");
+    gate_close(g);
+    run("cp $db $db.backup", l->paths->db);
+    open_fresh(l);
+    (void)put_config(g, "a", "2");
+    gate_close(g);
+    run("rm -f $db $db-*", l->paths->db);
+
+    open_again(l);
+    WAIT_FOR(l->base, state_of(g) == GW_SYNC_STALE && g->revision == 0);
+    assert_true(knows(g, "a") && knows(g, "c"));
+    gate_close(g);
+    run("mv $db.backup $db", l->paths->db);
+    open_again(l);
+    WAIT_FOR(l->base, g->revision == 3);
+    assert_true(knows(g, "a") && knows(g, "c"));
+    assert_int_equal(state_of(g), GW_SYNC_STALE);
+}
+
+/* The same with Redis, before the eyes of a gateway. */
+static void
+test_backup_after_a_wipe(void **state)
+{
+    struct lost *l = *state;
+    struct gate *g = &l->g;
+
+    keep_in_redis(l, NULL, NULL);
+    open_fresh(l);
+    (void)put_config(g, "a", "1");
+    (void)remove_config(g, "a", GW_WHEN_PRESENT, 0);
+    (void)put_config(g, "c", "1");
+    REDIS_DO(&l->server, "EVAL", BACK_UP, "0");
+    (void)put_config(g, "a", "2");
+    REDIS_DO(&l->server, "DEL", "{ksgate}:epoch", "{ksgate}:revision", "{ksgate}:objects",
+             "{ksgate}:changes");
+    WAIT_FOR(l->base, state_of(g) == GW_SYNC_STALE && g->revision == 0);
+    assert_true(knows(g, "a") && knows(g, "c"));
+    REDIS_DO(&l->server, "EVAL", PUT_BACK, "0");
+    WAIT_FOR(l->base, g->revision == 3);
+    turn_for(l->base, 1000);
+    assert_true(knows(g, "a") && knows(g, "c"));
+    assert_int_equal(state_of(g), GW_SYNC_STALE);
+}
+
+/* What a gateway is told in pieces: "a" was deleted in it, and is there again. */
+static void
+write_much(struct lost *l)
+{
+    char value[16];
+
+    for (int i = 0; i < 1200; i++) {
+        (void)snprintf(value, sizeof(value), "%d", i);
+        (void)put_config(&l->other, "b", value);
+    }
+    (void)put_config(&l->other, "a", "1");
+    (void)remove_config(&l->other, "a", GW_WHEN_PRESENT, 0);
+    REDIS_DO(&l->server, "EVAL", BACK_UP, "0");
+    (void)put_config(&l->other, "a", "2");
+}
+
+/* Put back to an older state while it is asked for what was deleted: that is no longer what was
+ * listed. */
+static void
+test_put_back_amid_recall(void **state)
+{
+    struct lost *l = *state;
+    struct gate *g = &l->g;
+
+    keep_in_redis(l, NULL, NULL);
+    open_fresh(l);
+    (void)put_config(g, "lost", "1");
+    gate_close(g);
+    REDIS_DO(&l->server, "FLUSHALL");
+    open_other(l);
+    write_much(l);
+    gate_close(&l->other);
+    open_again(l);
+    WAIT_FOR(l->base, knows(g, "a"));
+    REDIS_DO(&l->server, "EVAL", PUT_BACK, "0");
+    WAIT_FOR(l->base, g->revision == 1202);
+    assert_true(knows(g, "a") && knows(g, "lost"));
+    assert_int_equal(state_of(g), GW_SYNC_STALE);
+}
+
 int
 main(void)
 {
@@ -489,6 +621,9 @@ main(void)
         LOST_TEST(test_old_snapshot_redis),
         LOST_TEST(test_old_snapshot_sqlite),
         LOST_TEST(test_away_amid_loss),
+        LOST_TEST(test_backup_after_an_empty_file),
+        LOST_TEST(test_backup_after_a_wipe),
+        LOST_TEST(test_put_back_amid_recall),
     };
 
     (void)signal(SIGPIPE, SIG_IGN); /* as the server does */
