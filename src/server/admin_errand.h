@@ -33,7 +33,7 @@ struct gw_errand {
     json_t *patch;            /* a reference */
     /* admin_endpoints.c's: who registers, and (out) who has done so before; owned */
     char *owner, *other;
-    char *url; /* who leaves is there; NULL: wherever; owned */
+    char *url;      /* who leaves is there; NULL: wherever; owned */
     bool overrides; /* what is of others */
     /* gw_admin_send_seen()'s, meanwhile */
     struct gw_object *next_object; /* a reference */
