@@ -210,6 +210,20 @@ sub endpoints {
     is status($gw, 'self'), 503, 'and is asked no more';
     is $gw->admin(DELETE => $place)->{status}, 404, 'it can not leave twice';
 
+    # A dry run is one here, too.
+    $r = $gw->admin(PUT => "$place?dryRun=All", \%me);
+    is $r->{status}, 201, 'a dry run says that it would be registered';
+    cmp_ok $r->{json}{lease}{expires}, 'gt', '2001', '... and for how long';
+    my $there = sub { return $gw->admin(GET => '/-/apis/ksgate.io/v1/endpoints/self.pod-1')->{json}{spec}{url} };
+    is $there->(), undef, '... and does not do it';
+    $gw->admin(PUT => "$place?wait=live", \%me);
+    is $gw->admin(PUT => "$place?dryRun=All", {%me, url => $other->url})->{status}, 200, 'that it would move';
+    is $gw->admin(DELETE => "$place?dryRun=All", {%me, url => $other->url})->{status}, 409, 'that another one would leave, which it may not';
+    is $gw->admin(DELETE => "$place?dryRun=All", $_)->{status}, 200, 'that it would leave' for undef, {%me};
+    is $gw->admin($_ => "$place?dryRun=Some", {%me})->{status}, 400, "$_: no other word is known" for qw(PUT DELETE);
+    is $there->(), $me{url}, 'and does nothing of that';
+    is $gw->admin(DELETE => $place)->{status}, 200, 'until it is asked to';
+
     my %wrong = (leaseSeconds => 0, url => 'nonsense://', weight => -1, lease => 1);
     for my $field (sort keys %wrong) {
         is $gw->admin(PUT => $place, {%me, $field => $wrong{$field}})->{status}, 422,

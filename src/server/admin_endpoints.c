@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "config/schema.h"
 #include "modules/ext_index.h"
@@ -66,7 +67,8 @@ locate(struct gw_admin_call *call)
                                "\"%.*s\" can't be the id of an endpoint: it must have no dot",
                                GW_STR_ARG(id));
     }
-    return gw_admin_until(call);
+    enum gw_verdict v = gw_admin_dry_run(call);
+    return v == GW_NEXT ? gw_admin_until(call) : v;
 }
 
 static json_t *
@@ -310,8 +312,12 @@ answer_registered(struct gw_errand *e, struct gw_admin_call *call)
     if (e->result != GW_STORE_OK) {
         return gw_errand_refuse(e, call);
     }
-    return gw_admin_answer_lease(call, e->created, gw_lease_ms(e->object), e->lease_until_ms,
-                                 e->dry_run ? e->object->revision : e->revision);
+    long long lease_ms = gw_lease_ms(e->object);
+    if (e->dry_run) {
+        return gw_admin_answer_lease(call, e->created, lease_ms,
+                                     gw_clock_wall_ms() + (uint64_t)lease_ms, e->object->revision);
+    }
+    return gw_admin_answer_lease(call, e->created, lease_ms, e->lease_until_ms, e->revision);
 }
 
 static enum gw_verdict
@@ -380,7 +386,7 @@ static enum gw_verdict
 register_body(struct gw_admin_call *call, struct gw_str body)
 {
     struct registration *r = gw_arena_alloc(call->req->arena, sizeof(*r));
-    bool waits = gw_admin_query(call, "wait").n > 0 || gw_admin_query(call, "dryRun").n > 0;
+    bool waits = gw_admin_query(call, "wait").n > 0 || call->dry_run;
     json_t *json = NULL;
     enum gw_verdict v = gw_admin_parse(call, body, &json);
 
@@ -442,6 +448,7 @@ leave_body(struct gw_admin_call *call, struct gw_str body)
     e->url = gw_mem_strdup(json_string_value(url));
     e->key = gw_object_key(call->kind, GW_STR_NONE, call->name);
     e->parent = extension_key(call->part[PART_EXTENSION]);
+    e->dry_run = call->dry_run;
     json_decref(json);
     return gw_errand_send(e);
 }
