@@ -292,6 +292,15 @@ sub shared {
         eventually { status($second, 'hop') == 404 } 'the end of it';
     }
     same_view($gw, $second);
+    # What takes another one's place and leaves at a gateway that has not heard of it yet.
+    my $place = path_of('both') . '/endpoints/pod';
+    for my $n (1 .. 5) {
+        $gw->admin(PUT => "$place?wait=fleet", {url => "http://127.0.0.1:$n", leaseSeconds => 60});
+        eventually { ($second->admin(GET => '/-/apis/ksgate.io/v1/endpoints/both.pod')->{json}{spec}{url} // '') eq "http://127.0.0.1:$n" } 'the one before';
+        $gw->admin(PUT => $place, {url => $up->url, leaseSeconds => 60});
+        my $r = $second->admin(DELETE => $place, {url => $up->url});
+        is $r->{status}, 200, 'what moved a moment ago leaves at the other gateway' or diag $r->{body};
+    }
     my $f = figures(@ms);
     diag "at another gateway of the same store after: $f->{words}";
     cmp_ok $f->{median}, '<', 100 * Gateway::Process::slow(), 'in less than 100 ms';

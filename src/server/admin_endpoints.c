@@ -226,18 +226,41 @@ register_there(struct gw_errand *e)
     gw_object_unref(now);
 }
 
-/* Another one has that id by now: one that was started in place of the caller, say.  Then the
- * errand knows where it is. */
-static bool
-has_moved(struct gw_errand *e, const json_t *there)
+static const char *
+url_of(const json_t *endpoint)
 {
-    const char *url = json_string_value(json_object_get(json_object_get(there, "spec"), "url"));
+    const char *url = json_string_value(json_object_get(json_object_get(endpoint, "spec"), "url"));
 
-    if (e->url == NULL || (url != NULL && strcmp(url, e->url) == 0)) {
-        return false;
+    return url == NULL ? "" : url;
+}
+
+static void
+on_compared(void *arg, const struct gw_store_answer *answer)
+{
+    struct gw_errand *e = arg;
+    bool is_news = answer->result != GW_STORE_CONFLICT || answer->revision != e->revision;
+
+    gw_errand_note(e, answer);
+    if (is_news) {
+        free(e->unfit);
+        e->unfit = NULL;
     }
-    e->text = gw_mem_strdup(url == NULL ? "" : url);
-    return true;
+    gw_errand_return(e);
+}
+
+/* As far as memory knows another one has that id by now: one that was started in place of the
+ * caller, say.  Memory may be behind, and the caller has just come: so the store is asked to delete
+ * revision 0, which nothing has, and says which one it has. */
+static void
+compare(struct gw_errand *e, const char *url)
+{
+    e->unfit = gw_mem_strdup(url);
+    if (e->dry_run) {
+        e->result = GW_STORE_CONFLICT;
+        gw_errand_return(e);
+    } else {
+        gw_sync_remove(gw_control_sync(e->control), e->key, GW_WHEN_REVISION, 0, on_compared, e);
+    }
 }
 
 static void
@@ -257,8 +280,8 @@ leave_there(struct gw_errand *e)
         go_home(e, GW_STORE_NOT_FOUND);
     } else if (is_others(e, there)) {
         go_home(e, GW_STORE_EXISTS);
-    } else if (has_moved(e, there)) {
-        go_home(e, GW_STORE_CONFLICT);
+    } else if (e->url != NULL && strcmp(url_of(there), e->url) != 0) {
+        compare(e, url_of(there));
     } else {
         e->when = now->revision > 0 ? GW_WHEN_REVISION : GW_WHEN_PRESENT;
         gw_admin_remove(e);
@@ -274,9 +297,9 @@ leave_there(struct gw_errand *e)
 static bool
 has_to_go_again(struct gw_errand *e, struct gw_admin_call *call)
 {
-    bool late =
-        e->when != GW_WHEN_ANY && (e->result == GW_STORE_CONFLICT || e->result == GW_STORE_EXISTS ||
-                                   (e->result == GW_STORE_NOT_FOUND && e->object != NULL));
+    bool late = e->when != GW_WHEN_ANY && e->unfit == NULL &&
+                (e->result == GW_STORE_CONFLICT || e->result == GW_STORE_EXISTS ||
+                 (e->result == GW_STORE_NOT_FOUND && e->object != NULL));
 
     if (e->other != NULL && gw_owner_may_override(call)) {
         e->overrides = true;
@@ -419,11 +442,11 @@ answer_left(struct gw_errand *e, struct gw_admin_call *call)
     if (e->other != NULL) {
         return gw_owner_refuse(call, e->other);
     }
-    if (e->result == GW_STORE_CONFLICT && e->when == GW_WHEN_ANY) {
+    if (e->result == GW_STORE_CONFLICT && e->unfit != NULL) {
         return gw_admin_refuse(call, GW_ERR_CONFLICT,
                                "endpoints.ksgate.io \"%.*s\" is registered with another url by now "
                                "(%s); nothing was changed",
-                               GW_STR_ARG(call->name), e->text);
+                               GW_STR_ARG(call->name), e->unfit);
     }
     return gw_admin_answer_remove(e, call);
 }
