@@ -199,7 +199,10 @@ sub endpoints {
     is_deeply [$r->{status}, $r->{json}{reason}], [409, 'Conflict'], 'one that has been replaced, and says where it was, takes nobody else out';
     like $r->{json}{message}, qr/^endpoints\.ksgate\.io "self\.pod-1" is registered with another url by now \(\Q@{[$other->url]}\E\); nothing was changed$/, '... as it is told';
     is body($gw, 'self'), '/x two', '... and who is there stays';
-    is $gw->admin(DELETE => $place, {url => 7})->{status}, 400, 'what is no url is refused';
+    for my $no ({url => 7}, {url => undef}, {weight => 1}, {%me, lease => 1}, {preconditions => {uid => 'x'}}, {dryRun => ['All']}) {
+        is $gw->admin(DELETE => $place, $no)->{status}, 422, 'what is no registration is refused: ' . $json->encode($no);
+    }
+    is body($gw, 'self'), '/x two', '... whoever is there';
     is $gw->admin(DELETE => $place, '{"url": ', 'Content-Type' => 'application/json')->{status}, 400, '... and what is no JSON';
     is $gw->admin(DELETE => "$place?wait=live", {%me, url => $other->url})->{status}, 200, 'who is there leaves in the same way';
     is status($gw, 'self'), 503, '... and is gone';

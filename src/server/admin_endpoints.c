@@ -451,28 +451,28 @@ answer_left(struct gw_errand *e, struct gw_admin_call *call)
     return gw_admin_answer_remove(e, call);
 }
 
-/* The body may be what was registered: then nobody else's registration goes. */
+/* The body may be what was registered: then nobody else's registration goes.  What is none (a
+ * DeleteOptions, say) is another condition, and refused. */
 static enum gw_verdict
 leave_body(struct gw_admin_call *call, struct gw_str body)
 {
+    struct registration r = {0};
     json_t *json = NULL;
     enum gw_verdict v = body.n == 0 ? GW_NEXT : gw_admin_parse(call, body, &json);
-    const json_t *url = json_object_get(json, "url");
 
-    if (v == GW_NEXT && url != NULL && !json_is_string(url)) {
-        v = gw_admin_refuse(call, GW_ERR_BAD_REQUEST, "url must be a text");
+    if (v == GW_NEXT && json_object_size(json) > 0) {
+        v = read_registration(call, json, &r);
     }
+    json_decref(json);
     if (v != GW_NEXT) {
-        json_decref(json);
         return v;
     }
     struct gw_errand *e = gw_errand_new(call, leave_there, answer_left);
     e->owner = gw_mem_strdup(gw_owner_caller(call));
-    e->url = gw_mem_strdup(json_string_value(url));
+    e->url = gw_mem_strdup(r.url);
     e->key = gw_object_key(call->kind, GW_STR_NONE, call->name);
     e->parent = extension_key(call->part[PART_EXTENSION]);
     e->dry_run = call->dry_run;
-    json_decref(json);
     return gw_errand_send(e);
 }
 
