@@ -199,7 +199,10 @@ sub endpoints {
     is_deeply [$r->{status}, $r->{json}{reason}], [409, 'Conflict'], 'one that has been replaced, and says where it was, takes nobody else out';
     like $r->{json}{message}, qr/^endpoints\.ksgate\.io "self\.pod-1" is registered with another url by now \(\Q@{[$other->url]}\E\); nothing was changed$/, '... as it is told';
     is body($gw, 'self'), '/x two', '... and who is there stays';
-    is $gw->admin(DELETE => $place, {url => 7})->{status}, 400, 'what is no url is refused';
+    for my $no ({url => 7}, {url => undef}, {weight => 1}, {%me, lease => 1}, {preconditions => {uid => 'x'}}, {dryRun => ['All']}) {
+        is $gw->admin(DELETE => $place, $no)->{status}, 422, 'what is no registration is refused: ' . $json->encode($no);
+    }
+    is body($gw, 'self'), '/x two', '... whoever is there';
     is $gw->admin(DELETE => $place, '{"url": ', 'Content-Type' => 'application/json')->{status}, 400, '... and what is no JSON';
     is $gw->admin(DELETE => "$place?wait=live", {%me, url => $other->url})->{status}, 200, 'who is there leaves in the same way';
     is status($gw, 'self'), 503, '... and is gone';
@@ -209,6 +212,20 @@ sub endpoints {
     is $r->{status}, 200, 'it leaves';
     is status($gw, 'self'), 503, 'and is asked no more';
     is $gw->admin(DELETE => $place)->{status}, 404, 'it can not leave twice';
+
+    # A dry run is one here, too.
+    $r = $gw->admin(PUT => "$place?dryRun=All", \%me);
+    is $r->{status}, 201, 'a dry run says that it would be registered';
+    cmp_ok $r->{json}{lease}{expires}, 'gt', '2001', '... and for how long';
+    my $there = sub { return $gw->admin(GET => '/-/apis/ksgate.io/v1/endpoints/self.pod-1')->{json}{spec}{url} };
+    is $there->(), undef, '... and does not do it';
+    $gw->admin(PUT => "$place?wait=live", \%me);
+    is $gw->admin(PUT => "$place?dryRun=All", {%me, url => $other->url})->{status}, 200, 'that it would move';
+    is $gw->admin(DELETE => "$place?dryRun=All", {%me, url => $other->url})->{status}, 409, 'that another one would leave, which it may not';
+    is $gw->admin(DELETE => "$place?dryRun=All", $_)->{status}, 200, 'that it would leave' for undef, {%me};
+    is $gw->admin($_ => "$place?dryRun=Some", {%me})->{status}, 400, "$_: no other word is known" for qw(PUT DELETE);
+    is $there->(), $me{url}, 'and does nothing of that';
+    is $gw->admin(DELETE => $place)->{status}, 200, 'until it is asked to';
 
     my %wrong = (leaseSeconds => 0, url => 'nonsense://', weight => -1, lease => 1);
     for my $field (sort keys %wrong) {
@@ -278,6 +295,15 @@ sub shared {
         eventually { status($second, 'hop') == 404 } 'the end of it';
     }
     same_view($gw, $second);
+    # What takes another one's place and leaves at a gateway that has not heard of it yet.
+    my $place = path_of('both') . '/endpoints/pod';
+    for my $n (1 .. 5) {
+        $gw->admin(PUT => "$place?wait=fleet", {url => "http://127.0.0.1:$n", leaseSeconds => 60});
+        eventually { ($second->admin(GET => '/-/apis/ksgate.io/v1/endpoints/both.pod')->{json}{spec}{url} // '') eq "http://127.0.0.1:$n" } 'the one before';
+        $gw->admin(PUT => $place, {url => $up->url, leaseSeconds => 60});
+        my $r = $second->admin(DELETE => $place, {url => $up->url});
+        is $r->{status}, 200, 'what moved a moment ago leaves at the other gateway' or diag $r->{body};
+    }
     my $f = figures(@ms);
     diag "at another gateway of the same store after: $f->{words}";
     cmp_ok $f->{median}, '<', 100 * Gateway::Process::slow(), 'in less than 100 ms';

@@ -135,8 +135,18 @@ is names(map { ask('/extensions/long/x') } 1 .. 3), 'b', 'a stays out until its 
     apply('never', ['g'], {%rules});
     apply('alone', ['lone'], {%rules});
     is $alone->('alone')->{state}, 'Available', '... of which nobody knows who comes when all have left it';
+    # Whoever can make it fail could fill the log.
+    apply($_, ['lone'], {consecutiveErrors => $_ eq 'never' ? 0 : 1, ejectFor => '10m'}) for 'alone', 'never';
+    my $lines = sub { return scalar(() = $gw->stderr =~ /backend \Q@{[$up{lone}->url]}\E (?:is failing|answers again)/g) };
+    my $before = $lines->();
+    for (1 .. 10) {
+        feel(lone => 'ill');
+        ask("/extensions/$_/x") for 'alone', 'never', 'alone';
+        feel(lone => 'well');
+        ask('/extensions/alone/x');
+    }
+    is $lines->() - $before, 2, 'one that fails and answers by turns is in the log once, not at each request';
     $gw->admin(DELETE => path_of($_)) for 'alone', 'never';
-    feel(lone => 'well');
     $up{lone}->forget;
 }
 

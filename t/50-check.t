@@ -85,6 +85,7 @@ subtest 'names that nobody has' => sub {
     is scalar(() = $r->{err} =~ /^/mg), 3, '... and nothing else' or diag $r->{err};
     my ($line) = $r->{err} =~ /^FILE:(\d+):/m;
     like((split /^/, slurp($gw->file))[$line - 1], qr/"url" : "http:\/\/nobody\.test"/, '... at its place');
+    like ksgate({in => scalar slurp($gw->file)}, 'check', '--names', '-')->{err}, qr/^standard input:$line:\d+: warning: core\.url: nobody\.test/m, '... which may be on standard input';
     $r = $check->('--names', '--strict');
     is_deeply [$r->{code}, $r->{out}], [1, ''], '--strict: then it is not fine';
     is $check->('--strict')->{code}, 0, '... and without a warning it is';

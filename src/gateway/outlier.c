@@ -14,7 +14,8 @@
 struct gw_outlier {
     struct gw_breaker breaker; /* first */
     char why[80];              /* of the last failure */
-    bool told;                 /* this worker has said that it fails (left_alone.h) */
+    bool told;                 /* this worker has said that it fails (left_alone.h), */
+    bool logged;               /* and the log has it */
 };
 
 #define AT(field) offsetof(struct gw_outlier_rules, field)
@@ -125,7 +126,7 @@ gw_outlier_ok(struct gw_endpoint *e)
     if (!is_closed(e)) {
         gw_log_info("backend %s answers again, and gets requests", e->text);
         e->up_since_ms = gw_world_now_ms(e->world);
-    } else if (e->outlier != NULL && e->outlier->told) {
+    } else if (e->outlier != NULL && e->outlier->logged) {
         gw_log_info("backend %s answers again", e->text);
     }
     gw_outlier_fini(e);
@@ -189,21 +190,31 @@ tell_left_alone(struct gw_endpoint *e)
     const struct gw_breaker *b = &e->outlier->breaker;
 
     note(e, "left alone");
+    e->outlier->logged = true;
     gw_log_warn("backend %s gets no requests for %llu ms%s: %u failures in a row, the last: %s",
                 e->text, (unsigned long long)gw_outlier_wait_ms(e),
                 b->state == GW_BREAKER_OPEN ? ", whoever else is there" : "", b->errors,
                 e->outlier->why);
 }
 
-/* It has failed so often that it would be left alone, if others could take over. */
+/* It has failed so often that it would be left alone, if others could take over.  It is asked all
+ * the same, so it may fail and answer by turns, request by request: the log has that once in the
+ * time for which another one would be left alone. */
 static void
-tell_failing(struct gw_endpoint *e, bool anew)
+tell_failing(struct gw_endpoint *e, const struct gw_outlier_rules *r, bool turns)
 {
-    note(e, "failing");
-    if (anew) {
+    struct gw_outlier *o = e->outlier;
+    uint64_t now = gw_world_now_ms(e->world);
+
+    if (!o->told || turns) {
+        note(e, "failing");
+    }
+    if (!o->logged && now >= e->failing_again_ms) {
+        o->logged = true;
+        e->failing_again_ms = now + (uint64_t)r->eject_ms;
         gw_log_warn("backend %s is failing, and too few others are there to leave it alone: %u "
                     "failures in a row, the last: %s",
-                    e->text, e->outlier->breaker.errors, e->outlier->why);
+                    e->text, o->breaker.errors, o->why);
     }
 }
 
@@ -217,8 +228,8 @@ tell(struct gw_endpoint *e, const struct gw_outlier_rules *r, bool news,
 
     if (news) {
         tell_left_alone(e);
-    } else if (closed && fails && (!o->told || before != GW_BREAKER_CLOSED)) {
-        tell_failing(e, !o->told);
+    } else if (closed && fails) {
+        tell_failing(e, r, before != GW_BREAKER_CLOSED);
     } else if (closed && !fails && o->told) { /* what failed is no longer a reason */
         gw_left_alone_end(e->text);
         o->told = false;

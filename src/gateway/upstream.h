@@ -37,6 +37,7 @@ struct gw_endpoint {
     struct gw_queue *queue;          /* pending.c's; NULL: nobody ever waited */
     struct gw_health_member *checks; /* health.c's; NULL: it is not checked */
     struct gw_outlier *outlier;      /* outlier.c's; NULL: its last request went well */
+    uint64_t failing_again_ms;       /* outlier.c's: mono; not in the log before */
     uint64_t up_since_ms;            /* mono; made, or no longer down, at: its slow start begins */
     uint64_t hash;                   /* gw_balance_hash() of text */
     struct gw_backend *idle;         /* newest first */

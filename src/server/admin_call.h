@@ -31,7 +31,7 @@ struct gw_admin_call {
     struct gw_req *req;
     struct gw_str part[GW_ADMIN_PARTS]; /* decoded segments of the path below "/-/" */
     unsigned n_parts;
-    /* of object requests, filled by gw_admin_locate() */
+    /* of object requests, filled by gw_admin_locate(); of registrations by admin_endpoints.c */
     const struct gw_kind *kind;
     struct gw_str ns, name; /* none when the path has none */
     bool dry_run;
@@ -89,6 +89,9 @@ enum gw_verdict gw_admin_refuse_too_new(struct gw_admin_call *call, uint64_t wan
 
 /* "extensionservices.ksgate.io", in the arena. */
 const char *gw_admin_resource(const struct gw_admin_call *call);
+
+/* Reads `dryRun` of a write's query.  GW_NEXT, or the refusal. */
+enum gw_verdict gw_admin_dry_run(struct gw_admin_call *call);
 
 /* Finds kind, ns, name and dry_run from path and query.  GW_NEXT, or the refusal. */
 enum gw_verdict gw_admin_locate(struct gw_admin_call *call);

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "config/schema.h"
 #include "modules/ext_index.h"
@@ -66,7 +67,8 @@ locate(struct gw_admin_call *call)
                                "\"%.*s\" can't be the id of an endpoint: it must have no dot",
                                GW_STR_ARG(id));
     }
-    return gw_admin_until(call);
+    enum gw_verdict v = gw_admin_dry_run(call);
+    return v == GW_NEXT ? gw_admin_until(call) : v;
 }
 
 static json_t *
@@ -224,18 +226,41 @@ register_there(struct gw_errand *e)
     gw_object_unref(now);
 }
 
-/* Another one has that id by now: one that was started in place of the caller, say.  Then the
- * errand knows where it is. */
-static bool
-has_moved(struct gw_errand *e, const json_t *there)
+static const char *
+url_of(const json_t *endpoint)
 {
-    const char *url = json_string_value(json_object_get(json_object_get(there, "spec"), "url"));
+    const char *url = json_string_value(json_object_get(json_object_get(endpoint, "spec"), "url"));
 
-    if (e->url == NULL || (url != NULL && strcmp(url, e->url) == 0)) {
-        return false;
+    return url == NULL ? "" : url;
+}
+
+static void
+on_compared(void *arg, const struct gw_store_answer *answer)
+{
+    struct gw_errand *e = arg;
+    bool is_news = answer->result != GW_STORE_CONFLICT || answer->revision != e->revision;
+
+    gw_errand_note(e, answer);
+    if (is_news) {
+        free(e->unfit);
+        e->unfit = NULL;
     }
-    e->text = gw_mem_strdup(url == NULL ? "" : url);
-    return true;
+    gw_errand_return(e);
+}
+
+/* As far as memory knows another one has that id by now: one that was started in place of the
+ * caller, say.  Memory may be behind, and the caller has just come: so the store is asked to delete
+ * revision 0, which nothing has, and says which one it has. */
+static void
+compare(struct gw_errand *e, const char *url)
+{
+    e->unfit = gw_mem_strdup(url);
+    if (e->dry_run) {
+        e->result = GW_STORE_CONFLICT;
+        gw_errand_return(e);
+    } else {
+        gw_sync_remove(gw_control_sync(e->control), e->key, GW_WHEN_REVISION, 0, on_compared, e);
+    }
 }
 
 static void
@@ -255,8 +280,8 @@ leave_there(struct gw_errand *e)
         go_home(e, GW_STORE_NOT_FOUND);
     } else if (is_others(e, there)) {
         go_home(e, GW_STORE_EXISTS);
-    } else if (has_moved(e, there)) {
-        go_home(e, GW_STORE_CONFLICT);
+    } else if (e->url != NULL && strcmp(url_of(there), e->url) != 0) {
+        compare(e, url_of(there));
     } else {
         e->when = now->revision > 0 ? GW_WHEN_REVISION : GW_WHEN_PRESENT;
         gw_admin_remove(e);
@@ -272,9 +297,9 @@ leave_there(struct gw_errand *e)
 static bool
 has_to_go_again(struct gw_errand *e, struct gw_admin_call *call)
 {
-    bool late =
-        e->when != GW_WHEN_ANY && (e->result == GW_STORE_CONFLICT || e->result == GW_STORE_EXISTS ||
-                                   (e->result == GW_STORE_NOT_FOUND && e->object != NULL));
+    bool late = e->when != GW_WHEN_ANY && e->unfit == NULL &&
+                (e->result == GW_STORE_CONFLICT || e->result == GW_STORE_EXISTS ||
+                 (e->result == GW_STORE_NOT_FOUND && e->object != NULL));
 
     if (e->other != NULL && gw_owner_may_override(call)) {
         e->overrides = true;
@@ -310,8 +335,12 @@ answer_registered(struct gw_errand *e, struct gw_admin_call *call)
     if (e->result != GW_STORE_OK) {
         return gw_errand_refuse(e, call);
     }
-    return gw_admin_answer_lease(call, e->created, gw_lease_ms(e->object), e->lease_until_ms,
-                                 e->dry_run ? e->object->revision : e->revision);
+    long long lease_ms = gw_lease_ms(e->object);
+    if (e->dry_run) {
+        return gw_admin_answer_lease(call, e->created, lease_ms,
+                                     gw_clock_wall_ms() + (uint64_t)lease_ms, e->object->revision);
+    }
+    return gw_admin_answer_lease(call, e->created, lease_ms, e->lease_until_ms, e->revision);
 }
 
 static enum gw_verdict
@@ -380,7 +409,7 @@ static enum gw_verdict
 register_body(struct gw_admin_call *call, struct gw_str body)
 {
     struct registration *r = gw_arena_alloc(call->req->arena, sizeof(*r));
-    bool waits = gw_admin_query(call, "wait").n > 0 || gw_admin_query(call, "dryRun").n > 0;
+    bool waits = gw_admin_query(call, "wait").n > 0 || call->dry_run;
     json_t *json = NULL;
     enum gw_verdict v = gw_admin_parse(call, body, &json);
 
@@ -413,36 +442,37 @@ answer_left(struct gw_errand *e, struct gw_admin_call *call)
     if (e->other != NULL) {
         return gw_owner_refuse(call, e->other);
     }
-    if (e->result == GW_STORE_CONFLICT && e->when == GW_WHEN_ANY) {
+    if (e->result == GW_STORE_CONFLICT && e->unfit != NULL) {
         return gw_admin_refuse(call, GW_ERR_CONFLICT,
                                "endpoints.ksgate.io \"%.*s\" is registered with another url by now "
                                "(%s); nothing was changed",
-                               GW_STR_ARG(call->name), e->text);
+                               GW_STR_ARG(call->name), e->unfit);
     }
     return gw_admin_answer_remove(e, call);
 }
 
-/* The body may be what was registered: then nobody else's registration goes. */
+/* The body may be what was registered: then nobody else's registration goes.  What is none (a
+ * DeleteOptions, say) is another condition, and refused. */
 static enum gw_verdict
 leave_body(struct gw_admin_call *call, struct gw_str body)
 {
+    struct registration r = {0};
     json_t *json = NULL;
     enum gw_verdict v = body.n == 0 ? GW_NEXT : gw_admin_parse(call, body, &json);
-    const json_t *url = json_object_get(json, "url");
 
-    if (v == GW_NEXT && url != NULL && !json_is_string(url)) {
-        v = gw_admin_refuse(call, GW_ERR_BAD_REQUEST, "url must be a text");
+    if (v == GW_NEXT && json_object_size(json) > 0) {
+        v = read_registration(call, json, &r);
     }
+    json_decref(json);
     if (v != GW_NEXT) {
-        json_decref(json);
         return v;
     }
     struct gw_errand *e = gw_errand_new(call, leave_there, answer_left);
     e->owner = gw_mem_strdup(gw_owner_caller(call));
-    e->url = gw_mem_strdup(json_string_value(url));
+    e->url = gw_mem_strdup(r.url);
     e->key = gw_object_key(call->kind, GW_STR_NONE, call->name);
     e->parent = extension_key(call->part[PART_EXTENSION]);
-    json_decref(json);
+    e->dry_run = call->dry_run;
     return gw_errand_send(e);
 }
 

@@ -66,12 +66,24 @@ no_kind(struct gw_admin_call *call, struct gw_str group, struct gw_str version,
 }
 
 enum gw_verdict
+gw_admin_dry_run(struct gw_admin_call *call)
+{
+    struct gw_str dry = gw_admin_query(call, "dryRun");
+
+    if (dry.n > 0 && !gw_str_eq(dry, GW_STR("All"))) {
+        return gw_admin_refuse(call, GW_ERR_BAD_REQUEST, "dryRun=%.*s: only All is known",
+                               GW_STR_ARG(dry));
+    }
+    call->dry_run = dry.n > 0;
+    return GW_NEXT;
+}
+
+enum gw_verdict
 gw_admin_locate(struct gw_admin_call *call)
 {
     struct gw_str group;
     struct gw_str version;
     struct gw_str plural;
-    struct gw_str dry = gw_admin_query(call, "dryRun");
 
     split(call, &group, &version, &plural);
     call->kind = gw_kind_by_plural(group, version, plural);
@@ -88,11 +100,10 @@ gw_admin_locate(struct gw_admin_call *call)
                                "%s belong to namespaces: the path needs namespaces/{namespace}",
                                call->kind->plural);
     }
-    if (dry.n > 0 && !gw_str_eq(dry, GW_STR("All"))) {
-        return gw_admin_refuse(call, GW_ERR_BAD_REQUEST, "dryRun=%.*s: only All is known",
-                               GW_STR_ARG(dry));
+    enum gw_verdict v = gw_admin_dry_run(call);
+    if (v != GW_NEXT) {
+        return v;
     }
-    call->dry_run = dry.n > 0;
     if (call->name.n > 0 && gw_request_select_watch(call->req->arena, call->req->target.query)) {
         return gw_admin_refuse(call, GW_ERR_BAD_REQUEST,
                                "collections are watched: ask for %s?watch=true&"

@@ -79,18 +79,18 @@ add_use(struct names *all, const char *url, struct gw_place place, const char *w
 static void
 add_core(struct names *all, const struct gw_conf *conf)
 {
-    const char *file = conf->file == NULL ? "" : conf->file;
+    const char *file = conf->file == NULL             ? ""
+                       : strcmp(conf->file, "-") == 0 ? "standard input"
+                                                      : conf->file;
     struct gw_yaml source = {0};
     struct gw_diag told = {0}; /* it was fine a moment ago */
 
-    (void)gw_yaml_read(&source, strcmp(file, "-") == 0 ? "standard input" : file, conf->text,
-                       &told);
-    const json_t *root = source.n_docs > 0 ? source.docs[0] : NULL;
-    const json_t *core = json_object_get(root, "core");
+    (void)gw_yaml_read(&source, file, conf->text, &told);
+    const json_t *core = json_object_get(gw_yaml_root(&source), "core");
     struct gw_place url = gw_yaml_place(&source, json_object_get(core, "url"));
     struct gw_place console = gw_yaml_place(&source, json_object_get(core, "console"));
 
-    url.file = console.file = conf->file; /* the source's own ends here */
+    url.file = console.file = file; /* the source's own ends here */
     add_use(all, conf->settings.core.url, url, "core.url");
     add_use(all, conf->settings.core.console, console, "core.console");
     gw_diag_fini(&told);
