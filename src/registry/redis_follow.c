@@ -14,8 +14,6 @@
 #include "registry/redis_recall.h"
 #include "registry/redis_row.h"
 
-#define LATER_MS 100 /* before it is asked again */
-
 static const struct gw_redis_waits complaint_waits = {.first = 1000, .second = 2000, .most = 4000};
 static const struct gw_redis_waits list_waits = {.first = 0, .second = 500, .most = 10000};
 
@@ -26,7 +24,6 @@ struct gw_follow {
     struct gw_store_events events;
     void *owner;
     struct event *again; /* after an answer that could not be used */
-    struct event *later; /* after one that said at once that nothing is new */
     struct gw_redis_row complaints;
     bool following;  /* listed, and on the line since */
     bool can_resume; /* it was, when the connection was lost */
@@ -420,24 +417,9 @@ ask_changes(struct gw_follow *f)
 }
 
 static void
-on_later(evutil_socket_t fd, short what, void *arg)
+on_woken(void *owner)
 {
-    (void)fd;
-    (void)what;
-    ask_changes(arg);
-}
-
-static void
-on_woken(void *owner, bool early)
-{
-    const struct timeval later = gw_clock_timeval(LATER_MS);
-    struct gw_follow *f = owner;
-
-    if (early) {
-        (void)event_add(f->later, &later);
-    } else {
-        ask_changes(f);
-    }
+    ask_changes(owner);
 }
 
 static void
@@ -468,7 +450,7 @@ on_down(void *owner, const char *text)
     }
     leave_line(f);
     (void)event_del(f->again);
-    (void)event_del(f->later);
+    gw_redis_wake_stop(&f->wake);
     forget(f);
     f->events.reachable(f->owner, false, text);
 }
@@ -497,8 +479,7 @@ gw_follow_open(const struct gw_redis_conf *conf, const char *prefix, struct even
         return NULL;
     }
     f->again = event_new(base, -1, 0, on_again, f);
-    f->later = event_new(base, -1, 0, on_later, f);
-    assert(f->again != NULL && f->later != NULL);
+    assert(f->again != NULL);
     gw_redis_bad_init(&f->bad);
     f->prefix = gw_mem_strdup(prefix);
     f->objects = key_of(prefix, "objects");
@@ -523,6 +504,7 @@ gw_follow_open(const struct gw_redis_conf *conf, const char *prefix, struct even
                                      .woken = on_woken,
                                      .unusable = on_unusable,
                                      .owner = f};
+    gw_redis_wake_init(&f->wake, base);
     return f;
 }
 
@@ -534,13 +516,11 @@ gw_follow_close(struct gw_follow *f)
     }
     gw_redis_close(f->redis);
     event_free(f->again);
-    event_free(f->later);
     forget(f);
     gw_redis_bad_fini(&f->bad);
     free(f->prefix);
     free(f->objects);
-    free(f->wake.changes);
-    free(f->wake.beats);
+    gw_redis_wake_fini(&f->wake);
     free(f);
 }
 

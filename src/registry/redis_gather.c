@@ -26,10 +26,7 @@ gw_redis_gather_add(struct gw_redis_gather *g, const struct gw_change *c)
         g->items[at - 1] = *c;
         return;
     }
-    if (g->n == g->size) {
-        g->size = g->size == 0 ? 16 : g->size * 2;
-        g->items = gw_mem_resize(g->items, g->size * sizeof(*g->items));
-    }
+    g->items = gw_mem_room(g->items, g->n, &g->size, sizeof(*g->items));
     g->items[g->n++] = *c;
     (void)gw_map_put(g->at, gw_str_of(c->key), (void *)(uintptr_t)g->n);
 }

@@ -1,12 +1,15 @@
 #include "registry/redis_wake.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 
 #define BLOCK_MS   500  /* of XREAD; also how soon a wiped store is noticed */
+#define LATER_MS   100  /* before it is asked again, where it did not block */
 #define BEAT_COUNT "64" /* beats, of which the last one counts */
 
 /* A master that becomes a replica ends what blocks.  The next command finds out, and another
@@ -15,6 +18,16 @@ static bool
 is_demoted(const redisReply *reply)
 {
     return reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "UNBLOCKED ", 10) == 0;
+}
+
+static void
+on_later(evutil_socket_t fd, short what, void *arg)
+{
+    struct gw_redis_wake *w = arg;
+
+    (void)fd;
+    (void)what;
+    w->woken(w->owner);
 }
 
 static void
@@ -27,9 +40,11 @@ on_wake(void *arg, const redisReply *reply, const char *error)
     }
     if (reply->type != REDIS_REPLY_NIL && reply->type != REDIS_REPLY_ARRAY && !is_demoted(reply)) {
         w->unusable(w->owner, "XREAD", w->changes, reply);
+    } else if (reply->type == REDIS_REPLY_NIL && gw_clock_mono_ms() - w->asked_ms < BLOCK_MS / 2) {
+        const struct timeval later = gw_clock_timeval(LATER_MS);
+        (void)event_add(w->later, &later); /* else it would be asked as fast as it says so */
     } else {
-        bool nil = reply->type == REDIS_REPLY_NIL;
-        w->woken(w->owner, nil && gw_clock_mono_ms() - w->asked_ms < BLOCK_MS / 2);
+        w->woken(w->owner);
     }
 }
 
@@ -91,6 +106,27 @@ gw_redis_wake_wait(struct gw_redis_wake *w, uint64_t revision)
     (void)snprintf(since, sizeof(since), "%" PRIu64 "-%" PRIu64, revision, UINT64_MAX);
     (void)snprintf(block, sizeof(block), "%d", BLOCK_MS);
     gw_redis_send(w->redis, &c, beats ? on_wake_or_beat : on_wake, w);
+}
+
+void
+gw_redis_wake_init(struct gw_redis_wake *w, struct event_base *base)
+{
+    w->later = event_new(base, -1, 0, on_later, w);
+    assert(w->later != NULL);
+}
+
+void
+gw_redis_wake_fini(struct gw_redis_wake *w)
+{
+    event_free(w->later);
+    free(w->changes);
+    free(w->beats);
+}
+
+void
+gw_redis_wake_stop(struct gw_redis_wake *w)
+{
+    (void)event_del(w->later);
 }
 
 void

@@ -12,9 +12,8 @@
 struct gw_redis_wake {
     struct gw_redis *redis;
     char *changes, *beats; /* keys; owned */
-    /* Woken or not: the script tells, and checks the line.  early: nothing is new, and it has not
-     * waited for that: whoever asks again should not do so at once. */
-    void (*woken)(void *owner, bool early);
+    /* Woken or not: the script tells, and checks the line. */
+    void (*woken)(void *owner);
     void (*unusable)(void *owner, const char *what, const char *key, const redisReply *reply);
     void *owner;
     /* After each few beats, while they are listened to. */
@@ -24,7 +23,15 @@ struct gw_redis_wake {
     char beats_id[GW_BEAT_ID_MAX + 1]; /* the last one that is known; "": none yet */
     uint64_t revision;                 /* behind which it waits */
     uint64_t asked_ms;                 /* mono */
+    struct event *later;               /* Redis said at once that nothing is new */
 };
+
+/* The members above `later` are set; the keys are its own from now on. */
+void gw_redis_wake_init(struct gw_redis_wake *w, struct event_base *base);
+void gw_redis_wake_fini(struct gw_redis_wake *w);
+
+/* The connection is lost: it waits no more. */
+void gw_redis_wake_stop(struct gw_redis_wake *w);
 
 /* Woken once, unless the connection is lost first. */
 void gw_redis_wake_wait(struct gw_redis_wake *w, uint64_t revision);

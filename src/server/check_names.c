@@ -65,10 +65,7 @@ add_use(struct names *all, const char *url, struct gw_place place, const char *w
         is_number(gw_arena_strndup(all->arena, parts.host.p, parts.host.n))) {
         return;
     }
-    if (all->n == all->size) {
-        all->size = all->size == 0 ? 16 : 2 * all->size;
-        all->uses = gw_mem_resize(all->uses, all->size * sizeof(*all->uses));
-    }
+    all->uses = gw_mem_room(all->uses, all->n, &all->size, sizeof(*all->uses));
     all->uses[all->n++] =
         (struct use){.host = host_of(all, parts.host), .place = place, .what = what};
 }
