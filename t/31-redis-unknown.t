@@ -57,6 +57,14 @@ subtest 'nothing is known' => sub {
     is_unknown $gw->request(GET => "$api/extensions", $gw->as('alice')), 'the list of extensions';
     is_unknown $gw->admin(GET => $_), "$_, over the admin socket"
         for "$api/extensions", path_of(), path_of('stored'), path_of(undef, 'watch=true');
+    for my $case ([DELETE => path_of('base/endpoints/one')], [DELETE => path_of('stored')], [PUT => path_of('stored'), extension('stored', $up->url)],
+        [PUT => path_of('stored/endpoints/one'), {url => $up->url, leaseSeconds => 5}],
+        [PATCH => path_of('stored'), '{"spec":{}}', 'Content-Type' => 'application/merge-patch+json']) {
+        my $w = $gw->admin(@$case);
+        is $w->{status}, 503, "$case->[0] $case->[1]: 503";
+        like $w->{json}{message}, qr/; nothing was changed: redis:/, '... and says that nothing was changed';
+    }
+    unlike $gw->admin(GET => path_of('stored'))->{json}{message}, qr/changed/, '... which a question does not speak of';
     is $gw->request(GET => '/api/v1/nodes', Authorization => 'Bearer rubbish')->{status}, 401,
         'what is wrong by itself is refused for that';
     is $up->seen, 3, 'and no backend hears of what was not decided';

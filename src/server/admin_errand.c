@@ -440,11 +440,13 @@ refuse_unavailable(struct gw_errand *e, struct gw_admin_call *call)
 {
     const char *text = e->text == NULL || !gw_admin_is_operator(call) ? "" : e->text;
     enum gw_err err = e->unknown ? GW_ERR_REGISTRY_UNKNOWN : GW_ERR_REGISTRY_UNAVAILABLE;
+    bool writes = !gw_str_eq(call->req->head->method, GW_STR("GET"));
 
-    return gw_admin_refuse(call, err, "%s%s%s",
+    return gw_admin_refuse(call, err, "%s%s%s%s",
                            e->unsure ? "the registry did not answer; whether the change was "
                                        "made is not known"
                                      : gw_err_text(err),
+                           e->unknown && writes ? "; nothing was changed" : "",
                            *text == '\0' ? "" : ": ", text);
 }
 
