@@ -62,6 +62,18 @@ is_deeply [@{$r->{json}{spec}}{'weight'}, $r->{json}{metadata}{resourceVersion}]
 is_deeply what('kept'), ['User/red', $up->url, 5], '... as it should be';
 is ask($b, red => PATCH => 'endpoints/shop.kept', {metadata => {resourceVersion => '1'}, spec => {weight => 6}})->{status}, 409, 'an old revision is a conflict';
 
+# A backend that is told 409 takes itself for replaced, or its registration for a mistake, and goes.
+sub is_told_to_try_again {
+    my ($r, $name) = @_;
+    is_deeply [@{$r->{json}}{qw(code reason)}], [503, 'ServiceUnavailable'], "$name: 503" or diag $r->{body};
+    like $r->{json}{message}, qr/something else than this gateway knows of.*; nothing was changed; try again, or at another gateway/, '... which says what to do';
+    return;
+}
+is_told_to_try_again(ask($b, blue => PUT => place('fresh'), {%body, weight => 3}), 'a registration that b has not heard of');
+is_told_to_try_again(ask($b, red => DELETE => place('kept')), 'what has changed since leaves');
+is_told_to_try_again(ask($b, blue => DELETE => place('fresh')), 'who is not there, as far as b knows, leaves');
+is_deeply [map { what($_) } qw(fresh kept)], [['User/blue', $up->url, 1], ['User/red', $up->url, 5]], '... and nothing of it was done';
+
 # Several in one step.
 my $blues = there('pod');
 $blues->{spec}{weight} = 7;

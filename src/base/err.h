@@ -80,6 +80,7 @@
     X(NO_SIGNING_KEY,       503, "ServiceUnavailable",  "the gateway has no key to sign with who asks (identity.signing_key_file)") \
     X(REGISTRY_UNAVAILABLE, 503, "ServiceUnavailable",  "the registry can't be reached; nothing was changed") \
     X(REGISTRY_UNKNOWN,     503, "ServiceUnavailable",  "it is not known yet what is registered: the gateway has not reached its registry since it started, and had no state of it on disk; try again soon, and if it lasts, see that the registry can be reached (the log says why it can't)") \
+    X(REGISTRY_BEHIND,      503, "ServiceUnavailable",  "the registry has something else than this gateway knows of, again and again: it is behind, or others change the same all the time; nothing was changed; try again, or at another gateway (registry of /-/readyz says whether this one follows)") \
     X(WAITERS_FULL,         503, "ServiceUnavailable",  "as many requests wait for their writes (?wait=) as may (registry.waiters); nothing was changed") \
     X(PENDING_FULL,         503, "ServiceUnavailable",  "as many requests wait for the backend as may (limits.backend_pending; of an extension: limits.pending)") \
     X(PENDING_TIMEOUT,      503, "ServiceUnavailable",  "no connection to the backend became free in time (timeouts.pending)") \

@@ -292,26 +292,39 @@ leave_there(struct gw_errand *e)
 
 /* ---- worker --------------------------------------------------------------------------------- */
 
+/* Somebody else was faster: the store has something else than memory. */
+static bool
+is_late(const struct gw_errand *e)
+{
+    return e->when != GW_WHEN_ANY && e->unfit == NULL &&
+           (e->result == GW_STORE_CONFLICT || e->result == GW_STORE_EXISTS ||
+            (e->result == GW_STORE_NOT_FOUND && e->object != NULL));
+}
+
 /* There and back once more: somebody else was faster, or the owner does not count.  False: what it
  * came back with is the answer. */
 static bool
 has_to_go_again(struct gw_errand *e, struct gw_admin_call *call)
 {
-    bool late = e->when != GW_WHEN_ANY && e->unfit == NULL &&
-                (e->result == GW_STORE_CONFLICT || e->result == GW_STORE_EXISTS ||
-                 (e->result == GW_STORE_NOT_FOUND && e->object != NULL));
-
     if (e->other != NULL && gw_owner_may_override(call)) {
         e->overrides = true;
-    } else if (!late || e->tries >= GW_ERRAND_TRIES) {
+    } else if (!is_late(e) || e->tries >= GW_ERRAND_TRIES) {
         return false;
     }
-    e->tries += late;
+    e->tries += is_late(e);
     free(e->other);
     free(e->text);
     e->other = NULL;
     e->text = NULL;
     return true;
+}
+
+/* Nobody is faster so often in a row.  A 409 would send the backend away, as one that another has
+ * replaced, or whose registration is a mistake. */
+static enum gw_verdict
+refuse_behind(struct gw_admin_call *call)
+{
+    return gw_admin_refuse(call, GW_ERR_REGISTRY_BEHIND, "%s", gw_err_text(GW_ERR_REGISTRY_BEHIND));
 }
 
 static enum gw_verdict
@@ -322,6 +335,9 @@ answer_registered(struct gw_errand *e, struct gw_admin_call *call)
     }
     if (e->other != NULL) {
         return gw_owner_refuse(call, e->other);
+    }
+    if (is_late(e)) {
+        return refuse_behind(call);
     }
     if (e->result == GW_STORE_NOT_FOUND && e->when == GW_WHEN_ANY) {
         call->kind = gw_kind_find(GW_STR("ksgate.io"), GW_STR("ExtensionService"));
@@ -441,6 +457,9 @@ answer_left(struct gw_errand *e, struct gw_admin_call *call)
     }
     if (e->other != NULL) {
         return gw_owner_refuse(call, e->other);
+    }
+    if (is_late(e)) {
+        return refuse_behind(call);
     }
     if (e->result == GW_STORE_CONFLICT && e->unfit != NULL) {
         return gw_admin_refuse(call, GW_ERR_CONFLICT,
