@@ -31,14 +31,14 @@ struct gw_admin_call {
     struct gw_req *req;
     struct gw_str part[GW_ADMIN_PARTS]; /* decoded segments of the path below "/-/" */
     unsigned n_parts;
-    /* of object requests, filled by gw_admin_locate(); of registrations by admin_endpoints.c */
+    /* of object requests, filled by gw_admin_locate(); of registrations by gw_endpoints_locate() */
     const struct gw_kind *kind;
     struct gw_str ns, name; /* none when the path has none */
     bool dry_run;
-    enum gw_until until;                   /* gw_admin_until()'s */
-    struct watch *watch;                   /* admin_watch.c's */
-    const struct gw_renewal *renewal;      /* admin_renew.c's */
-    const struct registration *registered; /* admin_endpoints.c's */
+    enum gw_until until;                      /* gw_admin_until()'s */
+    struct watch *watch;                      /* admin_watch.c's */
+    const struct gw_renewal *renewal;         /* admin_renew.c's */
+    const struct gw_registration *registered; /* admin_register.c's */
     /* private to gw_admin_body() */
     gw_admin_body_fn *then;
     bool inside, came;
@@ -126,7 +126,7 @@ gw_admin_fn gw_admin_apply;
 gw_admin_fn gw_admin_decision, gw_admin_decisions;
 /* admin_review.c */
 gw_admin_fn gw_admin_review;
-/* admin_endpoints.c, admin_extensions.c, admin_explain.c */
+/* admin_register.c, admin_leave.c, admin_extensions.c, admin_explain.c */
 gw_admin_fn gw_admin_register, gw_admin_leave, gw_admin_extensions, gw_admin_explain;
 
 #endif

@@ -31,7 +31,7 @@ struct gw_errand {
     const struct gw_kind *kind;
     struct gw_object *object; /* a reference; also out: as it is stored now */
     json_t *patch;            /* a reference */
-    /* admin_endpoints.c's: who registers, and (out) who has done so before; owned */
+    /* admin_endpoints.h's: who registers, and (out) who has done so before; owned */
     char *owner, *other;
     char *url;      /* who leaves is there; NULL: wherever; owned */
     bool overrides; /* what is of others */

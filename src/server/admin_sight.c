@@ -175,7 +175,7 @@ refuse_registration(struct gw_admin_call *call, struct gw_str extension)
     return gw_admin_refuse(call, GW_ERR_FORBIDDEN, "%.*s", GW_STR_ARG(text));
 }
 
-/* "devops.pod-1" is an Endpoint of devops; the id has no dot (admin_endpoints.c). */
+/* "devops.pod-1" is an Endpoint of devops; the id has no dot (admin_endpoints.h). */
 static struct gw_str
 extension_of_endpoint(struct gw_str name)
 {
