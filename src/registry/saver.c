@@ -111,7 +111,7 @@ gw_saver_open(const char *path, struct event_base *base)
     struct gw_saver *s = gw_mem_alloc(sizeof(*s));
 
     s->path = gw_mem_strdup(path);
-    s->rest_ms = REST_MS;
+    s->rest_ms = access(path, F_OK) == 0 ? REST_MS : 0;
     s->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     assert(s->done_fd >= 0);
     s->done = event_new(base, s->done_fd, EV_READ | EV_PERSIST, on_done, s);

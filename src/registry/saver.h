@@ -17,7 +17,8 @@ struct gw_saver *gw_saver_open(const char *path, struct event_base *base);
 bool gw_saver_is_busy(const struct gw_saver *s);
 
 /* How long the next one has to wait, so that writing takes a hundredth of a core and no more: a
- * second, and longer where the last one was large. */
+ * second, and longer where the last one was large.  Not at all where there is none yet: whoever
+ * started now would know nothing. */
 unsigned gw_saver_rest_ms(const struct gw_saver *s);
 
 /* Takes the snapshot's content; may not be busy.  What goes wrong is logged. */

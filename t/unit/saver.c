@@ -63,6 +63,27 @@ saved(void)
     return n;
 }
 
+/* Where there is none, the first one does not wait: until it is there, a gateway that is killed
+ * knows nothing when it starts again. */
+static void
+test_first(void **state)
+{
+    struct event_base *base = event_base_new();
+    struct gw_saver *s;
+
+    (void)state;
+    (void)unlink(path);
+    s = gw_saver_open(path, base);
+    assert_int_equal(gw_saver_rest_ms(s), 0);
+    save(s, base, SMALL);
+    assert_int_equal(gw_saver_rest_ms(s), LEAST);
+    gw_saver_close(s, NULL);
+    s = gw_saver_open(path, base);
+    assert_int_equal(gw_saver_rest_ms(s), LEAST);
+    gw_saver_close(s, NULL);
+    event_base_free(base);
+}
+
 /* The rest is that of the last one: a registry that has become small is saved often again. */
 static void
 test_rests(void **state)
@@ -105,6 +126,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_first),
         cmocka_unit_test(test_rests),
         cmocka_unit_test(test_last),
     };
