@@ -30,10 +30,7 @@ void
 gw_audit_add_entry(struct gw_audit_store *s, struct gw_str key, struct gw_str text,
                    uint64_t revision)
 {
-    if (s->n_entries == s->size_entries) {
-        s->size_entries = s->size_entries == 0 ? 64 : s->size_entries * 2;
-        s->entries = gw_mem_resize(s->entries, s->size_entries * sizeof(*s->entries));
-    }
+    s->entries = gw_mem_room(s->entries, s->n_entries, &s->size_entries, sizeof(*s->entries));
     s->entries[s->n_entries++] = (struct gw_audit_entry){.key = copy(key),
                                                          .text = copy(text),
                                                          .n_key = key.n,
@@ -44,10 +41,7 @@ gw_audit_add_entry(struct gw_audit_store *s, struct gw_str key, struct gw_str te
 void
 gw_audit_add_lease(struct gw_audit_store *s, struct gw_str key, uint64_t deadline_ms)
 {
-    if (s->n_leases == s->size_leases) {
-        s->size_leases = s->size_leases == 0 ? 64 : s->size_leases * 2;
-        s->leases = gw_mem_resize(s->leases, s->size_leases * sizeof(*s->leases));
-    }
+    s->leases = gw_mem_room(s->leases, s->n_leases, &s->size_leases, sizeof(*s->leases));
     s->leases[s->n_leases++] =
         (struct gw_audit_lease){.key = copy(key), .deadline_ms = deadline_ms};
 }
@@ -76,10 +70,7 @@ gw_audit_add(struct gw_audit *a, enum gw_audit_repair repair, const char *key, u
 {
     va_list args;
 
-    if (a->n == a->size) {
-        a->size = a->size == 0 ? 16 : a->size * 2;
-        a->list = gw_mem_resize(a->list, a->size * sizeof(*a->list));
-    }
+    a->list = gw_mem_room(a->list, a->n, &a->size, sizeof(*a->list));
     struct gw_audit_finding *f = &a->list[a->n++];
     *f = (struct gw_audit_finding){
         .repair = repair, .key = key == NULL ? NULL : gw_mem_strdup(key), .number = number};

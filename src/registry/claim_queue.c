@@ -55,10 +55,7 @@ gw_claim_queue_add(struct gw_claim_queue *q, struct gw_claim_wait *w)
     if (w->waits) {
         return;
     }
-    if (q->n == q->size) {
-        q->size = q->size == 0 ? 16 : q->size * 2;
-        q->heap = gw_mem_resize(q->heap, q->size * sizeof(struct gw_claim_wait *));
-    }
+    q->heap = gw_mem_room(q->heap, q->n, &q->size, sizeof(struct gw_claim_wait *));
     w->waits = true;
     rise(q, w, q->n++);
 }

@@ -52,10 +52,7 @@ text_of(const json_t *object, const char *name)
 static void
 add(struct gathering *g, struct gw_claim claim)
 {
-    if (g->n == g->size) {
-        g->size = g->size == 0 ? 8 : g->size * 2;
-        g->list = gw_mem_resize(g->list, g->size * sizeof(*g->list));
-    }
+    g->list = gw_mem_room(g->list, g->n, &g->size, sizeof(*g->list));
     g->list[g->n++] = claim;
 }
 

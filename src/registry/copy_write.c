@@ -16,10 +16,7 @@ struct under_way {
 void
 gw_copy_writes_add(struct gw_copy_writes *w, struct gw_copy_write write)
 {
-    if (w->n == w->size) {
-        w->size = w->size == 0 ? 64 : w->size * 2;
-        w->list = gw_mem_resize(w->list, w->size * sizeof(*w->list));
-    }
+    w->list = gw_mem_room(w->list, w->n, &w->size, sizeof(*w->list));
     w->list[w->n++] = write;
 }
 

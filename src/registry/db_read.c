@@ -24,10 +24,7 @@ gw_db_touched(struct gw_db *db)
 void
 gw_db_state_add(struct gw_db_state *state, struct gw_change change)
 {
-    if (state->n == state->size) {
-        state->size = state->size == 0 ? 16 : state->size * 2;
-        state->changes = gw_mem_resize(state->changes, state->size * sizeof(*state->changes));
-    }
+    state->changes = gw_mem_room(state->changes, state->n, &state->size, sizeof(*state->changes));
     state->changes[state->n++] = change;
 }
 

@@ -21,10 +21,7 @@ struct reading {
 void
 gw_objects_add(struct gw_objects *list, struct gw_object *o)
 {
-    if (list->n == list->size) {
-        list->size = list->size == 0 ? 16 : list->size * 2;
-        list->items = gw_mem_resize(list->items, list->size * sizeof(struct gw_object *));
-    }
+    list->items = gw_mem_room(list->items, list->n, &list->size, sizeof(struct gw_object *));
     list->items[list->n++] = o;
 }
 
@@ -41,10 +38,7 @@ gw_objects_fini(struct gw_objects *list)
 static void
 add_path(struct gw_paths *files, char *path)
 {
-    if (files->n == files->size) {
-        files->size = files->size == 0 ? 8 : files->size * 2;
-        files->items = gw_mem_resize(files->items, files->size * sizeof(*files->items));
-    }
+    files->items = gw_mem_room(files->items, files->n, &files->size, sizeof(*files->items));
     files->items[files->n++] = path;
 }
 

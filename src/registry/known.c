@@ -54,10 +54,7 @@ void
 gw_changes_add(struct gw_changes *c, const char *key, struct gw_object *o, struct gw_object *before,
                uint64_t revision)
 {
-    if (c->n == c->size) {
-        c->size = c->size == 0 ? 16 : c->size * 2;
-        c->items = gw_mem_resize(c->items, c->size * sizeof(*c->items));
-    }
+    c->items = gw_mem_room(c->items, c->n, &c->size, sizeof(*c->items));
     c->items[c->n++] = (struct gw_change){.key = gw_mem_strdup(key),
                                           .object = o == NULL ? NULL : gw_object_ref(o),
                                           .before = before == NULL ? NULL : gw_object_ref(before),
