@@ -1,6 +1,7 @@
 #include "server/admin_select.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static struct gw_str
 field_of(const struct gw_object *o, const char *known_as, struct gw_str name)
@@ -81,11 +82,24 @@ gw_selection_matches(const struct gw_selection *s, const struct gw_object *o)
     return matches_as(s, o, o->name);
 }
 
+/* None of what operators are made of (Kubernetes has "<" and ">", too).  Else "a!=b=c" would be
+ * everything without that odd value, which nothing has, and be deleted by who meant something else.
+ */
+static bool
+is_plain(struct gw_str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if (memchr("=!<>()", s.p[i], 6) != NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool
 is_name(struct gw_str s)
 {
-    return s.n > 0 && gw_str_find(s, ' ') == s.n && gw_str_find(s, '(') == s.n &&
-           gw_str_find(s, ')') == s.n;
+    return s.n > 0 && is_plain(s) && gw_str_find(s, ' ') == s.n;
 }
 
 /* "a in (b,c)", "a notin (b)". */
@@ -103,8 +117,7 @@ read_set(struct gw_select_term *t, struct gw_str text, size_t open)
     t->name = gw_str_trim((struct gw_str){before.p, word});
     t->value = (struct gw_str){text.p + open + 1, text.n - open - 2};
     return text.p[text.n - 1] == ')' && text.n >= open + 2 && is_name(t->name) &&
-           (t->how == GW_SELECT_IN || gw_str_eq(how, GW_STR("notin"))) &&
-           gw_str_find(t->value, '(') == t->value.n && gw_str_find(t->value, ')') == t->value.n;
+           (t->how == GW_SELECT_IN || gw_str_eq(how, GW_STR("notin"))) && is_plain(t->value);
 }
 
 /* "a=b", "a==b", "a!=b", "a", "!a", "a in (b,c)", "a notin (b)"; false for anything else. */
@@ -133,7 +146,7 @@ read_term(struct gw_select_term *t, struct gw_str text)
         t->name = gw_str_trim((struct gw_str){text.p, not_is ? at - 1 : at});
         t->value = gw_str_trim(gw_str_skip(text, begin));
     }
-    return is_name(t->name);
+    return is_name(t->name) && is_plain(t->value);
 }
 
 /* Up to the next comma that is not within parentheses. */
