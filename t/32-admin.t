@@ -151,10 +151,11 @@ subtest 'lists' => sub {
     } while $after ne '';
     is $all, 'ab cd e ', 'in pages';
     refused("the token $_", [400, 'BadRequest', qr/^continue key is not valid: "\Q$_\E"/], GET => "$es?continue=$_")
-        for 'xxx', 'ksgate.io/Endpoint//a', 'ksgate.io/ExtensionService//', 'ksgate.io/ExtensionService/a', 'ksgate.io/ExtensionService/a/b';
-    refused('a token of another namespace', [400, 'BadRequest', qr/continue key/], GET => '/-/api/v1/namespaces/x/configmaps?continue=/ConfigMap/y/a');
-    is $gw->admin(GET => '/-/api/v1/configmaps?continue=/ConfigMap/y/a')->{status}, 200, '... is one of all';
-    is $names->('continue=ksgate.io/ExtensionService//bb'), 'cde', 'the object of a token may be gone';
+        for 'xxx', '1:', ':ksgate.io/ExtensionService//a', 'ksgate.io/ExtensionService//a',
+        map { "1:ksgate.io/$_" } 'Endpoint//a', 'ExtensionService//', 'ExtensionService/a', 'ExtensionService/a/b';
+    refused('a token of another namespace', [400, 'BadRequest', qr/continue key/], GET => '/-/api/v1/namespaces/x/configmaps?continue=1:/ConfigMap/y/a');
+    is $gw->admin(GET => '/-/api/v1/configmaps?continue=1:/ConfigMap/y/a')->{status}, 200, '... is one of all';
+    is $names->('continue=1:ksgate.io/ExtensionService//bb'), 'cde', 'the object of a token may be gone';
     refused('a token of the list of extensions', [400, 'BadRequest', qr/continue key/], GET => "$api/extensions?continue=xxx");
 };
 

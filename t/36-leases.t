@@ -30,7 +30,7 @@ sub is_told {
     is one($gw, 'x.a')->{status}{expires}, $until{'x.a'}, '... and one says what its registration was told';
     is_deeply listed($gw), {%until, 'x.hand' => undef, 'x.file' => undef}, 'a list has it of each that has a lease, which no file has';
     ok !exists one($gw, $_)->{status}, "$_ has no status" for 'x.hand', 'x.file';
-    is_deeply listed($gw, '?limit=2&continue=ksgate.io/Endpoint//x.hand'), {map { $_ => $until{$_} } qw(y.a y.b)}, 'so has a page';
+    is_deeply listed($gw, '?limit=2&continue=1:ksgate.io/Endpoint//x.hand'), {map { $_ => $until{$_} } qw(y.a y.b)}, 'so has a page';
     is_deeply listed($gw, '?fieldSelector=metadata.name=y.c'), {'y.c' => $until{'y.c'}}, '... and a selection';
 
     my $again;

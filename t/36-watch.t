@@ -74,6 +74,20 @@ subtest 'from a revision on' => sub {
     is_deeply [@$r{'status', 'json'}]->[0], 400, 'a revision is a number';
 };
 
+subtest 'from the revision of a list in pages' => sub {
+    put($gw, $_) for 'p1', 'p2';
+    my $page = $gw->admin(GET => "$es?limit=1&fieldSelector=metadata.name!%3Da,metadata.name!%3Dc")->{json};
+    my $first = $page->{items}[0]{metadata}{name};
+    put($gw, $first, labels => {page => 'turned'});
+    my $next = $gw->admin(GET => "$es?limit=1&continue=$page->{metadata}{continue}")->{json};
+    is $next->{metadata}{resourceVersion}, $page->{metadata}{resourceVersion}, 'a page has that of the first';
+    is watching($gw, $es, {resourceVersion => $next->{metadata}{resourceVersion}})->words(1), "MODIFIED $first",
+        'what was changed after it had been shown is not missed';
+    like $gw->admin(GET => "$es?limit=1&continue=" . (revision($gw) + 1000) . ":ksgate.io/ExtensionService//a")->{json}{message},
+        qr/^Timeout: Too large resource version/, 'a gateway that is behind the one of the first page does not answer with what is older';
+    $gw->admin(DELETE => "$es/$_") for 'p1', 'p2';
+};
+
 subtest 'selectors' => sub {
     my $w = watching($gw, $es, {labelSelector => 'tier+in+(front,edge)', sendInitialEvents => 'false'});
     my $named = watching($gw, $es, {fieldSelector => 'metadata.name%3Dt', sendInitialEvents => 'false'});

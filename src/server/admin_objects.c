@@ -375,7 +375,8 @@ gw_admin_list(struct gw_admin_call *call)
         return v;
     }
     e = gw_errand_new(call, collect, answer_list);
-    e->wanted_revision = revision;
+    /* The next page may be asked of a gateway that is behind the one that had the first. */
+    e->wanted_revision = revision > s.since ? revision : s.since;
     e->kind = call->kind;
     e->ns = gw_mem_strndup(call->ns);
     return gw_errand_send(e);

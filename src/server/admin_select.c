@@ -1,7 +1,10 @@
 #include "server/admin_select.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "base/buf.h"
 
 static struct gw_str
 field_of(const struct gw_object *o, const char *known_as, struct gw_str name)
@@ -198,15 +201,14 @@ read_terms(struct gw_selection *s, struct gw_admin_call *call, const char *param
     return GW_NEXT;
 }
 
-/* A page's token is the key of its last object, which may be gone by now: one of this collection.
- */
+/* Is that the key of an object of this collection?  It may be gone by now. */
 static bool
-is_token(const struct gw_admin_call *call, struct gw_str token)
+is_key(const struct gw_admin_call *call, struct gw_str key)
 {
     const struct gw_kind *k = call->kind != NULL /* else the list of all extensions */
                                   ? call->kind
                                   : gw_kind_find(GW_STR("ksgate.io"), GW_STR("ExtensionService"));
-    struct gw_str rest = token;
+    struct gw_str rest = key;
     struct gw_str group = gw_str_cut(&rest, '/');
     struct gw_str kind = gw_str_cut(&rest, '/');
     size_t slash = gw_str_find(rest, '/');
@@ -217,10 +219,21 @@ is_token(const struct gw_admin_call *call, struct gw_str token)
            (k->namespaced || ns.n == 0);
 }
 
+/* A page's token: the revision of the first page, ":", and the key of the page's last object. */
+static bool
+read_token(struct gw_selection *s, const struct gw_admin_call *call, struct gw_str token)
+{
+    struct gw_str revision = gw_str_cut(&token, ':');
+
+    s->after = token;
+    return gw_str_u64(revision, &s->since) && is_key(call, token);
+}
+
 enum gw_verdict
 gw_selection_read(struct gw_selection *s, struct gw_admin_call *call)
 {
     struct gw_str limit = gw_admin_query(call, "limit");
+    struct gw_str token = gw_admin_query(call, "continue");
     enum gw_verdict v = read_terms(s, call, "labelSelector", false);
 
     if (v == GW_NEXT) {
@@ -233,12 +246,11 @@ gw_selection_read(struct gw_selection *s, struct gw_admin_call *call)
         return gw_admin_refuse(call, GW_ERR_BAD_REQUEST, "limit=%.*s: it takes a number",
                                GW_STR_ARG(limit));
     }
-    s->after = gw_admin_query(call, "continue");
-    if (s->after.n > 0 && !is_token(call, s->after)) {
+    if (token.n > 0 && !read_token(s, call, token)) {
         return gw_admin_refuse(call, GW_ERR_BAD_REQUEST,
                                "continue key is not valid: \"%.*s\" is not the metadata.continue "
                                "of a page of this collection; leave it out to begin anew",
-                               GW_STR_ARG(s->after));
+                               GW_STR_ARG(token));
     }
     return GW_NEXT;
 }
@@ -268,18 +280,24 @@ gw_selection_takes_as(struct gw_selection *s, const struct gw_object *o, const c
     return true;
 }
 
+/* Who watches from a list's revision has to miss nothing, whichever page it is read from: what was
+ * changed between the pages came after the first one (Kubernetes: it is the same for all pages). */
 json_t *
 gw_selection_metadata(const struct gw_selection *s, uint64_t revision)
 {
-    char number[24];
+    uint64_t first = s->since != 0 ? s->since : revision;
+    struct gw_buf text = {0};
+    json_t *metadata = json_object();
 
-    (void)snprintf(number, sizeof(number), "%llu", (unsigned long long)revision);
-    json_t *metadata = json_pack("{s:s}", "resourceVersion", number);
+    gw_buf_printf(&text, "%" PRIu64, first);
+    (void)json_object_set_new(metadata, "resourceVersion", json_stringn(text.p, text.n));
     if (s->left > 0) {
-        (void)json_object_set_new(metadata, "continue", json_string(s->last));
+        gw_buf_printf(&text, ":%s", s->last);
+        (void)json_object_set_new(metadata, "continue", json_stringn(text.p, text.n));
         (void)json_object_set_new(metadata, "remainingItemCount",
                                   json_integer((json_int_t)s->left));
     }
+    gw_buf_fini(&text);
     return metadata;
 }
 

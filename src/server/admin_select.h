@@ -26,6 +26,7 @@ struct gw_selection {
     unsigned n_terms;
     uint64_t limit;       /* 0: all */
     struct gw_str after;  /* the key of the last object of the page before; none: from the start */
+    uint64_t since;       /* the revision of the first page, which is the list's; 0: this is it */
     uint64_t taken, left; /* counted by gw_selection_takes() */
     const char *last;     /* the key of the last object that was taken; borrowed */
 };
@@ -45,7 +46,7 @@ bool gw_selection_takes(struct gw_selection *s, const struct gw_object *o);
 bool gw_selection_takes_as(struct gw_selection *s, const struct gw_object *o, const char *name,
                            const char *key);
 
-/* metadata of the list, and of its next page. */
+/* metadata of the list, made at that revision: "continue" if there is a next page. */
 json_t *gw_selection_metadata(const struct gw_selection *s, uint64_t revision);
 
 /* The List object around the items; takes that reference. */

@@ -106,7 +106,10 @@ static const struct {
     {"fieldSelector=metadata.name", NULL},
     {"limit=2", "ab"},
     {"limit=two", NULL},
-    {"limit=2&continue=ksgate.io/ExtensionService//b", "cd"},
+    {"limit=2&continue=7:ksgate.io/ExtensionService//b", "cd"},
+    {"continue=ksgate.io/ExtensionService//b", NULL},
+    {"continue=x:ksgate.io/ExtensionService//b", NULL},
+    {"continue=7", NULL},
     {"limit=1&labelSelector=tier%3Dfront", "a"},
 };
 
@@ -162,9 +165,31 @@ test_a_page_names_where_it_ended(void **state)
     json_t *metadata = json_object_get(list, "metadata");
     assert_string_equal(json_string_value(json_object_get(list, "kind")), "ExtensionServiceList");
     assert_string_equal(json_string_value(json_object_get(metadata, "resourceVersion")), "7");
-    assert_string_equal(json_string_value(json_object_get(metadata, "continue")), objects[0]->key);
+    assert_string_equal(json_string_value(json_object_get(metadata, "continue")),
+                        "7:ksgate.io/ExtensionService//a");
     assert_int_equal(json_integer_value(json_object_get(metadata, "remainingItemCount")), 2);
     json_decref(list);
+    gw_arena_free(a);
+}
+
+static void
+test_all_pages_have_the_revision_of_the_first(void **state)
+{
+    struct gw_arena *a = gw_arena_new();
+    struct gw_selection s = {0};
+
+    (void)state;
+    assert_int_equal(
+        gw_selection_read(&s, call_of(a, "limit=1&continue=7:ksgate.io/ExtensionService//b")),
+        GW_NEXT);
+    for (int k = 0; k < N_OBJECTS; k++) {
+        (void)gw_selection_takes(&s, objects[k]);
+    }
+    json_t *metadata = gw_selection_metadata(&s, 9);
+    assert_string_equal(json_string_value(json_object_get(metadata, "resourceVersion")), "7");
+    assert_string_equal(json_string_value(json_object_get(metadata, "continue")),
+                        "7:ksgate.io/ExtensionService//c");
+    json_decref(metadata);
     gw_arena_free(a);
 }
 
@@ -216,6 +241,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_selections),
         cmocka_unit_test(test_a_page_names_where_it_ended),
+        cmocka_unit_test(test_all_pages_have_the_revision_of_the_first),
         cmocka_unit_test(test_merge_patches),
     };
     return cmocka_run_group_tests(tests, make_objects, free_objects);
