@@ -153,6 +153,17 @@ subtest 'what is refused' => sub {
     like $r->{out}, qr{/devops$}m, 'without TLS nobody is named, which can be enough';
 };
 
+subtest 'create without a file' => sub {
+    my $r = kubectl('alice', 'create', 'namespace', 'demo');
+    if ($r->{code}) { # some versions send JSON
+        like $r->{err}, qr/protobuf" is not understood: .*--dry-run=client -o yaml \| kubectl create -f -/, 'says how it is done';
+        $r = kubectl('alice', 'create', 'namespace', 'demo', '--dry-run=client', '-o', 'yaml');
+        $r = kubectl('alice', 'create', '-f', spew("$dir/namespace.yaml", $r->{out}));
+        is $r->{code}, 0, '... which it is' or diag $r->{err};
+    }
+    is $gw->admin(GET => '/-/api/v1/namespaces/demo')->{status}, 200, 'and it is there';
+};
+
 subtest 'delete, with what it says of how' => sub {
     my $r = kubectl('alice', 'delete', 'cm', 'words', '--dry-run=server');
     # see above, of kubectls before 1.27

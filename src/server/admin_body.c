@@ -87,6 +87,22 @@ parse_yaml(struct gw_admin_call *call, struct gw_str body, json_t **out)
     return v;
 }
 
+/* kubectl writes the kinds that it knows itself as protobuf, unless it reads them from a file. */
+static enum gw_verdict
+refuse_type(struct gw_admin_call *call, struct gw_str type)
+{
+    bool kubectl = gw_str_eq_nocase(type, GW_STR("application/vnd.kubernetes.protobuf"));
+
+    return gw_admin_refuse(call, GW_ERR_BAD_MEDIA_TYPE,
+                           "\"%.*s\" is not understood: say Content-Type: application/json or "
+                           "application/yaml%s",
+                           GW_STR_ARG(type),
+                           kubectl && call->kind != NULL
+                               ? "; with kubectl: create ... --dry-run=client -o yaml | kubectl "
+                                 "create -f -"
+                               : "");
+}
+
 enum gw_verdict
 gw_admin_parse_any(struct gw_admin_call *call, struct gw_str body, json_t **out)
 {
@@ -110,10 +126,7 @@ gw_admin_parse_any(struct gw_admin_call *call, struct gw_str body, json_t **out)
     } else if (is_one_of(type, yaml)) {
         v = parse_yaml(call, body, out);
     } else {
-        return gw_admin_refuse(call, GW_ERR_BAD_MEDIA_TYPE,
-                               "\"%.*s\" is not understood: say Content-Type: application/json or "
-                               "application/yaml",
-                               GW_STR_ARG(type));
+        return refuse_type(call, type);
     }
     if (v == GW_NEXT && is_patch && gw_str_eq_nocase(type, GW_STR(STRATEGIC)) &&
         has_directive(*out)) {
