@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/buf.h"
 
@@ -91,8 +90,10 @@ gw_selection_matches(const struct gw_selection *s, const struct gw_object *o)
 static bool
 is_plain(struct gw_str s)
 {
+    static const struct gw_str operators = {"=!<>()", 6};
+
     for (size_t i = 0; i < s.n; i++) {
-        if (memchr("=!<>()", s.p[i], 6) != NULL) {
+        if (gw_str_find(operators, s.p[i]) < operators.n) {
             return false;
         }
     }
@@ -268,6 +269,9 @@ gw_selection_takes_as(struct gw_selection *s, const struct gw_object *o, const c
     if (s->after.n > 0 && gw_str_cmp(gw_str_of(key), s->after) <= 0) {
         return false;
     }
+    if (s->left > 0 && s->n_terms > 0) {
+        return false; /* that there is a next page is known, and all that is said */
+    }
     if (!matches_as(s, o, name)) {
         return false;
     }
@@ -294,6 +298,9 @@ gw_selection_metadata(const struct gw_selection *s, uint64_t revision)
     if (s->left > 0) {
         gw_buf_printf(&text, ":%s", s->last);
         (void)json_object_set_new(metadata, "continue", json_stringn(text.p, text.n));
+    }
+    if (s->left > 0 &&
+        s->n_terms == 0) { /* as in Kubernetes: else all would have to be looked at */
         (void)json_object_set_new(metadata, "remainingItemCount",
                                   json_integer((json_int_t)s->left));
     }

@@ -24,11 +24,12 @@ struct gw_selection {
         } how;
     } terms[GW_SELECT_TERMS];
     unsigned n_terms;
-    uint64_t limit;       /* 0: all */
-    struct gw_str after;  /* the key of the last object of the page before; none: from the start */
-    uint64_t since;       /* the revision of the first page, which is the list's; 0: this is it */
-    uint64_t taken, left; /* counted by gw_selection_takes() */
-    const char *last;     /* the key of the last object that was taken; borrowed */
+    uint64_t limit;      /* 0: all */
+    struct gw_str after; /* the key of the last object of the page before; none: from the start */
+    uint64_t since;      /* the revision of the first page, which is the list's; 0: this is it */
+    uint64_t taken;      /* counted by gw_selection_takes() */
+    uint64_t left;       /* the same of those behind the page; with terms: not more than 1 */
+    const char *last;    /* the key of the last object that was taken; borrowed */
 };
 
 /* Reads the query.  GW_NEXT, or the refusal of what is not understood: a selector that is

@@ -167,8 +167,25 @@ test_a_page_names_where_it_ended(void **state)
     assert_string_equal(json_string_value(json_object_get(metadata, "resourceVersion")), "7");
     assert_string_equal(json_string_value(json_object_get(metadata, "continue")),
                         "7:ksgate.io/ExtensionService//a");
-    assert_int_equal(json_integer_value(json_object_get(metadata, "remainingItemCount")), 2);
+    assert_null(json_object_get(metadata, "remainingItemCount")); /* it takes a look at all */
     json_decref(list);
+    gw_arena_free(a);
+}
+
+static void
+test_a_page_of_all_says_how_many_are_left(void **state)
+{
+    struct gw_arena *a = gw_arena_new();
+    struct gw_selection s = {0};
+
+    (void)state;
+    assert_int_equal(gw_selection_read(&s, call_of(a, "limit=1")), GW_NEXT);
+    for (int k = 0; k < N_OBJECTS; k++) {
+        (void)gw_selection_takes(&s, objects[k]);
+    }
+    json_t *metadata = gw_selection_metadata(&s, 7);
+    assert_int_equal(json_integer_value(json_object_get(metadata, "remainingItemCount")), 3);
+    json_decref(metadata);
     gw_arena_free(a);
 }
 
@@ -241,6 +258,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_selections),
         cmocka_unit_test(test_a_page_names_where_it_ended),
+        cmocka_unit_test(test_a_page_of_all_says_how_many_are_left),
         cmocka_unit_test(test_all_pages_have_the_revision_of_the_first),
         cmocka_unit_test(test_merge_patches),
     };
