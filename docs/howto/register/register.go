@@ -21,6 +21,7 @@ import (
 	"log"
 	"math/rand"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"strconv"
@@ -41,35 +42,53 @@ type Registration struct {
 // ErrRefused is what will not become right by asking again.
 var ErrRefused = errors.New("refused")
 
-func (r *Registration) call(ctx context.Context, method string) error {
+// The longest request, however long the lease, and the farewell: who stops us may not wait long.
+const callTime, leaveTime = 5 * time.Second, 2 * time.Second
+
+// The first line of the token file.
+func (r *Registration) token() (string, error) {
+	text, err := os.ReadFile(r.TokenFile)
+	if err != nil {
+		return "", err
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	if line = strings.TrimSpace(line); line == "" {
+		return "", fmt.Errorf("%s: no token is in it", r.TokenFile)
+	}
+	return line, nil
+}
+
+// The status, 0 when there is no answer.  A request that has begun is not given up before its time:
+// what comes of it says whether there is something to leave.
+func (r *Registration) call(method string, most time.Duration) (int, error) {
 	path := strings.TrimRight(r.Gateway, "/") + "/-/apis/ksgate.io/v1/extensionservices/" +
-		r.Extension + "/endpoints/" + r.ID
-	ctx, cancel := context.WithTimeout(ctx, r.Lease/3+time.Second)
+		url.PathEscape(r.Extension) + "/endpoints/" + url.PathEscape(r.ID)
+	ctx, cancel := context.WithTimeout(context.Background(), most)
 	defer cancel()
 	content, err := json.Marshal(map[string]any{
 		"url": r.URL, "leaseSeconds": int(r.Lease / time.Second), "version": r.Version})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	request, err := http.NewRequestWithContext(ctx, method, path, bytes.NewReader(content))
 	if err != nil {
-		return fmt.Errorf("%w: %v", ErrRefused, err)
+		return 0, fmt.Errorf("%w: %v", ErrRefused, err)
 	}
 	request.Header.Set("Content-Type", "application/json")
 	if r.TokenFile != "" {
-		token, err := os.ReadFile(r.TokenFile)
+		token, err := r.token()
 		if err != nil {
-			return err
+			return 0, err
 		}
-		request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+		request.Header.Set("Authorization", "Bearer "+token)
 	}
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer answer.Body.Close()
 	text, _ := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
-	return judge(answer.StatusCode, text)
+	return answer.StatusCode, judge(answer.StatusCode, text)
 }
 
 func judge(code int, text []byte) error {
@@ -90,10 +109,17 @@ func judge(code int, text []byte) error {
 // Keep registers and renews until ctx is done, and then leaves.  It ends before that, with
 // ErrRefused, when what is asked is wrong.
 func (r *Registration) Keep(ctx context.Context) error {
+	if r.Lease < 2*time.Second || r.Lease > time.Hour {
+		return fmt.Errorf("%w: a lease of %v: it is 2s to 1h", ErrRefused, r.Lease)
+	}
 	known, trouble := false, false
-	pause := time.Duration(0)
+	unsure := false // no answer: it may have been taken all the same
+	pause, most := time.Duration(0), r.Lease/3
+	if most > callTime {
+		most = callTime
+	}
 	for {
-		err := r.call(ctx, http.MethodPut)
+		code, err := r.call(http.MethodPut, most)
 		switch {
 		case errors.Is(err, ErrRefused):
 			return err
@@ -104,7 +130,7 @@ func (r *Registration) Keep(ctx context.Context) error {
 				log.Print("registered again")
 			}
 			known, trouble, pause = true, false, r.Lease/3
-		case ctx.Err() == nil:
+		default:
 			if !trouble {
 				log.Printf("%v; trying again until it works", err)
 				pause = 250 * time.Millisecond
@@ -112,37 +138,42 @@ func (r *Registration) Keep(ctx context.Context) error {
 			if pause *= 2; pause > r.Lease/3 {
 				pause = r.Lease / 3
 			}
-			trouble = true
+			trouble, unsure = true, unsure || code == 0
 		}
 		select {
 		case <-ctx.Done():
-			return r.leave(known)
+			if known || unsure {
+				r.leave(known)
+			}
+			return nil
 		case <-time.After(pause*4/5 + time.Duration(rand.Int63n(int64(pause/5)+1))): // not all at once
 		}
 	}
 }
 
-func (r *Registration) leave(known bool) error {
-	if !known {
-		return nil
-	}
-	// Refused: another one is registered in our place by now, and stays.
-	if err := r.call(context.Background(), http.MethodDelete); err != nil && !errors.Is(err, ErrRefused) {
+// 404: it has gone; 409: another one is registered in our place by now, and stays.
+func (r *Registration) leave(known bool) {
+	code, err := r.call(http.MethodDelete, leaveTime)
+	if known && err != nil && code != 404 && code != 409 {
 		log.Printf("the gateway could not be told: the lease runs out in %v", r.Lease)
 	}
-	return nil
 }
 
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("register: ")
-	if len(os.Args) != 5 && len(os.Args) != 6 {
+	if len(os.Args) != 5 && len(os.Args) != 6 || os.Args[2] == "" || os.Args[3] == "" {
 		log.Print("usage: register GATEWAY EXTENSION ID URL [TOKEN_FILE]; LEASE is in seconds, VERSION the extension's")
 		os.Exit(2)
 	}
 	r := Registration{Gateway: os.Args[1], Extension: os.Args[2], ID: os.Args[3], URL: os.Args[4],
 		Lease: 15 * time.Second, Version: os.Getenv("VERSION")}
-	if seconds, err := strconv.Atoi(os.Getenv("LEASE")); err == nil {
+	if lease, given := os.LookupEnv("LEASE"); given {
+		seconds, err := strconv.Atoi(lease)
+		if err != nil || seconds < 2 || seconds > 3600 {
+			log.Printf("LEASE=%s: it takes 2 to 3600, in seconds", lease)
+			os.Exit(2)
+		}
 		r.Lease = time.Duration(seconds) * time.Second
 	}
 	if len(os.Args) == 6 {

@@ -16,12 +16,18 @@ import random
 import signal
 import sys
 import threading
+import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 log = logging.getLogger("ksgate.register")
 
-# No answer, one that is no HTTP, or a request that can't be made (a token file with two lines, say).
+CALL_SECONDS = 5  # the longest request, however long the lease
+LEAVE_SECONDS = 2  # for the farewell: who stops us may not wait long
+MESSAGE_BYTES = 65536
+
+# No answer, one that is no HTTP, or a request that can't be made (there is no token file, say).
 TROUBLE = (OSError, urllib.error.URLError, http.client.HTTPException, ValueError)
 
 
@@ -39,11 +45,16 @@ class Registration:
 
     def __init__(self, gateway, extension, id, url, lease=15, weight=1, token_file=None,
                  version=""):
+        if not 2 <= lease <= 3600:
+            raise ValueError(f"a lease of {lease}: it takes 2 to 3600, in seconds")
+        extension, id = (urllib.parse.quote(part, safe="") for part in (extension, id))
         self.path = (f"{gateway.rstrip('/')}/-/apis/ksgate.io/v1/extensionservices/{extension}"
                      f"/endpoints/{id}")
         self.body = {"url": url, "leaseSeconds": lease, "weight": weight, "version": version}
         self.lease, self.token_file = lease, token_file
+        self.seconds = min(CALL_SECONDS, lease / 3)  # of one request
         self.stopped = threading.Event()
+        self.unsure = False  # a request had no answer: it may have been taken all the same
         self.failure = None  # a Refused that ended the thread
         self.thread = threading.Thread(target=self._keep, name="ksgate-register", daemon=True)
 
@@ -60,23 +71,36 @@ class Registration:
         self.body["draining"] = True
         self._call("PUT")
 
-    def _call(self, method):
+    def _token(self):
+        """The first line of the token file.  No message shows it."""
+        with open(self.token_file, encoding="latin-1") as file:
+            token = file.readline().strip()
+        if not token or not token.isascii() or not token.isprintable():
+            raise ValueError(f"{self.token_file}: no token is in it")
+        return token
+
+    def _call(self, method, seconds=None):
         request = urllib.request.Request(self.path, method=method,
                                          data=json.dumps(self.body).encode())
         request.add_header("Content-Type", "application/json")
         if self.token_file:
-            with open(self.token_file) as file:
-                request.add_header("Authorization", "Bearer " + file.read().strip())
-        with urllib.request.urlopen(request, timeout=max(1, self.lease / 3)) as answer:
-            return answer.read()
+            request.add_header("Authorization", "Bearer " + self._token())
+        with urllib.request.urlopen(request, timeout=seconds or self.seconds):
+            pass  # the status says it all, and what follows might not end
 
-    @staticmethod
-    def _message(error):
-        """Of an HTTPError: what the gateway says."""
+    def _message(self, error):
+        """Of an HTTPError: what the gateway says, as far as it says it in time."""
+        text, until = b"", time.monotonic() + self.seconds
         try:
-            text = error.read().decode(errors="replace")
+            piece = error.read1(MESSAGE_BYTES)
+            while piece and len(text) < MESSAGE_BYTES and time.monotonic() < until:
+                text += piece
+                piece = error.read1(MESSAGE_BYTES)
         except TROUBLE:
             return error.reason  # the answer was cut
+        finally:
+            error.close()
+        text = text.decode(errors="replace")
         try:
             return json.loads(text)["message"]
         except (ValueError, KeyError, TypeError):
@@ -92,6 +116,7 @@ class Registration:
                 raise Refused(f"{error.code}: {text}") from None
             return f"{error.code}: {text}"
         except TROUBLE as error:
+            self.unsure = True
             return str(getattr(error, "reason", None) or error or type(error).__name__)
         return None
 
@@ -114,27 +139,31 @@ class Registration:
                 pause = min(self.lease / 3, 2 * pause if trouble else 0.5)
                 pause *= random.uniform(0.8, 1)  # not all at once when the gateway is back
                 trouble = True
-        if known:
-            self._leave()
+        if (known or self.unsure) and not self._leave() and known:
+            log.warning("the gateway could not be told: the lease runs out in %s s", self.lease)
 
     def _leave(self):
         try:
-            self._call("DELETE")
+            self._call("DELETE", LEAVE_SECONDS)
         except urllib.error.HTTPError as error:
-            if error.code not in (404, 409):  # it has gone, or another one is there in our place
-                log.warning("the gateway could not be told: the lease runs out in %s s", self.lease)
+            return error.code in (404, 409)  # it has gone, or another one is there in our place
         except TROUBLE:
-            log.warning("the gateway could not be told: the lease runs out in %s s", self.lease)
+            return False
+        return True
 
 
 def main(argv):
-    if len(argv) not in (5, 6):
+    if len(argv) not in (5, 6) or not argv[2] or not argv[3]:
         print(__doc__, file=sys.stderr)
+        return 2
+    lease = os.environ.get("LEASE", "15")
+    if not (lease.isascii() and lease.isdigit() and 2 <= int(lease) <= 3600):
+        print(f"register: LEASE={lease}: it takes 2 to 3600, in seconds", file=sys.stderr)
         return 2
     logging.basicConfig(level=logging.INFO, format="register: %(message)s", stream=sys.stderr)
     signals = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # before the thread: it inherits the mask
-    registration = Registration(*argv[1:5], lease=int(os.environ.get("LEASE", "15")),
+    registration = Registration(*argv[1:5], lease=int(lease),
                                 token_file=argv[5] if len(argv) == 6 else None,
                                 version=os.environ.get("VERSION", ""))
     with registration:
