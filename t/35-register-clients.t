@@ -178,6 +178,30 @@ sub odd_gateways {
     }
 }
 
+subtest 'ksgate register' => sub {
+    my $token = spew("$dir/command.token", $gw->token('robot') . "\n");
+    $gw->apply([extension(command => undef)]);
+    my $command = Gateway::Process->new(name => 'command', log => "$dir/command.log",
+        command => [Gateway::program(), 'register', 'command', $up->url, '--lease', '2s', '--server', $gw->url, '--token-file', $token]);
+    eventually { $command->log =~ /^command is registered$/m } 'the registration';
+    spew($token, "rubbish\n");
+    eventually { $command->log =~ /malformed; trying again/ } 'the token that was replaced';
+    pass 'the token file is read at each request';
+    unlink $token;
+    spew($token, $gw->token('robot') . "\n");
+    eventually { $command->log =~ /^command is registered again$/m } 'the right one';
+    pass '... and it goes on with a right one';
+    is $command->stop, 0, 'it ends when it is told to';
+    is_deeply $gw->admin(GET => '/-/apis/ksgate.io/v1/endpoints')->{json}{items}, [], '... and has left';
+
+    my ($odd, $url) = odd_gateway(command => sub { return });
+    my $silent = Gateway::Process->new(name => 'command-silent', log => "$dir/command-silent.log",
+        command => [Gateway::program(), 'register', 'command', $up->url, '--lease', '3s', '--server', $url]);
+    eventually { $odd->log =~ /^PUT/m } 'the first request';
+    is $silent->stop, 0, 'it ends while a request has no answer';
+    like $odd->log, qr/^DELETE/m, '... and leaves: it may be registered';
+};
+
 # What answers may be no gateway, or one that dies amid its answer.
 subtest 'no HTTP' => sub {
     my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 16) or die $!;

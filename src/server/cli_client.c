@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "gateway/conf.h"
 #include "http/headers.h"
-#include "server/client.h"
+#include "server/client_io.h"
 
 #define TOKEN_BYTES 65536
 
@@ -68,7 +68,7 @@ socket_of(const struct gw_cli *c, struct gw_diag *diag)
     return path;
 }
 
-/* The first line of the file. */
+/* The first word of the file, as it is sent. */
 static char *
 token_of(const char *file, struct gw_diag *diag)
 {
@@ -81,6 +81,10 @@ token_of(const char *file, struct gw_diag *diag)
                       strerror(errno));
     } else if ((n = strcspn(text, "\r\n \t")) == 0) {
         gw_diag_error(diag, (struct gw_place){0}, "--token-file %s holds no token", file);
+    } else if (!gw_header_value_ok((struct gw_str){text, n})) {
+        gw_diag_error(diag, (struct gw_place){0}, "--token-file %s holds bytes that no token has",
+                      file);
+        n = 0;
     }
     if (f != NULL) {
         (void)fclose(f);
@@ -97,9 +101,16 @@ int
 gw_cli_client_found(struct gw_client *out, const struct gw_cli *c, struct gw_client_options *o,
                     struct gw_diag *diag)
 {
+    struct gw_url url;
+    const char *why;
+
     *out = (struct gw_client){.socket = o->socket, .server = o->server, .token = o->token};
     if (o->server != NULL && o->socket != NULL) {
         return gw_cli_misuse(c, "--server and --socket can't be used together");
+    }
+    if (o->server != NULL && !gw_client_server(o->server, &url, &why)) {
+        return gw_cli_misuse(c, "--server %s: it takes http://HOST:PORT%s%s", o->server,
+                             *why == '\0' ? "" : "; ", why);
     }
     if (o->token != NULL && o->token_file != NULL) {
         return gw_cli_misuse(c, "--token and --token-file can't be used together");
@@ -114,7 +125,6 @@ gw_cli_client_found(struct gw_client *out, const struct gw_cli *c, struct gw_cli
         }
     }
     if (out->token != NULL && !gw_header_value_ok(gw_str_of(out->token))) {
-        gw_client_options_fini(o);
         return gw_cli_misuse(c, "the token holds bytes that no token has");
     }
     if (o->server == NULL && o->socket == NULL) {
@@ -132,6 +142,18 @@ gw_cli_client(struct gw_client *out, const struct gw_cli *c, struct gw_client_op
 
     (void)gw_cli_findings(&diag);
     return code;
+}
+
+bool
+gw_cli_client_token(struct gw_client *client, struct gw_client_options *o, struct gw_diag *diag)
+{
+    char *token = o->token_file == NULL ? NULL : token_of(o->token_file, diag);
+
+    if (token != NULL) {
+        free(o->made);
+        client->token = o->made = token;
+    }
+    return token != NULL || o->token_file == NULL;
 }
 
 void

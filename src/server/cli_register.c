@@ -54,7 +54,7 @@ static const struct gw_usage usage = {
     .more = "NAME is the extension (its ExtensionService must be there), URL is where the backend "
             "listens.\nThe registration is renewed at a third of its lease.  When the gateway is "
             "away the command\nkeeps trying; when it ends (SIGINT, SIGTERM) the backend is taken "
-            "out.",
+            "out.  The token file\nis read at each request, so it may be replaced.",
     .examples = "ksgate register devops http://10.0.0.7:8080\n"
                 "ksgate register devops http://10.0.0.7:8080 --lease 5s --version v2 &",
 };
@@ -63,6 +63,7 @@ static const struct gw_usage usage = {
 struct registration {
     const struct gw_cli *cli;
     struct gw_client client;
+    struct gw_client_options *where; /* the client's */
     const char *name;
     struct gw_buf target;
     json_t *body;
@@ -70,6 +71,7 @@ struct registration {
     long long lease_ms, pause_ms;
     bool registered, away; /* away: the trouble was said */
     bool behind;           /* that is, not at every gateway */
+    bool unsure;           /* no answer came: it may be registered all the same */
     char trouble[1024];
 };
 
@@ -120,13 +122,14 @@ send_put(struct registration *r, struct gw_client_answer *answer, struct gw_diag
 static enum result
 put(struct registration *r)
 {
-    struct gw_client_answer answer;
+    struct gw_client_answer answer = {0};
     struct gw_diag diag = {0};
     struct gw_buf problem = {0};
     enum result result = AWAY;
 
-    if (!send_put(r, &answer, &diag)) {
+    if (!gw_cli_client_token(&r->client, r->where, &diag) || !send_put(r, &answer, &diag)) {
         gw_buf_puts(&problem, gw_diag_first(&diag));
+        r->unsure = true;
     } else if (answer.status == 200 || answer.status == 201) {
         result = REGISTERED;
     } else {
@@ -216,15 +219,17 @@ leave(struct registration *r)
     struct gw_diag diag = {0};
     bool answered;
 
-    if (!r->registered) {
+    if (!r->registered && !r->unsure) {
         return GW_EXIT_OK;
     }
     r->client.timeout_ms = LEAVE_MS;
     char *text = json_dumps(r->body, JSON_COMPACT);
     assert(text != NULL);
+    (void)gw_cli_client_token(&r->client, r->where, &diag);
     answered = gw_client_call(&r->client, "DELETE", r->target.p, GW_STR("application/json"),
                               gw_str_of(text), &answer, &diag);
-    if (!answered || (answer.status != 200 && answer.status != 404 && answer.status != 409)) {
+    if (r->registered &&
+        (!answered || (answer.status != 200 && answer.status != 404 && answer.status != 409))) {
         (void)gw_cli_fail(r->cli, "the gateway could not be told: the lease runs out in %llds",
                           r->lease_ms / 1000);
     }
@@ -323,7 +328,7 @@ int
 gw_cli_register(const struct gw_cli *c)
 {
     struct options o = {0};
-    struct registration r = {.cli = c};
+    struct registration r = {.cli = c, .where = &o.where};
     struct gw_words args;
     char *id;
     int code = gw_cli_parse(c, &usage, &o, &args);

@@ -68,6 +68,12 @@ int gw_cli_client(struct gw_client *out, const struct gw_cli *c, struct gw_clien
 /* The same, but what is wrong elsewhere than in the options is in the diag, and not said yet. */
 int gw_cli_client_found(struct gw_client *out, const struct gw_cli *c, struct gw_client_options *o,
                         struct gw_diag *diag);
+
+/* Reads the token file again, if there is one: a token may have been replaced.  False: there is
+ * none in it, which the diag says, and the client keeps the one that it has. */
+bool gw_cli_client_token(struct gw_client *client, struct gw_client_options *o,
+                         struct gw_diag *diag);
+
 void gw_client_options_fini(struct gw_client_options *o);
 
 #endif

@@ -11,7 +11,6 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "http/url.h"
 
 static const struct gw_place nowhere;
 
@@ -103,6 +102,14 @@ connect_socket(struct gw_client_io *io, const char *path, struct gw_diag *diag)
     }
 }
 
+bool
+gw_client_server(const char *server, struct gw_url *url, const char **why)
+{
+    *why = "";
+    return gw_url_parse(gw_str_of(server), url, why) && gw_str_eq(url->scheme, GW_STR("http")) &&
+           url->path.n == 0;
+}
+
 static bool
 connect_server(struct gw_client_io *io, const char *server, struct gw_diag *diag)
 {
@@ -113,8 +120,7 @@ connect_server(struct gw_client_io *io, const char *server, struct gw_diag *diag
     char port[8];
     int error = 0;
 
-    if (!gw_url_parse(gw_str_of(server), &url, &why) || !gw_str_eq(url.scheme, GW_STR("http")) ||
-        url.path.n > 0) {
+    if (!gw_client_server(server, &url, &why)) {
         gw_diag_error(diag, nowhere, "--server %s: it takes http://HOST:PORT%s%s", server,
                       *why == '\0' ? "" : "; ", why);
         return false;

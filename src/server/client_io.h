@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include "http/url.h"
 #include "server/client.h"
 
 struct gw_client_io {
@@ -11,6 +12,9 @@ struct gw_client_io {
     uint64_t until_ms; /* mono */
     char where[160];   /* for messages: "the gateway at /run/ksgate/admin.sock" */
 };
+
+/* What --server says: http://HOST:PORT.  False: it is none; *why may be empty. */
+bool gw_client_server(const char *server, struct gw_url *url, const char **why);
 
 /* False: the diag says why.  On success fd is the caller's to close. */
 bool gw_client_connect(struct gw_client_io *io, const struct gw_client *c, struct gw_diag *diag);
