@@ -46,7 +46,17 @@ sub is_told {
     return \%until;
 }
 
-is_told(gateway(config => {registry => {files => [$in_file]}}), 'SQLite');
+my $alone = gateway(config => {registry => {files => [$in_file]}});
+is_told($alone, 'SQLite');
+
+# A container that is paused, say: its clocks go on.
+put($alone, 'x', 'short', 2);
+kill STOP => $alone->server_pid;
+sleep 4;
+kill CONT => $alone->server_pid;
+ok eventually { $alone->stderr =~ /stood still for .* leases begin anew/ } 'the look at the leases';
+ok exists listed($alone)->{'x.short'}, 'a lease does not end while the gateway stands still: nobody can renew it';
+ok eventually { !exists listed($alone)->{'x.short'} }, '... and afterwards it does';
 
 my $redis = redis(config => ['--user alice on >pw ~* +@all -zmscore']);
 my $gw = gateway(redis => $redis, config => {registry => {files => [$in_file], redis => {timeout => '500ms'}}});

@@ -17,7 +17,7 @@
 #define POLL_MS       20
 #define SOON_MS       1
 #define FILE_POLL_MS  1000 /* was the file replaced?  can it be opened again? */
-#define CLOCK_JUMP_MS 1000 /* more than a clock is ever off within one poll */
+#define CLOCK_JUMP_MS 1000 /* more than a clock is ever off within one poll, and a poll late */
 
 struct store {
     char *path;
@@ -249,20 +249,29 @@ look_at_file(struct store *s)
 }
 
 /* Deadlines are on the wall clock, which others read, too.  When it is set, an hour forward would
- * end all leases at once, and an hour back would keep the dead alive.  False: the leases still
- * have the old time. */
+ * end all leases at once, and an hour back would keep the dead alive.  While this process was
+ * stopped (a container that was paused) nobody could renew.  False: the leases still have the old
+ * time. */
 static bool
-follow_clock(struct store *s)
+follow_clock(struct store *s, uint64_t late_ms)
 {
     uint64_t wall = gw_clock_wall_ms();
     uint64_t mono = gw_clock_mono_ms();
     long long jump = (long long)(wall - s->wall_ms) - (long long)(mono - s->mono_ms);
 
-    if (jump > CLOCK_JUMP_MS || jump < -CLOCK_JUMP_MS) {
+    bool was_set = jump > CLOCK_JUMP_MS || jump < -CLOCK_JUMP_MS;
+
+    if (was_set || late_ms > CLOCK_JUMP_MS) {
         if (!gw_db_lease_anew(s->db, wall)) {
             return false;
         }
-        gw_log_warn("registry: the clock was set by %lld s: leases begin anew", jump / 1000);
+        if (was_set) {
+            gw_log_warn("registry: the clock was set by %lld s: leases begin anew", jump / 1000);
+        } else {
+            gw_log_warn("registry: the gateway stood still for %.1f s, and nobody could renew: "
+                        "leases begin anew",
+                        (double)late_ms / 1000);
+        }
         refresh_deadline(s);
     }
     s->wall_ms = wall;
@@ -271,9 +280,9 @@ follow_clock(struct store *s)
 }
 
 static void
-expire(struct store *s)
+expire(struct store *s, uint64_t late_ms)
 {
-    if (!follow_clock(s) || gw_clock_wall_ms() < s->deadline_ms) {
+    if (!follow_clock(s, late_ms) || gw_clock_wall_ms() < s->deadline_ms) {
         return;
     }
     if (gw_db_expire(s->db, gw_clock_wall_ms())) {
@@ -287,6 +296,7 @@ on_poll(evutil_socket_t fd, short what, void *arg)
 {
     struct store *s = arg;
     uint64_t now = gw_clock_mono_ms();
+    uint64_t late_ms = now > s->poll_ms ? now - s->poll_ms : 0;
 
     (void)fd;
     (void)what;
@@ -302,7 +312,7 @@ on_poll(evutil_socket_t fd, short what, void *arg)
             follow(s);
             refresh_deadline(s);
         }
-        expire(s);
+        expire(s, late_ms);
     }
     set_next_poll(s);
     s->wait_ms = s->wait_ms < FILE_POLL_MS ? 2 * s->wait_ms : FILE_POLL_MS;
