@@ -169,6 +169,11 @@ sub odd_gateways {
     eventually { $odd->log =~ /^DELETE/m } 'the farewell';
     pass '... and leaves: it may be registered';
 
+    ($odd, $client) = $begin->(unknown => 30, sub { return (503, 1) });
+    eventually { $client->log =~ /503: .*trying again/ } 'the answer';
+    is $client->stop, 0, 'it ends when what came of its request is not known';
+    like $odd->log, qr/^DELETE/m, '... and leaves, too';
+
     for ([401, 1], [503, 1], [404, 0], [409, 0]) {
         my ($status, $says) = @$_;
         ($odd, $client) = $begin->("leave-$status" => 30, sub { return ($_[0] eq 'PUT' ? 200 : $status, 1) });

@@ -71,7 +71,7 @@ struct registration {
     long long lease_ms, pause_ms;
     bool registered, away; /* away: the trouble was said */
     bool behind;           /* that is, not at every gateway */
-    bool unsure;           /* no answer came: it may be registered all the same */
+    bool unsure;           /* no answer came, or 5xx: it may be registered all the same */
     char trouble[1024];
 };
 
@@ -134,6 +134,7 @@ put(struct registration *r)
         result = REGISTERED;
     } else {
         gw_client_problem(&answer, &problem);
+        r->unsure = r->unsure || answer.status >= 500;
         result = is_behind(&answer)                                                    ? BEHIND
                  : answer.status < 500 && answer.status != 408 && answer.status != 429 ? REFUSED
                                                                                        : AWAY;

@@ -166,7 +166,7 @@ keep(struct registration *r, const sigset_t *signals)
 {
     long third = r->lease * 1000 / 3;
     bool known = false;
-    bool unsure = false; /* no answer: it may have been taken all the same */
+    bool unsure = false; /* no answer, or 5xx: it may have been taken all the same */
     bool trouble = false;
     long pause = 0;
 
@@ -192,7 +192,7 @@ keep(struct registration *r, const sigset_t *signals)
             pause = trouble ? 2 * pause : 500;
             pause = pause < third ? pause : third;
             trouble = true;
-            unsure = unsure || status == 0;
+            unsure = unsure || status == 0 || status >= 500;
         }
     } while (wait_for(signals, pause) < 0);
     if (known || unsure) {

@@ -113,7 +113,7 @@ func (r *Registration) Keep(ctx context.Context) error {
 		return fmt.Errorf("%w: a lease of %v: it is 2s to 1h", ErrRefused, r.Lease)
 	}
 	known, trouble := false, false
-	unsure := false // no answer: it may have been taken all the same
+	unsure := false // no answer, or 5xx: it may have been taken all the same
 	pause, most := time.Duration(0), r.Lease/3
 	if most > callTime {
 		most = callTime
@@ -138,7 +138,7 @@ func (r *Registration) Keep(ctx context.Context) error {
 			if pause *= 2; pause > r.Lease/3 {
 				pause = r.Lease / 3
 			}
-			trouble, unsure = true, unsure || code == 0
+			trouble, unsure = true, unsure || code == 0 || code >= 500
 		}
 		select {
 		case <-ctx.Done():

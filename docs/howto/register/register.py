@@ -54,7 +54,7 @@ class Registration:
         self.lease, self.token_file = lease, token_file
         self.seconds = min(CALL_SECONDS, lease / 3)  # of one request
         self.stopped = threading.Event()
-        self.unsure = False  # a request had no answer: it may have been taken all the same
+        self.unsure = False  # a request had no answer, or 5xx: it may have been taken all the same
         self.failure = None  # a Refused that ended the thread
         self.thread = threading.Thread(target=self._keep, name="ksgate-register", daemon=True)
 
@@ -114,6 +114,7 @@ class Registration:
             text = self._message(error)
             if error.code in (400, 409, 413, 422):
                 raise Refused(f"{error.code}: {text}") from None
+            self.unsure = self.unsure or error.code >= 500
             return f"{error.code}: {text}"
         except TROUBLE as error:
             self.unsure = True
