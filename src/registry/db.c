@@ -17,6 +17,12 @@ gw_db_why(const struct gw_db *db)
     return db->why;
 }
 
+bool
+gw_db_is_full(const struct gw_db *db)
+{
+    return strcmp(db->why, sqlite3_errstr(SQLITE_FULL)) == 0;
+}
+
 /* What is stored under a key. */
 struct row {
     bool found;

@@ -21,6 +21,7 @@ struct gw_db *gw_db_open(const char *path, struct gw_diag *diag);
 void gw_db_close(struct gw_db *db); /* NULL is fine */
 
 const char *gw_db_why(const struct gw_db *db); /* of the last call that failed; borrowed */
+bool gw_db_is_full(const struct gw_db *db);    /* that was for want of room */
 
 /* True when another process has committed something since the last call. */
 bool gw_db_touched(struct gw_db *db);

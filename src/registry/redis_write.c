@@ -158,37 +158,6 @@ on_replicated(void *arg, const char *text)
     }
 }
 
-/* Redis is well but for this: who reads the log has to know, and not only who has written. */
-static void
-note_refusal(struct gw_redis_writes *s, bool puts, const char *text)
-{
-    s->refused++;
-    s->refused_ms = gw_clock_wall_ms();
-    s->refused_put = puts;
-    if (strncmp(s->refused_for, text, sizeof(s->refused_for) - 1) != 0) {
-        (void)snprintf(s->refused_for, sizeof(s->refused_for), "%s", text);
-        gw_log_warn("registry: %s refuses %s: %s; what is known stays in use",
-                    gw_redis_name(s->writer), puts ? "what is new" : "a write", text);
-    }
-}
-
-static void
-note_success(struct gw_redis_writes *s, bool puts)
-{
-    if (s->refused_for[0] != '\0' && (puts || !s->refused_put)) {
-        s->refused_for[0] = '\0';
-        gw_log_info("registry: %s takes writes again", gw_redis_name(s->writer));
-    }
-}
-
-void
-gw_redis_writes_status(const struct gw_redis_writes *s, struct gw_store_status *out)
-{
-    out->refused = s->refused;
-    out->refused_ms = s->refused_ms;
-    (void)snprintf(out->refused_for, sizeof(out->refused_for), "%s", s->refused_for);
-}
-
 static void
 on_written(void *arg, const redisReply *reply, const char *error)
 {
@@ -203,12 +172,13 @@ on_written(void *arg, const redisReply *reply, const char *error)
     if (!read_answer(reply, &answer, &w->mark)) {
         bool error_reply = reply->type == REDIS_REPLY_ERROR;
 
-        note_refusal(s, w->puts, error_reply ? reply->str : "it answered something unexpected");
+        gw_refusals_add(&s->refusals, gw_redis_name(s->writer), w->puts,
+                        error_reply ? reply->str : "it answered something unexpected");
         refuse(w, error_reply ? reply->str : "Redis answered something unexpected", !error_reply);
         return;
     }
     if (answer.result == GW_STORE_OK) {
-        note_success(s, w->puts);
+        gw_refusals_end(&s->refusals, gw_redis_name(s->writer), w->puts);
     }
     w->answer = answer;
     if (answer.result == GW_STORE_OK && w->waits && s->replicas != NULL) {

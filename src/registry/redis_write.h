@@ -7,7 +7,7 @@
 
 #include "registry/redis_follow.h"
 #include "registry/redis_replicas.h"
-#include "registry/store.h"
+#include "registry/refusals.h"
 
 struct gw_redis_waiting;
 
@@ -17,11 +17,7 @@ struct gw_redis_writes {
     struct gw_redis_replicas *replicas;     /* that must have a write; NULL: the master is enough */
     long long timeout_ms;                   /* for the stream */
     struct gw_redis_waiting *first, **last; /* for that */
-    /* By Redis itself (it is full, ...), while it answers all else. */
-    unsigned long long refused; /* so far */
-    uint64_t refused_ms;        /* wall clock of the last one */
-    bool refused_put;           /* what is new is; to delete may work all the same */
-    char refused_for[160];      /* "": it takes writes, as far as is known */
+    struct gw_refusals refusals;            /* by Redis itself, while it answers all else */
 };
 
 /* What the script's word for a result means, and how it is told to people.  False: it is none. */
@@ -32,9 +28,6 @@ void gw_redis_writes_init(struct gw_redis_writes *s); /* the members above are t
 /* Calls the script.  waits: its change comes by the stream. */
 void gw_redis_writes_send(struct gw_redis_writes *s, const char *prefix, const char *const *argv,
                           bool waits, gw_store_done_fn *done, void *arg);
-
-/* Its part of the store's state. */
-void gw_redis_writes_status(const struct gw_redis_writes *s, struct gw_store_status *out);
 
 /* Answers those whose changes the owner has been given, or that have waited too long; all of them
  * with UINT64_MAX. */

@@ -443,7 +443,7 @@ status(void *store, struct gw_store_status *out)
 
     gw_follow_status(s->follow, out, &wrong_key);
     gw_redis_fleet_status(s->fleet, out);
-    gw_redis_writes_status(&s->writes, out);
+    gw_refusals_status(&s->writes.refusals, out);
     out->quarantined += wrong_key || strstr(s->ticking, "WRONGTYPE") != NULL;
     out->reconnects += s->writer_ups > 0 ? s->writer_ups - 1 : 0;
     out->reconnects += gw_redis_replicas_reconnects(s->writes.replicas);

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "registry/db.h"
 #include "registry/notice.h"
+#include "registry/refusals.h"
 
 /* Another process' commits are told of by notice.h, and looked for: at once, and then later and
  * later.  Where nothing is told, and while the file can't be read, POLL_MS is what a change on
@@ -35,12 +36,14 @@ struct store {
     char epoch[33];
     uint64_t revision;    /* all up to this one was given to the owner */
     uint64_t deadline_ms; /* of the next lease; UINT64_MAX: none */
+    bool overdue;         /* leases have ended, and the file did not take that */
     uint64_t file_poll_ms;
     uint64_t wall_ms, mono_ms; /* of the last poll */
     dev_t device;
     ino_t inode;
-    bool up, told; /* can it be used?  was the owner told either way? */
-    char why[256]; /* it can't be used */
+    struct gw_refusals refusals; /* by the file, while it can be read */
+    bool up, told;               /* can it be used?  was the owner told either way? */
+    char why[256];               /* it can't be used */
 };
 
 /* In ms, or at the time that is set already if that comes first: who is written to all the time has
@@ -66,7 +69,7 @@ set_next_poll(struct store *s)
     long ms = s->told_of ? SOON_MS : s->wait_ms;
 
     ms = ms < most ? ms : most;
-    if (s->deadline_ms < wall + (uint64_t)ms) { /* it is over: it could not be ended just now */
+    if (s->deadline_ms < wall + (uint64_t)ms && !s->overdue) {
         ms = s->deadline_ms > wall ? (long)(s->deadline_ms - wall) : POLL_MS;
     }
     set_poll(s, ms);
@@ -248,6 +251,13 @@ look_at_file(struct store *s)
     gw_diag_fini(&diag);
 }
 
+/* What was refused may have been so for want of room, of which what is new takes most. */
+static void
+note_refusal(struct store *s, bool puts, const char *why)
+{
+    gw_refusals_add(&s->refusals, s->path, puts && gw_db_is_full(s->db), why);
+}
+
 /* Deadlines are on the wall clock, which others read, too.  When it is set, an hour forward would
  * end all leases at once, and an hour back would keep the dead alive.  While this process was
  * stopped (a container that was paused) nobody could renew.  False: the leases still have the old
@@ -263,6 +273,7 @@ follow_clock(struct store *s, uint64_t late_ms)
 
     if (was_set || late_ms > CLOCK_JUMP_MS) {
         if (!gw_db_lease_anew(s->db, wall)) {
+            note_refusal(s, false, gw_db_why(s->db));
             return false;
         }
         if (was_set) {
@@ -282,11 +293,16 @@ follow_clock(struct store *s, uint64_t late_ms)
 static void
 expire(struct store *s, uint64_t late_ms)
 {
-    if (!follow_clock(s, late_ms) || gw_clock_wall_ms() < s->deadline_ms) {
+    s->overdue = !follow_clock(s, late_ms);
+    if (s->overdue || gw_clock_wall_ms() < s->deadline_ms) {
         return;
     }
     if (gw_db_expire(s->db, gw_clock_wall_ms())) {
+        gw_refusals_end(&s->refusals, s->path, false);
         follow(s);
+    } else {
+        s->overdue = true; /* each try may wait for the lock: not as often as else */
+        note_refusal(s, false, gw_db_why(s->db));
     }
     refresh_deadline(s);
 }
@@ -362,11 +378,13 @@ is_ready(struct store *s, gw_store_done_fn *done, void *arg)
 
 /* After a write: the owner sees the change before the writer gets the answer. */
 static void
-settle(struct store *s, const struct gw_store_answer *answer, gw_store_done_fn *done, void *arg)
+settle(struct store *s, const struct gw_store_answer *answer, bool puts, gw_store_done_fn *done,
+       void *arg)
 {
     if (answer->result == GW_STORE_UNAVAILABLE) {
-        gw_log_warn("registry: %s: a write failed: %s", s->path, answer->text);
+        note_refusal(s, puts, answer->text);
     } else if (answer->result == GW_STORE_OK) {
+        gw_refusals_end(&s->refusals, s->path, puts);
         follow(s);
         refresh_deadline(s);
     }
@@ -381,7 +399,7 @@ put(void *store, const struct gw_store_put *p, gw_store_done_fn *done, void *arg
 
     if (is_ready(s, done, arg)) {
         gw_db_put(s->db, p, &answer);
-        settle(s, &answer, done, arg);
+        settle(s, &answer, true, done, arg);
     }
 }
 
@@ -393,7 +411,7 @@ put_all(void *store, const struct gw_store_put *puts, size_t n, gw_store_done_fn
 
     if (is_ready(s, done, arg)) {
         gw_db_put_all(s->db, puts, n, &answer);
-        settle(s, &answer, done, arg);
+        settle(s, &answer, true, done, arg);
     }
 }
 
@@ -406,7 +424,7 @@ remove_object(void *store, const char *key, enum gw_store_when when, uint64_t re
 
     if (is_ready(s, done, arg)) {
         gw_db_remove(s->db, key, when, revision, &answer);
-        settle(s, &answer, done, arg);
+        settle(s, &answer, false, done, arg);
     }
 }
 
@@ -419,7 +437,7 @@ renew(void *store, const char *key, uint64_t revision, long long lease_ms, gw_st
 
     if (is_ready(s, done, arg)) {
         gw_db_renew(s->db, key, revision, lease_ms, &answer);
-        settle(s, &answer, done, arg);
+        settle(s, &answer, false, done, arg);
     }
 }
 
@@ -439,6 +457,7 @@ status(void *store, struct gw_store_status *out)
     const struct store *s = store;
 
     out->quarantined = s->skipped;
+    gw_refusals_status(&s->refusals, out);
 }
 
 static void

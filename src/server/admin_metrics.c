@@ -66,17 +66,14 @@ store_metrics(struct gw_buf *out, const struct gw_sync_status *status)
         "# HELP ksgate_registry_gateways Gateways that share the registry and live, as this one "
         "has heard in Redis, itself included (of a file: 1).\n"
         "# TYPE ksgate_registry_gateways gauge\n"
-        "ksgate_registry_gateways %zu\n",
+        "ksgate_registry_gateways %zu\n"
+        "# HELP ksgate_registry_writes_refused_total Writes that the registry's store itself has "
+        "refused: it is full, for example.\n"
+        "# TYPE ksgate_registry_writes_refused_total counter\n"
+        "ksgate_registry_writes_refused_total %llu\n",
         status->reachable, status->store.reconnects, status->store.quarantined,
-        status->store.gateway[0] == '\0' ? 1 : status->store.gateways);
+        status->store.gateway[0] == '\0' ? 1 : status->store.gateways, status->store.refused);
     if (status->store.n_lists > 0) {
-        gw_buf_printf(out,
-                      "# HELP ksgate_registry_writes_refused_total Writes that Redis itself has "
-                      "refused: it is full, "
-                      "for example.\n"
-                      "# TYPE ksgate_registry_writes_refused_total counter\n"
-                      "ksgate_registry_writes_refused_total %llu\n",
-                      status->store.refused);
         gw_buf_puts(
             out,
             "# HELP ksgate_registry_lists_total How often all objects were read from Redis, by "
