@@ -120,6 +120,17 @@ subtest 'usage' => sub {
     is check()->{code}, 2, 'which store?';
     is check("sqlite:$dir/none.db")->{code}, 1, 'a file that is not there';
     ok !-e "$dir/none.db", '... is not made';
+    for my $case ([newer => 'PRAGMA user_version = 2', qr/newer\.db: error: it was made by a newer version of ksgate$/],
+        [other => 'CREATE TABLE songs (name TEXT)', qr/other\.db: error: it is the database of another program$/],
+        [empty => 'VACUUM', qr/empty\.db: error: it is empty: there is no registry in it$/]) {
+        my ($name, $sql, $words) = @$case;
+        sql("$dir/$name.db", $sql);
+        my $before = slurp("$dir/$name.db");
+        my $r = check("sqlite:$dir/$name.db", '--repair');
+        is $r->{code}, 1, "what is $name is refused";
+        like $r->{err}, $words, '... by what it is';
+        is slurp("$dir/$name.db"), $before, '... and left alone';
+    }
     is ksgate('registry', 'script', 'x')->{code}, 2, 'too many arguments';
 };
 

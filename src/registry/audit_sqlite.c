@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "registry/audit_store.h"
-#include "registry/db.h"
+#include "registry/db_statement.h"
 
 #define BUSY_MS 5000
 
@@ -92,6 +92,23 @@ on_damage(sqlite3_stmt *row, void *arg)
     }
 }
 
+/* What another program keeps, or a newer version, is not judged by what this one knows, and far
+ * less mended. */
+static bool
+is_ours(sqlite3 *db, const struct gw_place_of_store *place, struct gw_diag *diag)
+{
+    bool empty;
+    const char *wrong = gw_db_not_ours(db, &empty);
+
+    wrong = wrong == NULL && empty ? "it is empty: there is no registry in it" : wrong;
+    if (wrong == NULL) {
+        return true;
+    }
+    gw_diag_error(diag, (struct gw_place){.file = place->conf.sqlite.path}, "%s",
+                  wrong[0] != '\0' ? wrong : sqlite3_errmsg(db));
+    return false;
+}
+
 static bool
 load(const struct gw_place_of_store *place, struct gw_audit_store *s, struct gw_audit *findings,
      struct gw_diag *diag)
@@ -100,6 +117,7 @@ load(const struct gw_place_of_store *place, struct gw_audit_store *s, struct gw_
     bool ok = open_file(place, SQLITE_OPEN_READONLY, &db, diag);
 
     s->now_ms = gw_clock_wall_ms();
+    ok = ok && is_ours(db, place, diag);
     if (ok) {
         ok = rows(db, "PRAGMA integrity_check(10)", on_damage, findings) &&
              rows(db, "BEGIN", on_damage, findings) &&

@@ -35,12 +35,12 @@ run(struct gw_db *db, const char *sql)
 
 /* The first column of the first row as a number; -1 when there is none. */
 static sqlite3_int64
-number(struct gw_db *db, const char *sql)
+number(sqlite3 *sqlite, const char *sql)
 {
     sqlite3_stmt *s = NULL;
     sqlite3_int64 n = -1;
 
-    if (sqlite3_prepare_v2(db->sqlite, sql, -1, &s, NULL) == SQLITE_OK &&
+    if (sqlite3_prepare_v2(sqlite, sql, -1, &s, NULL) == SQLITE_OK &&
         sqlite3_step(s) == SQLITE_ROW) {
         n = sqlite3_column_int64(s, 0);
     }
@@ -66,21 +66,30 @@ make_tables(struct gw_db *db)
     return run(db, schema) && run(db, sql);
 }
 
+const char *
+gw_db_not_ours(sqlite3 *sqlite, bool *empty)
+{
+    sqlite3_int64 format = number(sqlite, "PRAGMA user_version");
+    sqlite3_int64 tables = number(sqlite, "SELECT count(*) FROM sqlite_master");
+
+    *empty = format == 0 && tables == 0;
+    return format < 0 || tables < 0     ? ""
+           : format > FORMAT            ? "it was made by a newer version of ksgate"
+           : format == 0 && tables != 0 ? "it is the database of another program"
+                                        : NULL;
+}
+
 /* NULL, or what is wrong beside SQLite's own error ("" for only that). */
 static const char *
 check_tables(struct gw_db *db)
 {
-    const char *wrong = NULL;
+    bool empty;
 
     if (!run(db, "BEGIN IMMEDIATE")) {
         return "";
     }
-    sqlite3_int64 format = number(db, "PRAGMA user_version");
-    if (format > FORMAT) {
-        wrong = "it was made by a newer version of ksgate";
-    } else if (format == 0 && number(db, "SELECT count(*) FROM sqlite_master") != 0) {
-        wrong = "it is the database of another program";
-    } else if (format < 0 || (format == 0 && !make_tables(db))) {
+    const char *wrong = gw_db_not_ours(db->sqlite, &empty);
+    if (wrong == NULL && empty && !make_tables(db)) {
         wrong = "";
     }
     if (wrong == NULL && !run(db, "COMMIT")) {

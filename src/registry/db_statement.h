@@ -54,6 +54,10 @@ struct gw_db {
     char why[200];
 };
 
+/* Why its tables are none of ours, or of a newer version; "": SQLite says it; NULL: they are ours,
+ * or (empty) there are none. */
+const char *gw_db_not_ours(sqlite3 *sqlite, bool *empty);
+
 /* The statement with nothing bound. */
 sqlite3_stmt *gw_db_fresh(struct gw_db *db, enum gw_db_statement which);
 
