@@ -185,7 +185,7 @@ gw_snapshot_fini(struct gw_snapshot *s)
     *s = (struct gw_snapshot){0};
 }
 
-/* The whole file; p NULL and errno when it can't be read. */
+/* The whole file; p NULL and errno when it can't be read, or is none (EISDIR, ENXIO). */
 static struct gw_buf
 read_file(const char *path)
 {
@@ -193,14 +193,19 @@ read_file(const char *path)
     struct stat st;
     char chunk[CHUNK];
     ssize_t n;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe would have us wait */
 
     if (fd < 0) {
         return text;
     }
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size > MOST_BYTES) {
+    int wrong = fstat(fd, &st) != 0                 ? errno
+                : S_ISDIR(st.st_mode)               ? EISDIR
+                : !S_ISREG(st.st_mode)              ? ENXIO
+                : (uint64_t)st.st_size > MOST_BYTES ? EFBIG
+                                                    : 0;
+    if (wrong != 0) {
         (void)close(fd);
-        errno = EFBIG;
+        errno = wrong;
         return text;
     }
     gw_buf_puts(&text, "");
@@ -304,7 +309,8 @@ gw_snapshot_load(struct gw_snapshot *s, const char *path, struct gw_diag *diag)
         if (errno == ENOENT) {
             return GW_SNAPSHOT_NONE;
         }
-        gw_diag_error(diag, at, "the last state can't be read: %s", strerror(errno));
+        gw_diag_error(diag, at, "the last state can't be read: %s",
+                      errno == ENXIO ? "it is no regular file" : strerror(errno));
         return GW_SNAPSHOT_BROKEN;
     }
     const char *wrong = read_body(s, gw_buf_text(&text));

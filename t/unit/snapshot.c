@@ -202,7 +202,10 @@ test_unreadable(void **state)
     (void)state;
     memcpy(keep, path, sizeof(keep));
     memcpy(path, folder, sizeof(folder));
-    assert_int_equal(load(&s, "can't be read"), GW_SNAPSHOT_BROKEN);
+    assert_int_equal(load(&s, "can't be read: Is a directory"), GW_SNAPSHOT_BROKEN);
+    (void)snprintf(path, sizeof(path), "%s/pipe", folder); /* into which nobody writes */
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(load(&s, "can't be read: it is no regular file"), GW_SNAPSHOT_BROKEN);
     memcpy(path, keep, sizeof(path));
 }
 
