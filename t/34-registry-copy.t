@@ -40,6 +40,12 @@ $gw->apply([extension(reg => undef)]);
 is $gw->admin(PUT => $endpoint, {url => $up->url, leaseSeconds => 600})->{status}, 201, 'an endpoint registers itself';
 my $n; # objects
 
+# When leases end in that file, after that SQL.
+sub leases {
+    my ($path, $sql) = @_;
+    return scalar qx{python3 -c 'import sqlite3, sys; c = sqlite3.connect(sys.argv[1], timeout=10); c.execute(sys.argv[2]); c.commit(); print(c.execute("SELECT key, deadline_ms FROM leases").fetchall())' '$path' "@{[$sql // 'SELECT 1']}"};
+}
+
 subtest 'what would be' => sub {
     my $r = to_redis('--dry-run');
     like $r->{out}, qr/^\d+ created, 0 replaced, 0 deleted, 0 unchanged \(dry run\)\n\z/, 'is said';
@@ -48,6 +54,19 @@ subtest 'what would be' => sub {
     my $none = copy('--from', $file, '--to', "sqlite:$dir/none.db", '--dry-run');
     like $none->{out}, qr/^$n created/, 'a file that is not there yet';
     ok !-e "$dir/none.db", '... is not made';
+};
+
+# Who copies is no gateway: nobody is kept alive by it, and nobody ends.
+subtest 'leases of the source' => sub {
+    my $db = $gw->dir . '/registry.db';
+    my $before = leases($db);
+    like $before, qr/reg\.one/, 'there is one';
+    to_redis('--dry-run');
+    is leases($db), $before, 'it is not renewed by a copy';
+    leases($db, "VACUUM INTO '$dir/old.db'");
+    my $over = leases("$dir/old.db", 'UPDATE leases SET deadline_ms = 1');
+    like copy('--from', "sqlite:$dir/old.db", '--to', "sqlite:$dir/new.db")->{out}, qr/^$n created/, 'one that is over is copied';
+    is leases("$dir/old.db"), $over, '... and stays as it is';
 };
 
 subtest 'to Redis' => sub {

@@ -225,7 +225,7 @@ static bool
 mend(const struct gw_place_of_store *place, const struct gw_audit *a, size_t *repaired,
      struct gw_diag *diag)
 {
-    struct gw_db *db = gw_db_open(place->conf.sqlite.path, diag);
+    struct gw_db *db = gw_db_open(place->conf.sqlite.path, false, diag);
     bool ok = db != NULL;
 
     for (size_t i = 0; ok && i < a->n; i++) {

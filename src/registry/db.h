@@ -16,8 +16,8 @@
 struct gw_db;
 
 /* Makes folder, file and tables when they are missing.  NULL: see diag, which says what to do.
- * Leases get their whole time again: while no gateway ran nobody could renew them. */
-struct gw_db *gw_db_open(const char *path, struct gw_diag *diag);
+ * anew: leases get their whole time again, because while no gateway ran nobody could renew them. */
+struct gw_db *gw_db_open(const char *path, bool anew, struct gw_diag *diag);
 void gw_db_close(struct gw_db *db); /* NULL is fine */
 
 const char *gw_db_why(const struct gw_db *db); /* of the last call that failed; borrowed */

@@ -123,7 +123,7 @@ prepare(struct gw_db *db)
 
 /* NULL: all is well. */
 static const char *
-set_up(struct gw_db *db, const char *path)
+set_up(struct gw_db *db, const char *path, bool anew)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600); /* it holds secrets */
 
@@ -138,7 +138,7 @@ set_up(struct gw_db *db, const char *path)
         return sqlite3_errmsg(db->sqlite);
     }
     const char *wrong = check_tables(db);
-    if (wrong == NULL && (!prepare(db) || !gw_db_lease_anew(db, gw_clock_wall_ms()) ||
+    if (wrong == NULL && (!prepare(db) || (anew && !gw_db_lease_anew(db, gw_clock_wall_ms())) ||
                           sqlite3_busy_timeout(db->sqlite, CALL_BUSY_MS) != SQLITE_OK)) {
         wrong = sqlite3_errmsg(db->sqlite);
     }
@@ -170,10 +170,10 @@ advice(const struct gw_db *db)
 }
 
 struct gw_db *
-gw_db_open(const char *path, struct gw_diag *diag)
+gw_db_open(const char *path, bool anew, struct gw_diag *diag)
 {
     struct gw_db *db = gw_mem_alloc(sizeof(*db));
-    const char *wrong = gw_snapshot_folder(path) ? set_up(db, path) : strerror(errno);
+    const char *wrong = gw_snapshot_folder(path) ? set_up(db, path, anew) : strerror(errno);
 
     if (wrong == NULL) {
         (void)gw_db_touched(db);

@@ -13,7 +13,8 @@ gw_store_place_read(struct gw_place_of_store *p, const char *text, const char *p
     *p = (struct gw_place_of_store){.text = text};
     if (strncmp(text, sqlite, sizeof(sqlite) - 1) == 0) {
         p->driver = &gw_store_sqlite;
-        p->conf.sqlite.path = text + sizeof(sqlite) - 1;
+        p->conf.sqlite =
+            (struct gw_registry_sqlite){.path = text + sizeof(sqlite) - 1, .visits = true};
         if (p->conf.sqlite.path[0] == '\0') {
             gw_diag_error(diag, (struct gw_place){0},
                           "%s names no file: write sqlite:/var/lib/ksgate/registry.db", text);

@@ -164,6 +164,7 @@ struct gw_store_driver {
 
 struct gw_registry_sqlite {
     const char *path;
+    bool visits; /* it is no gateway that opens it (place.h): leases are left alone */
 };
 
 struct gw_registry_redis {

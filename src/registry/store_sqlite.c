@@ -27,23 +27,24 @@ struct store {
     void *owner;
     struct event *poll;
     struct gw_notice *notice;
-    bool noticed;     /* commits are told of */
-    bool told_of;     /* one was, and nobody has looked since */
-    long wait_ms;     /* until the next look, if nothing is told of */
-    uint64_t poll_ms; /* when the next one is, mono; UINT64_MAX: none is set */
+    bool visits;  /* leases are left alone */
+    bool noticed; /* commits are told of */
+    bool told_of; /* one was, and nobody has looked since */
     bool listed;
-    size_t skipped; /* of the last list */
-    char epoch[33];
+    bool overdue;         /* leases have ended, and the file did not take that */
+    bool up, told;        /* can it be used?  was the owner told either way? */
+    long wait_ms;         /* until the next look, if nothing is told of */
+    uint64_t poll_ms;     /* when the next one is, mono; UINT64_MAX: none is set */
+    size_t skipped;       /* of the last list */
     uint64_t revision;    /* all up to this one was given to the owner */
     uint64_t deadline_ms; /* of the next lease; UINT64_MAX: none */
-    bool overdue;         /* leases have ended, and the file did not take that */
     uint64_t file_poll_ms;
     uint64_t wall_ms, mono_ms; /* of the last poll */
     dev_t device;
     ino_t inode;
     struct gw_refusals refusals; /* by the file, while it can be read */
-    bool up, told;               /* can it be used?  was the owner told either way? */
-    char why[256];               /* it can't be used */
+    char epoch[33];
+    char why[256]; /* it can't be used */
 };
 
 /* In ms, or at the time that is set already if that comes first: who is written to all the time has
@@ -111,7 +112,9 @@ found(struct store *s)
 static void
 refresh_deadline(struct store *s)
 {
-    if (!gw_db_next_deadline(s->db, &s->deadline_ms)) {
+    if (s->visits) {
+        s->deadline_ms = UINT64_MAX;
+    } else if (!gw_db_next_deadline(s->db, &s->deadline_ms)) {
         s->deadline_ms = 0; /* not known: look again at the next poll */
     }
     set_next_poll(s);
@@ -240,7 +243,7 @@ look_at_file(struct store *s)
         lost(s, "the file is gone; put it back or restart ksgate to make a new one");
         return;
     }
-    s->db = gw_db_open(s->path, &diag);
+    s->db = gw_db_open(s->path, !s->visits, &diag);
     if (s->db == NULL) {
         lost(s, gw_diag_first(&diag));
     } else {
@@ -328,7 +331,9 @@ on_poll(evutil_socket_t fd, short what, void *arg)
             follow(s);
             refresh_deadline(s);
         }
-        expire(s, late_ms);
+        if (!s->visits) {
+            expire(s, late_ms);
+        }
     }
     set_next_poll(s);
     s->wait_ms = s->wait_ms < FILE_POLL_MS ? 2 * s->wait_ms : FILE_POLL_MS;
@@ -339,13 +344,14 @@ open_store(const void *conf, struct event_base *base, const struct gw_store_even
            void *owner, struct gw_diag *diag)
 {
     const struct gw_registry_sqlite *c = conf;
-    struct gw_db *db = gw_db_open(c->path, diag);
+    struct gw_db *db = gw_db_open(c->path, !c->visits, diag);
 
     if (db == NULL) {
         return NULL;
     }
     struct store *s = gw_mem_alloc(sizeof(*s));
     s->path = gw_mem_strdup(c->path);
+    s->visits = c->visits;
     s->db = db;
     s->events = *events;
     s->owner = owner;
@@ -355,7 +361,7 @@ open_store(const void *conf, struct event_base *base, const struct gw_store_even
     s->poll_ms = UINT64_MAX;
     s->wall_ms = gw_clock_wall_ms();
     s->mono_ms = gw_clock_mono_ms();
-    s->deadline_ms = 0;
+    s->deadline_ms = s->visits ? UINT64_MAX : 0;
     assert(s->poll != NULL);
     note_file(s);
     set_poll(s, 0); /* the first list comes from the event loop, as with every driver */
