@@ -119,4 +119,21 @@ subtest 'the SQLite file' => sub {
     is slurp("$file.refused"), substr($text, 0, length($text) / 2), '... and keeps it';
 }
 
+# ---- What can't be written ------------------------------------------------------------------------------------
+
+{
+    my $redis = redis();
+    my $gw = gateway(redis => $redis, core => $up->url, objects => [extension(a => $up->url)]);
+    is $gw->stop, 0, 'the gateway stops';
+    my $file = $gw->dir . '/snapshot';
+    unlink $file or die $!;
+    mkdir "$file.new" or die $!; # in the way
+    $gw->start;
+    eventually { $gw->stderr =~ /error .*the last state can't be written to \S+snapshot: Is a directory; without it/ } 'the log to say so';
+    rmdir "$file.new" or die $!;
+    eventually { -e $file } 'the state to be written, although nothing changes any more';
+    eventually { $gw->stderr =~ /info .*the last state is written to \S+snapshot again/ } 'the log to say that it is over';
+    is scalar(() = $gw->stderr =~ /the last state can't be written/g), 1, 'it was said once';
+}
+
 done_testing;

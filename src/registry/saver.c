@@ -12,6 +12,7 @@
 #include "base/mem.h"
 
 #define REST_MS     1000  /* between two */
+#define REST_FAILED 5000  /* at least, after one that could not be written */
 #define REST_MOST   60000 /* of however many objects */
 #define REST_FACTOR 100   /* of the time that the last one took */
 
@@ -26,6 +27,8 @@ struct gw_saver {
     uint64_t took_us;            /* of CPU */
     unsigned rest_ms;            /* after the last one that has ended */
     bool complained;
+    void (*failed)(void *owner); /* NULL: nobody tries again */
+    void *owner;
 };
 
 /* CPU time of this thread, so that a slow disk or a busy machine does not count. */
@@ -82,6 +85,10 @@ report(struct gw_saver *s)
     s->complained = s->error != 0;
     s->rest_ms = rest_after(s->took_us);
     gw_snapshot_fini(&s->snapshot);
+    if (s->error != 0 && s->failed != NULL) {
+        s->rest_ms = s->rest_ms > REST_FAILED ? s->rest_ms : REST_FAILED;
+        s->failed(s->owner);
+    }
 }
 
 static void
@@ -106,11 +113,13 @@ on_done(evutil_socket_t fd, short what, void *arg)
 }
 
 struct gw_saver *
-gw_saver_open(const char *path, struct event_base *base)
+gw_saver_open(const char *path, struct event_base *base, void (*failed)(void *owner), void *owner)
 {
     struct gw_saver *s = gw_mem_alloc(sizeof(*s));
 
     s->path = gw_mem_strdup(path);
+    s->failed = failed;
+    s->owner = owner;
     s->rest_ms = access(path, F_OK) == 0 ? REST_MS : 0;
     s->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     assert(s->done_fd >= 0);
@@ -139,6 +148,7 @@ gw_saver_save(struct gw_saver *s, struct gw_snapshot *snapshot)
     s->snapshot = *snapshot;
     *snapshot = (struct gw_snapshot){0};
     s->busy = true;
+    s->rest_ms = s->rest_ms > REST_MS ? s->rest_ms : REST_MS; /* the first one is on its way */
     if (pthread_create(&s->thread, NULL, run, s) != 0) {
         s->busy = false; /* no thread to be had: slowly, then */
         write_it(s);
@@ -152,6 +162,7 @@ gw_saver_close(struct gw_saver *s, struct gw_snapshot *last)
     if (s == NULL) {
         return;
     }
+    s->failed = NULL;
     join(s);
     if (last != NULL) {
         s->snapshot = *last;

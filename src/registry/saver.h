@@ -11,14 +11,16 @@
 
 struct gw_saver;
 
-/* At most one snapshot is written at a time. */
-struct gw_saver *gw_saver_open(const char *path, struct event_base *base);
+/* At most one snapshot is written at a time.  failed: one could not be written, so what is on disk
+ * is older; the owner tries again, after a rest. */
+struct gw_saver *gw_saver_open(const char *path, struct event_base *base,
+                               void (*failed)(void *owner), void *owner);
 
 bool gw_saver_is_busy(const struct gw_saver *s);
 
 /* How long the next one has to wait, so that writing takes a hundredth of a core and no more: a
- * second, and longer where the last one was large.  Not at all where there is none yet: whoever
- * started now would know nothing. */
+ * second, and longer where the last one was large or failed.  Not at all where there is none yet:
+ * whoever started now would know nothing. */
 unsigned gw_saver_rest_ms(const struct gw_saver *s);
 
 /* Takes the snapshot's content; may not be busy.  What goes wrong is logged. */

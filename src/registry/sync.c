@@ -46,6 +46,13 @@ mark_dirty(struct gw_sync *s)
     }
 }
 
+/* Also what nobody changes any more has to be on disk, once that takes it. */
+static void
+on_save_failed(void *owner)
+{
+    mark_dirty(owner);
+}
+
 static void
 on_save(evutil_socket_t fd, short what, void *arg)
 {
@@ -340,7 +347,7 @@ gw_sync_open(const struct gw_registry_settings *settings, struct event_base *bas
     }
     if (settings->snapshot != NULL) {
         load(s, settings->snapshot);
-        s->saver = gw_saver_open(settings->snapshot, base);
+        s->saver = gw_saver_open(settings->snapshot, base, on_save_failed, s);
     }
     if (!s->given && gw_watch_count(s->watch) > 0) {
         struct gw_changes none = {0};

@@ -6,6 +6,9 @@
 
 #include <cmocka.h>
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "registry/saver.h"
 #include "t/lib/folder.h"
 #include "t/lib/registry_watcher.h"
@@ -45,6 +48,8 @@ save(struct gw_saver *s, struct event_base *base, size_t n)
 
     gw_saver_save(s, &snapshot);
     assert_true(gw_saver_is_busy(s));
+    assert_in_range(gw_saver_rest_ms(s), LEAST,
+                    LONGEST); /* nobody asks again at once, all the while */
     while (gw_saver_is_busy(s)) {
         assert_int_equal(event_base_loop(base, EVLOOP_ONCE), 0);
     }
@@ -73,12 +78,12 @@ test_first(void **state)
 
     (void)state;
     (void)unlink(path);
-    s = gw_saver_open(path, base);
+    s = gw_saver_open(path, base, NULL, NULL);
     assert_int_equal(gw_saver_rest_ms(s), 0);
     save(s, base, SMALL);
     assert_int_equal(gw_saver_rest_ms(s), LEAST);
     gw_saver_close(s, NULL);
-    s = gw_saver_open(path, base);
+    s = gw_saver_open(path, base, NULL, NULL);
     assert_int_equal(gw_saver_rest_ms(s), LEAST);
     gw_saver_close(s, NULL);
     event_base_free(base);
@@ -89,7 +94,7 @@ static void
 test_rests(void **state)
 {
     struct event_base *base = event_base_new();
-    struct gw_saver *s = gw_saver_open(path, base);
+    struct gw_saver *s = gw_saver_open(path, base, NULL, NULL);
 
     (void)state;
     assert_int_equal(gw_saver_rest_ms(s), LEAST);
@@ -110,7 +115,7 @@ static void
 test_last(void **state)
 {
     struct event_base *base = event_base_new();
-    struct gw_saver *s = gw_saver_open(path, base);
+    struct gw_saver *s = gw_saver_open(path, base, NULL, NULL);
     struct gw_snapshot large = snapshot_of(LARGE);
     struct gw_snapshot last = snapshot_of(SMALL);
 
@@ -122,6 +127,35 @@ test_last(void **state)
     event_base_free(base);
 }
 
+static void
+count(void *owner)
+{
+    ++*(unsigned *)owner;
+}
+
+/* The owner is told, so that it tries again although nothing changes; but not as often as else. */
+static void
+test_fails(void **state)
+{
+    struct event_base *base = event_base_new();
+    unsigned failures = 0;
+    char aside[160];
+
+    (void)state;
+    (void)snprintf(aside, sizeof(aside), "%s.new", path);
+    struct gw_saver *s = gw_saver_open(path, base, count, &failures);
+    assert_int_equal(mkdir(aside, 0700), 0); /* in the way */
+    save(s, base, SMALL);
+    assert_int_equal(failures, 1);
+    assert_in_range(gw_saver_rest_ms(s), LEAST + 1, LONGEST);
+    assert_int_equal(rmdir(aside), 0);
+    save(s, base, SMALL);
+    assert_int_equal(failures, 1);
+    assert_int_equal(gw_saver_rest_ms(s), LEAST);
+    gw_saver_close(s, NULL);
+    event_base_free(base);
+}
+
 int
 main(void)
 {
@@ -129,6 +163,7 @@ main(void)
         cmocka_unit_test(test_first),
         cmocka_unit_test(test_rests),
         cmocka_unit_test(test_last),
+        cmocka_unit_test(test_fails),
     };
 
     return cmocka_run_group_tests(tests, set_up, drop_folder);
