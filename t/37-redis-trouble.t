@@ -135,7 +135,16 @@ for my $case (['xread', qr/XREAD.*NOPERM/, 201], ['zrangebyscore', qr/leases can
     my $name = 'acl-' . substr $command, 0, 4;
     $redis->command('ACL', 'SETUSER', 'ksgate', split ' ', "-$command");
     is_stale($words, "no permission for $command");
-    is $gw->admin(PUT => path_of($name), extension($name => $up->url))->{status}, $status, "... a write: $status";
+    my $lists = registry_metric($gw, 'lists_total{reason="unusable"}');
+    my $r = $gw->admin(PUT => path_of($name), extension($name => $up->url));
+    is $r->{status}, $status, "... a write: $status";
+    if ($command eq 'xread') {
+        eventually { registry_metric($gw, 'lists_total{reason="unusable"}') >= $lists + 3 } 'three more lists';
+        is said('XREAD \S+ was answered: NOPERM'), 1, '... it is said once';
+    }
+    eventually { state_of()->{revision} >= $r->{json}{metadata}{resourceVersion} } 'it to be known' if $status == 201;
+    is state_of()->{state}, 'stale', '... which makes nothing well';
+    is metric('reachable'), 0, '... for the metric, too';
     (my $again = $command) =~ s/ -/ +/;
     $redis->command('ACL', 'SETUSER', 'ksgate', split ' ', "+$again");
     is_well("with $command");

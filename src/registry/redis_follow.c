@@ -29,6 +29,7 @@ struct gw_follow {
     bool can_resume; /* it was, when the connection was lost */
     bool resuming;   /* it asks whether it can go on where it was */
     bool wrong_key;  /* a key of ours holds something of another type */
+    bool doubted;    /* something could not be used: not well before all was answered well */
     struct gw_redis_bad bad;
     struct gw_redis_wake wake;
     uint64_t awaited_until_ms; /* mono: all gateways are waited for */
@@ -114,6 +115,7 @@ complain(struct gw_follow *f, const char *what, const char *key, const redisRepl
                    key[0] == '\0' ? "" : " ", key,
                    reply->type == REDIS_REPLY_ERROR ? reply->str : "something unexpected");
     f->wrong_key = reply->type == REDIS_REPLY_ERROR && strstr(reply->str, "WRONGTYPE") != NULL;
+    f->doubted = true;
     set_why(f, GW_REDIS_UNUSABLE, NULL);
     rest(f,
          gw_redis_row_add(&f->complaints, GW_REDIS_UNUSABLE, gw_clock_mono_ms(), &complaint_waits),
@@ -228,7 +230,9 @@ give_list(struct gw_follow *f, uint64_t parting)
         objects[n++] = o;
     }
     const char *reason = reason_of_list(f, parting);
-    f->events.reachable(f->owner, true, "");
+    if (!f->doubted) { /* else on_woken() tells: it may list, and not wait, with each list */
+        f->events.reachable(f->owner, true, "");
+    }
     uint64_t since = f->events.listed(f->owner, objects, n, f->revision, f->epoch, reason);
     owe(f, since == GW_STORE_ALL_TOLD || since < parting ? since : parting);
     free(objects);
@@ -419,7 +423,13 @@ ask_changes(struct gw_follow *f)
 static void
 on_woken(void *owner)
 {
-    ask_changes(owner);
+    struct gw_follow *f = owner;
+
+    if (f->doubted) {
+        f->doubted = false;
+        f->events.reachable(f->owner, true, "");
+    }
+    ask_changes(f);
 }
 
 static void
@@ -436,6 +446,7 @@ on_up(void *owner)
     struct gw_follow *f = owner;
 
     f->ups++;
+    f->doubted = false;
     begin(f);
 }
 

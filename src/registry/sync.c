@@ -25,6 +25,10 @@ set_reached(struct gw_sync *s)
     char text[200];
     size_t orphans = gw_known_orphans(s->known);
 
+    if (s->away_for[0] != '\0') { /* it can be read, and not all is well: what that is was said */
+        set_state(s, GW_SYNC_STALE, s->away_for);
+        return;
+    }
     if (orphans == 0) {
         set_state(s, GW_SYNC_FRESH, "");
         return;
@@ -231,6 +235,7 @@ on_reachable(void *owner, bool yes, const char *text)
 
     gw_settle_reachable(s->settle, yes);
     s->status.reachable = yes;
+    (void)snprintf(s->away_for, sizeof(s->away_for), "%s", yes ? "" : text);
     if (!yes) {
         gw_log_warn("registry: can't be reached: %s; %zu objects that are known stay in use", text,
                     gw_known_count(s->known));

@@ -32,6 +32,7 @@ struct gw_sync {
     bool told_knows;              /* the owner got a batch that said so */
     size_t shadowed;              /* objects of the store that a file has, too */
     bool counted;                 /* they were since the last change */
+    char away_for[200];           /* why the store can't be reached, as it said; "": it can */
     struct gw_sync_status status;
 };
 
