@@ -39,6 +39,8 @@ sub is_told {
     is endpoints($gw), 1, '... it is there, and over';
     is said($gw, "refuses .*$words; what is known stays in use"), 1, 'the log says it once';
     $mend->();
+    is register($gw, 'one')->{status}, 200, 'nobody could renew it meanwhile: it is there when its backend comes';
+    eventually { $gw->stderr =~ /took no writes for \d\S* s, and nobody could renew: leases begin anew/ } 'the log to say so';
     eventually { endpoints($gw) == 0 } 'the end of the lease';
     is $gw->admin(PUT => path_of('x'), extension(x => $up->url))->{status}, 201, 'then writes are taken';
     eventually { !registry_of($gw)->{writesRefused} } 'readyz to say nothing more of it';

@@ -39,6 +39,8 @@ struct store {
     uint64_t revision;    /* all up to this one was given to the owner */
     uint64_t deadline_ms; /* of the next lease; UINT64_MAX: none */
     uint64_t file_poll_ms;
+    uint64_t barred_ms;        /* mono: since then nobody could renew; 0: the leases know of it */
+    const char *barred_by;     /* for people */
     uint64_t wall_ms, mono_ms; /* of the last poll */
     dev_t device;
     ino_t inode;
@@ -261,31 +263,50 @@ note_refusal(struct store *s, bool puts, const char *why)
     gw_refusals_add(&s->refusals, s->path, puts && gw_db_is_full(s->db), why);
 }
 
+/* From then on nobody could renew a lease. */
+static void
+bar(struct store *s, uint64_t since_ms, const char *by)
+{
+    if (s->barred_ms == 0) {
+        s->barred_ms = since_ms;
+        s->barred_by = by;
+    }
+}
+
+/* The file has not done what the clock wants of it.  Each try may wait for a lock: not as often as
+ * else. */
+static void
+note_overdue(struct store *s)
+{
+    s->overdue = true;
+    bar(s, gw_clock_mono_ms(), "the file took no writes");
+    note_refusal(s, false, gw_db_why(s->db));
+}
+
 /* Deadlines are on the wall clock, which others read, too.  When it is set, an hour forward would
- * end all leases at once, and an hour back would keep the dead alive.  While this process was
- * stopped (a container that was paused) nobody could renew.  False: the leases still have the old
- * time. */
+ * end all leases at once, and an hour back would keep the dead alive.  Neither counts time in which
+ * nobody could renew: this process was stopped (a container that was paused), or the file locked.
+ * False: the leases still have the old time. */
 static bool
-follow_clock(struct store *s, uint64_t late_ms)
+follow_clock(struct store *s)
 {
     uint64_t wall = gw_clock_wall_ms();
     uint64_t mono = gw_clock_mono_ms();
     long long jump = (long long)(wall - s->wall_ms) - (long long)(mono - s->mono_ms);
-
     bool was_set = jump > CLOCK_JUMP_MS || jump < -CLOCK_JUMP_MS;
 
-    if (was_set || late_ms > CLOCK_JUMP_MS) {
+    if (was_set || s->barred_ms > 0) {
         if (!gw_db_lease_anew(s->db, wall)) {
-            note_refusal(s, false, gw_db_why(s->db));
             return false;
         }
         if (was_set) {
             gw_log_warn("registry: the clock was set by %lld s: leases begin anew", jump / 1000);
         } else {
-            gw_log_warn("registry: the gateway stood still for %.1f s, and nobody could renew: "
-                        "leases begin anew",
-                        (double)late_ms / 1000);
+            gw_log_warn("registry: %s for %.1f s, and nobody could renew: leases begin anew",
+                        s->barred_by, (double)(mono - s->barred_ms) / 1000);
         }
+        s->barred_ms = 0;
+        gw_refusals_end(&s->refusals, s->path, false);
         refresh_deadline(s);
     }
     s->wall_ms = wall;
@@ -294,18 +315,21 @@ follow_clock(struct store *s, uint64_t late_ms)
 }
 
 static void
-expire(struct store *s, uint64_t late_ms)
+expire(struct store *s)
 {
-    s->overdue = !follow_clock(s, late_ms);
-    if (s->overdue || gw_clock_wall_ms() < s->deadline_ms) {
+    s->overdue = false;
+    if (!follow_clock(s)) {
+        note_overdue(s);
+        return;
+    }
+    if (gw_clock_wall_ms() < s->deadline_ms) {
         return;
     }
     if (gw_db_expire(s->db, gw_clock_wall_ms())) {
         gw_refusals_end(&s->refusals, s->path, false);
         follow(s);
     } else {
-        s->overdue = true; /* each try may wait for the lock: not as often as else */
-        note_refusal(s, false, gw_db_why(s->db));
+        note_overdue(s);
     }
     refresh_deadline(s);
 }
@@ -315,10 +339,12 @@ on_poll(evutil_socket_t fd, short what, void *arg)
 {
     struct store *s = arg;
     uint64_t now = gw_clock_mono_ms();
-    uint64_t late_ms = now > s->poll_ms ? now - s->poll_ms : 0;
 
     (void)fd;
     (void)what;
+    if (now > s->poll_ms && now - s->poll_ms > CLOCK_JUMP_MS) {
+        bar(s, s->poll_ms, "the gateway stood still");
+    }
     s->poll_ms = UINT64_MAX;
     s->told_of = false;
     if (now >= s->file_poll_ms) {
@@ -332,7 +358,7 @@ on_poll(evutil_socket_t fd, short what, void *arg)
             refresh_deadline(s);
         }
         if (!s->visits) {
-            expire(s, late_ms);
+            expire(s);
         }
     }
     set_next_poll(s);
