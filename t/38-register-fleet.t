@@ -177,4 +177,18 @@ for my $wait (qw(live fleet)) {
     diag "?wait=$wait: $f->{words}";
     cmp_ok $f->{median}, '<', 500 * $slow, "?wait=$wait is answered when something happens, and not when a second is over";
 }
+# ---- One that has just started --------------------------------------------------------------------------------
+
+# Each of a registry that has never been written to, which all list anew at the first write.
+subtest 'a gateway that is ready is waited for' => sub {
+    for my $round (1 .. 10) {
+        my $fresh = redis();
+        my ($old, $new) = map { gateway(redis => $fresh, workers => 1) } 1 .. 2;
+        my $r = $old->admin(PUT => path_of('x', 'wait=fleet'), extension(x => $up->url));
+        is $r->{status}, 201, "round $round" or diag $r->{body};
+        is $new->admin(GET => path_of('x'))->{status}, 200, '... from its first moment on' or diag $new->stderr;
+        $_->stop for $old, $new, $fresh;
+    }
+};
+
 done_testing;

@@ -36,6 +36,7 @@ struct gw_redis_fleet {
     uint64_t live;         /* the revision that all workers route by */
     bool takes_part;       /* it is a gateway, which routes; commands use the store as well */
     bool parted, beating, beat_again;
+    bool beaten;                  /* Redis has answered a beat: others know of us */
     bool asking, ask_again;       /* and something has happened since it was asked */
     uint64_t asked, answered;     /* questions, by number; one at a time is on its way */
     uint64_t await_until_ms;      /* mono: until then the others know that they are waited for */
@@ -225,6 +226,7 @@ on_beaten(void *arg, const redisReply *reply, const char *error)
     (void)error;
     f->beating = false;
     f->beat_again = false;
+    f->beaten |= reply != NULL;
     if (take(f, reply) && f->first != NULL) {
         ask(f); /* it was asked before some began to wait, perhaps */
     }
@@ -429,6 +431,7 @@ gw_redis_fleet_close(struct gw_redis_fleet *f)
 void
 gw_redis_fleet_status(const struct gw_redis_fleet *f, struct gw_store_status *out)
 {
+    out->joining = !f->beaten && !f->parted;
     out->gateways = gw_fleet_living(&f->fleet, f->silence_ms);
     (void)snprintf(out->gateway, sizeof(out->gateway), "%s", f->id);
     (void)snprintf(out->fleet_trouble, sizeof(out->fleet_trouble), "%s", f->trouble);

@@ -95,6 +95,7 @@ struct gw_store_status {
     uint64_t refused_ms;        /* wall clock of the last one */
     char refused_for[160];      /* why it takes none now, as far as is known; "": it does */
     /* The gateways that share it, as far as it knows them. */
+    bool joining;                      /* they have not been told of this one yet */
     size_t gateways;                   /* that live, this one too; 0: it does not know of others */
     char gateway[GW_FLEET_ID_MAX + 1]; /* this one's id */
     char fleet_trouble[200];           /* why they can't be told; "": they can */

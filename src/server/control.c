@@ -123,13 +123,15 @@ look_for_ebb(struct gw_control *c)
 }
 
 /* What is on disk may be of last week: users may have lost their rights since, and backends have
- * moved.  So the registry comes first, if it is there; nobody waits for one that is not. */
+ * moved.  So the registry comes first, if it is there; nobody waits for one that is not.  And the
+ * other gateways: who waits for all of them has to wait for this one as soon as it is asked. */
 static bool
 may_listen(const struct gw_sync_status *now)
 {
     bool away = !now->reachable && now->store.text[0] != '\0';
 
-    return now->state == GW_SYNC_FRESH || (now->state == GW_SYNC_STALE && away);
+    return (now->state == GW_SYNC_FRESH && !now->store.joining) ||
+           (now->state == GW_SYNC_STALE && away);
 }
 
 static void
@@ -142,7 +144,7 @@ see_to_listening(struct gw_control *c, const struct gw_sync_status *now)
     }
     if (now->state == GW_SYNC_STARTING) {
         gw_log_warn("serving without any registered object: %s", now->text);
-    } else if (!may_listen(now)) {
+    } else if (now->state == GW_SYNC_STALE && !may_listen(now)) {
         gw_log_warn("serving by the last state, since the registry takes its time: %s", now->text);
     }
     event_del(c->first_event);
