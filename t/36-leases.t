@@ -51,8 +51,9 @@ is_told($alone, 'SQLite');
 
 # A container that is paused, say: its clocks go on.
 put($alone, 'x', 'short', 2);
+my $over = time + 4;
 kill STOP => $alone->server_pid;
-sleep 4;
+eventually { time > $over } 'the end of its lease, and more than a second beyond that';
 kill CONT => $alone->server_pid;
 ok eventually { $alone->stderr =~ /stood still for .* leases begin anew/ } 'the look at the leases';
 ok exists listed($alone)->{'x.short'}, 'a lease does not end while the gateway stands still: nobody can renew it';
