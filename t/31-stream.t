@@ -226,7 +226,7 @@ story('the revision went back: an older dump was restored', sub {
     write_by_script(map { "$new-lost$_" } 1 .. 5);
     eventually { status("$new-lost5") == 200 } 'what the dump does not have';
     unseen(sub {
-        $redis->command('RESTORE', $keys[$_], 0, $dump[$_], 'REPLACE') for 0 .. $#keys;
+        restore($redis, \@keys, \@dump);
         delete_by_script("$new-stays");
     });
     eventually { registry_of($gw)->{state} eq 'stale' } 'readyz to say stale';

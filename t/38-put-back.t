@@ -6,6 +6,7 @@ use Test::More;
 use lib 't/lib';
 use Gateway;
 use Gateway::Objects;
+use Gateway::Registry;
 
 my $api = '/-/apis/ksgate.io/v1';
 my $place = "$api/extensionservices/shop/endpoints";
@@ -19,13 +20,13 @@ sub revision { return $redis->command('GET', '{ksgate}:revision') }
 
 my @keys = map { "{ksgate}:$_" } qw(epoch revision objects changes leases);
 sub dump_of { return map { $redis->command('DUMP', $_) } @keys }
-# All keys at once; and then so many writes by others, before anybody can look.
+# And so many writes by others, before anybody can look.
 sub put_back {
     my ($dump, $writes) = @_;
-    my $objects = join ';', map { qq(redis.call('HSET', '{ksgate}:objects', 'ksgate.io/Endpoint//shop.x$_', '{"metadata":{"name":"shop.x$_","uid":"u","creationTimestamp":"2026-11-30T10:00:00Z","resourceVersion":"' .. redis.call('INCR', '{ksgate}:revision') .. '"},"apiVersion":"ksgate.io/v1","kind":"Endpoint","spec":{"extension":"shop","url":"http://127.0.0.1:7"}}')
-        redis.call('XADD', '{ksgate}:changes', redis.call('GET', '{ksgate}:revision') .. '-0', 'op', 'put', 'field', 'ksgate.io/Endpoint//shop.x$_', 'at', '17$_')) } 1 .. $writes;
-    $redis->command('EVAL', "for i, key in ipairs(KEYS) do redis.call('RESTORE', key, 0, ARGV[i], 'REPLACE') end $objects return 1", scalar @keys, @keys, @$dump);
-    return;
+    return restore($redis, \@keys, $dump, join ';', map {
+        qq(redis.call('HSET', '{ksgate}:objects', 'ksgate.io/Endpoint//shop.x$_', '{"metadata":{"name":"shop.x$_","uid":"u","creationTimestamp":"2026-11-30T10:00:00Z","resourceVersion":"' .. redis.call('INCR', '{ksgate}:revision') .. '"},"apiVersion":"ksgate.io/v1","kind":"Endpoint","spec":{"extension":"shop","url":"http://127.0.0.1:7"}}')
+        redis.call('XADD', '{ksgate}:changes', redis.call('GET', '{ksgate}:revision') .. '-0', 'op', 'put', 'field', 'ksgate.io/Endpoint//shop.x$_', 'at', '17$_'))
+    } 1 .. $writes);
 }
 
 $gw->apply([extension(shop => undef)]);
