@@ -10,12 +10,13 @@
 #include "base/mem.h"
 #include "registry/redis_count.h"
 #include "registry/redis_gather.h"
+#include "registry/redis_known.h"
 #include "registry/redis_list.h"
+#include "registry/redis_reason.h"
 #include "registry/redis_recall.h"
 #include "registry/redis_row.h"
 
 static const struct gw_redis_waits complaint_waits = {.first = 1000, .second = 2000, .most = 4000};
-static const struct gw_redis_waits list_waits = {.first = 0, .second = 500, .most = 10000};
 
 struct gw_follow {
     struct gw_redis *redis;
@@ -37,26 +38,14 @@ struct gw_follow {
     void *on_line_arg;
     uint64_t heard_ms; /* wall clock */
     unsigned long long ups;
-    uint64_t lines; /* that were begun so far */
 
-    /* what has been given to the owner */
-    char epoch[GW_REDIS_EPOCH_MAX + 1];
-    uint64_t revision;
-    struct gw_redis_stamps stamps; /* of what was read */
-    struct gw_redis_count count;   /* of what is in the hash */
-
+    struct gw_redis_known known; /* what has been given to the owner */
+    struct gw_redis_count count; /* of what is in the hash */
     struct gw_redis_gather news; /* read, and not given yet */
     uint64_t read;               /* all up to this revision was read */
     struct gw_redis_recall recall;
-    bool owes; /* what was deleted after `owed` is still to be told */
-    uint64_t owed;
-
     struct gw_redis_list list;
-    unsigned long long lists[GW_REDIS_WHYS]; /* so far */
-    char reason[200];                        /* of the next one, for people; "": the first list */
-    enum gw_redis_why why;
-
-    struct gw_redis_row breaks; /* of the line, for the same reason */
+    struct gw_redis_reason reason; /* of the next list */
 };
 
 static void begin(struct gw_follow *f);
@@ -69,15 +58,6 @@ forget(struct gw_follow *f)
 {
     gw_redis_gather_fini(&f->news);
     gw_redis_list_end(&f->list);
-}
-
-/* Of the next list.  detail: NULL, or which one it is. */
-static void
-set_why(struct gw_follow *f, enum gw_redis_why why, const char *detail)
-{
-    f->why = why;
-    (void)snprintf(f->reason, sizeof(f->reason), detail == NULL ? "%s" : "%s (%s)",
-                   gw_redis_why_text(why), detail);
 }
 
 static void
@@ -116,7 +96,7 @@ complain(struct gw_follow *f, const char *what, const char *key, const redisRepl
                    reply->type == REDIS_REPLY_ERROR ? reply->str : "something unexpected");
     f->wrong_key = reply->type == REDIS_REPLY_ERROR && strstr(reply->str, "WRONGTYPE") != NULL;
     f->doubted = true;
-    set_why(f, GW_REDIS_UNUSABLE, NULL);
+    gw_redis_reason_set(&f->reason, GW_REDIS_UNUSABLE, NULL);
     rest(f,
          gw_redis_row_add(&f->complaints, GW_REDIS_UNUSABLE, gw_clock_mono_ms(), &complaint_waits),
          text);
@@ -132,13 +112,11 @@ on_again(evutil_socket_t fd, short what, void *arg)
     begin(f);
 }
 
-/* The line is broken; f->why says why.  For the same reason as a moment ago: that is something that
- * a list does not mend, so there is a pause, which grows, and in which it is not as if all were
- * well. */
+/* The line is broken; f->reason says why.  While there is a pause it is not as if all were well. */
 static void
 list_again(struct gw_follow *f)
 {
-    uint64_t pause_ms = gw_redis_row_add(&f->breaks, (int)f->why, gw_clock_mono_ms(), &list_waits);
+    uint64_t pause_ms = gw_redis_reason_pause(&f->reason, gw_clock_mono_ms());
     char text[400];
 
     if (pause_ms == 0) {
@@ -148,14 +126,14 @@ list_again(struct gw_follow *f)
     f->can_resume = false;
     (void)snprintf(text, sizeof(text),
                    "%s is listed again and again, with pauses of up to %d s: %s",
-                   gw_redis_name(f->redis), (int)(list_waits.most / 1000), f->reason);
+                   gw_redis_name(f->redis), GW_REDIS_REASON_WAITS_MAX_MS / 1000, f->reason.text);
     rest(f, pause_ms, text);
 }
 
 static void
 break_line(struct gw_follow *f, enum gw_redis_why why, const struct gw_redis_news *news)
 {
-    set_why(f, why, why == GW_REDIS_FOREIGN ? news->foreign : NULL);
+    gw_redis_reason_set(&f->reason, why, why == GW_REDIS_FOREIGN ? news->foreign : NULL);
     list_again(f);
 }
 
@@ -180,44 +158,8 @@ held(const struct gw_follow *f)
     return n + (long long)gw_map_count(f->bad.fields);
 }
 
-/* Deletions after `since` are to be told, and those that could not be told before. */
 static void
-owe(struct gw_follow *f, uint64_t since)
-{
-    if (!f->owes || since < f->owed) {
-        f->owed = since;
-    }
-    f->owes |= since != GW_STORE_ALL_TOLD;
-}
-
-/* After which change the list is of a registry that went another way than the line before; none:
- * UINT64_MAX. */
-static uint64_t
-find_parting(struct gw_follow *f)
-{
-    bool same = f->lines > 0 && strcmp(f->epoch, f->list.epoch) == 0;
-    uint64_t parted = same ? gw_redis_stamps_parted(&f->list.stamps, &f->stamps) : 0;
-
-    if (parted == 0 || parted > f->revision) { /* beyond: it was read, and never given */
-        return UINT64_MAX;
-    }
-    f->events.put_back(f->owner); /* the epoch and the revisions alone would not tell */
-    return parted - 1;
-}
-
-/* NULL: there is none, or it was said. */
-static const char *
-reason_of_list(const struct gw_follow *f, uint64_t parting)
-{
-    if (f->why != GW_REDIS_OLDER && f->why != GW_REDIS_FORKED && parting != UINT64_MAX) {
-        return gw_redis_why_text(GW_REDIS_FORKED); /* the line was lost for some other reason */
-    }
-    bool was_said = f->breaks.pause_ms > 0 && f->breaks.what == (int)f->why;
-    return f->reason[0] == '\0' || was_said ? NULL : f->reason;
-}
-
-static void
-give_list(struct gw_follow *f, uint64_t parting)
+give_list(struct gw_follow *f, uint64_t parting, const char *reason)
 {
     struct gw_map *listed = f->list.objects;
     struct gw_object **objects =
@@ -229,12 +171,12 @@ give_list(struct gw_follow *f, uint64_t parting)
     while (gw_map_next(listed, &at, NULL, &o)) {
         objects[n++] = o;
     }
-    const char *reason = reason_of_list(f, parting);
     if (!f->doubted) { /* else on_woken() tells: it may list, and not wait, with each list */
         f->events.reachable(f->owner, true, "");
     }
-    uint64_t since = f->events.listed(f->owner, objects, n, f->revision, f->epoch, reason);
-    owe(f, since == GW_STORE_ALL_TOLD || since < parting ? since : parting);
+    uint64_t since =
+        f->events.listed(f->owner, objects, n, f->known.revision, f->known.epoch, reason);
+    gw_redis_known_owe(&f->known, since == GW_STORE_ALL_TOLD || since < parting ? since : parting);
     free(objects);
     gw_redis_list_end(&f->list);
 }
@@ -243,24 +185,21 @@ static void
 on_listed(void *owner)
 {
     struct gw_follow *f = owner;
-    uint64_t parting = find_parting(f);
+    uint64_t parting = gw_redis_known_parting(&f->known, &f->list);
+    bool parted = parting != UINT64_MAX;
 
-    /* What was owed is of a registry that is gone. */
-    f->owes = f->owes && parting == UINT64_MAX && f->list.revision >= f->revision &&
-              strcmp(f->epoch, f->list.epoch) == 0;
+    if (parted) {
+        f->events.put_back(f->owner); /* the epoch and the revisions alone would not tell */
+    }
+    gw_redis_known_list(&f->known, &f->list, parting);
     f->following = true;
-    f->lines++;
-    f->lists[f->why]++;
     f->wrong_key = false;
     f->heard_ms = gw_clock_wall_ms();
-    f->revision = f->list.revision;
-    f->read = f->revision;
-    f->stamps = f->list.stamps;
-    memcpy(f->epoch, f->list.epoch, sizeof(f->epoch));
-    give_list(f, parting);
+    f->read = f->known.revision;
+    give_list(f, parting, gw_redis_reason_listed(&f->reason, parted));
     gw_redis_count_list(&f->count, f->list.fields, held(f));
-    if (f->owes) {
-        gw_redis_recall_start(&f->recall, f->owed, f->revision);
+    if (f->known.owes) {
+        gw_redis_recall_start(&f->recall, f->known.owed, f->known.revision);
     } else {
         wait_for_change(f);
     }
@@ -293,11 +232,11 @@ start_list(struct gw_follow *f)
 static void
 give_news(struct gw_follow *f)
 {
-    if (f->read > f->revision || f->news.n > 0 || f->owes) {
-        f->revision = f->read;
-        f->events.changed(f->owner, f->news.items, f->news.n, f->revision);
+    if (f->read > f->known.revision || f->news.n > 0 || f->known.owes) {
+        f->known.revision = f->read;
+        f->events.changed(f->owner, f->news.items, f->news.n, f->known.revision);
     }
-    f->owes = false;
+    f->known.owes = false;
     gw_redis_gather_fini(&f->news);
 }
 
@@ -318,7 +257,7 @@ begin(struct gw_follow *f)
         return;
     }
     f->resuming = true;
-    f->read = f->revision;
+    f->read = f->known.revision;
     ask_changes(f);
 }
 
@@ -332,7 +271,7 @@ resume(struct gw_follow *f)
     f->can_resume = false;
     f->wrong_key = false;
     gw_log_info("registry: %s is followed on from revision %" PRIu64, gw_redis_name(f->redis),
-                f->revision);
+                f->known.revision);
     f->events.reachable(f->owner, true, "");
     if (f->on_line != NULL) {
         f->on_line(f->on_line_arg);
@@ -353,9 +292,10 @@ go_on(struct gw_follow *f, long long hash_fields)
         wait_for_change(f);
         return;
     }
-    set_why(f, counted == GW_REDIS_COUNT_EMPTY ? GW_REDIS_EMPTIED : GW_REDIS_STRAYED, NULL);
+    gw_redis_reason_set(
+        &f->reason, counted == GW_REDIS_COUNT_EMPTY ? GW_REDIS_EMPTIED : GW_REDIS_STRAYED, NULL);
     gw_log_warn("registry: %s: %lld objects are known and %s has %lld: %s", gw_redis_name(f->redis),
-                held(f), f->objects, hash_fields, f->reason);
+                held(f), f->objects, hash_fields, f->reason.text);
     if (counted == GW_REDIS_COUNT_EMPTY) {
         f->events.put_back(f->owner);
     }
@@ -366,8 +306,8 @@ go_on(struct gw_follow *f, long long hash_fields)
 static bool
 take_news(struct gw_follow *f, const struct gw_redis_news *news)
 {
-    uint64_t stamp = gw_redis_stamps_of(&f->stamps, f->read);
-    enum gw_redis_why why = gw_redis_news_broken(news, f->epoch, f->read, stamp);
+    uint64_t stamp = gw_redis_stamps_of(&f->known.stamps, f->read);
+    enum gw_redis_why why = gw_redis_news_broken(news, f->known.epoch, f->read, stamp);
 
     if (why != GW_REDIS_FIRST) {
         break_line(f, why, news);
@@ -377,7 +317,7 @@ take_news(struct gw_follow *f, const struct gw_redis_news *news)
         start_list(f);
         return false;
     }
-    gw_redis_stamps_take(&f->stamps, news->stamps);
+    gw_redis_stamps_take(&f->known.stamps, news->stamps);
     f->heard_ms = gw_clock_wall_ms();
     if (news->upto > f->read) {
         gw_redis_gather_news(&f->news, news, f->objects, &f->bad);
@@ -435,7 +375,7 @@ on_woken(void *owner)
 static void
 wait_for_change(struct gw_follow *f)
 {
-    gw_redis_wake_wait(&f->wake, f->revision);
+    gw_redis_wake_wait(&f->wake, f->known.revision);
 }
 
 /* ---- the connection ---- */
@@ -456,8 +396,8 @@ on_down(void *owner, const char *text)
     struct gw_follow *f = owner;
 
     if (f->following) {
-        set_why(f, GW_REDIS_RECONNECTED, NULL);
-        f->can_resume = !f->owes;
+        gw_redis_reason_set(&f->reason, GW_REDIS_RECONNECTED, NULL);
+        f->can_resume = !f->known.owes;
     }
     leave_line(f);
     (void)event_del(f->again);
@@ -504,7 +444,7 @@ gw_follow_open(const struct gw_redis_conf *conf, const char *prefix, struct even
                                      .owner = f};
     f->recall = (struct gw_redis_recall){.redis = f->redis,
                                          .prefix = f->prefix,
-                                         .epoch = f->epoch,
+                                         .epoch = f->known.epoch,
                                          .into = &f->news,
                                          .recalled = on_recalled,
                                          .unusable = on_unusable,
@@ -538,20 +478,19 @@ gw_follow_close(struct gw_follow *f)
 bool
 gw_follow_has_seen(const struct gw_follow *f, const struct gw_store_mark *mark)
 {
-    return f->following && strcmp(f->epoch, mark->epoch) == 0 && f->revision >= mark->revision &&
-           (mark->stamp == 0 || gw_redis_stamps_of(&f->stamps, mark->revision) == mark->stamp);
+    return f->following && gw_redis_known_has(&f->known, mark);
 }
 
 uint64_t
 gw_follow_line(const struct gw_follow *f)
 {
-    return f->following ? f->lines : 0;
+    return f->following ? f->known.lines : 0;
 }
 
 uint64_t
 gw_follow_stamp(const struct gw_follow *f, uint64_t revision)
 {
-    return gw_redis_stamps_of(&f->stamps, revision);
+    return gw_redis_stamps_of(&f->known.stamps, revision);
 }
 
 void
@@ -560,19 +499,14 @@ gw_follow_status(const struct gw_follow *f, struct gw_store_status *out, bool *w
     out->heard_ms = f->heard_ms;
     out->reconnects = f->ups > 0 ? f->ups - 1 : 0;
     out->quarantined = gw_map_count(f->bad.fields);
-    static_assert(GW_REDIS_WHYS <= GW_STORE_WHYS, "there is room for each");
-    for (int why = 0; why < GW_REDIS_WHYS; why++) {
-        out->lists[why].why = gw_redis_why_label((enum gw_redis_why)why);
-        out->lists[why].n = f->lists[why];
-    }
-    out->n_lists = GW_REDIS_WHYS;
+    gw_redis_reason_status(&f->reason, out);
     *wrong_key = f->wrong_key;
 }
 
 const char *
 gw_follow_epoch(const struct gw_follow *f)
 {
-    return f->epoch;
+    return f->known.epoch;
 }
 
 bool
