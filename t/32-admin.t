@@ -265,6 +265,7 @@ subtest 'reload' => sub {
     my $good = slurp($gw->file);
     spew($gw->file, "listeners: 7\n");
     refused('a wrong file', [422, 'Invalid', qr/listeners/], POST => '/-/reload');
+    refused('a dry run', [400, 'BadRequest', qr/ksgate check/], POST => '/-/reload?dryRun=All');
     my $r = $gw->ksgate_here('reload', '--socket', $gw->admin_socket);
     is $r->{code}, 1, 'and the command fails';
     like $r->{err}, qr/stays in use.*listeners/s, 'saying why';

@@ -1,12 +1,4 @@
-/*
- * admin_delete.c - DELETE, and the DeleteOptions of its body (Kubernetes API, meta/v1).
- *
- * A precondition holds at the store, which compares revisions.  So a uid becomes the revision of
- * the object that has it here: what the store has by then under another one stays.  Where memory
- * has no such object, the store is asked to delete revision 0, which nothing has: it says which one
- * it has.  If that is memory's, the uid is not the object's; else memory is behind, and looked at
- * again.
- */
+/* admin_delete.c - DELETE, and the DeleteOptions of its body (Kubernetes API, meta/v1). */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +6,7 @@
 
 #include "base/mem.h"
 #include "config/schema.h"
+#include "server/admin_fit.h"
 #include "server/admin_sight.h"
 #include "server/admin_write.h"
 
@@ -117,92 +110,17 @@ read_options(struct gw_admin_call *call, struct gw_str body, struct options *o, 
 
 /* ---- control thread ------------------------------------------------------------------------- */
 
-static char *
-uid_of(const struct gw_object *o)
-{
-    json_t *json = gw_object_json(o);
-    const char *uid = json_string_value(json_object_get(json_object_get(json, "metadata"), "uid"));
-    char *copy = gw_mem_strdup(uid == NULL ? "" : uid);
-
-    json_decref(json);
-    return copy;
-}
-
-/* Kubernetes' words (apiserver, registry/rest/delete.go). */
-static void
-note_uid(struct gw_errand *e, const char *uid)
-{
-    struct gw_buf text = {0};
-
-    gw_buf_printf(&text,
-                  "the UID in the precondition (%s) does not match the UID in record (%s). The "
-                  "object might have been deleted and then recreated",
-                  e->only_uid, uid);
-    e->unfit = text.p;
-}
-
-static void
-note_revision(struct gw_errand *e, uint64_t revision)
-{
-    struct gw_buf text = {0};
-
-    gw_buf_printf(&text,
-                  "the ResourceVersion in the precondition (%" PRIu64
-                  ") does not match the ResourceVersion in record (%" PRIu64
-                  "). The object might have been modified",
-                  e->revision, revision);
-    e->unfit = text.p;
-}
-
-/* Of that revision, which is what the store has (0: it does not say), does the errand know enough
- * to say why it does not go? */
-static void
-note_unfit(struct gw_errand *e, uint64_t revision)
-{
-    struct gw_object *now = gw_sync_get(gw_control_sync(e->control), e->key);
-    bool known = now != NULL && now->revision == revision;
-    char *uid = known && e->only_uid != NULL ? uid_of(now) : NULL;
-
-    free(e->unfit);
-    e->unfit = NULL;
-    if (uid != NULL && strcmp(uid, e->only_uid) != 0) {
-        note_uid(e, uid);
-    } else if (e->only_revision && revision != 0 && revision != e->revision) {
-        note_revision(e, revision);
-    }
-    free(uid);
-    gw_object_unref(now);
-}
-
-/* The revision that may go: as far as memory knows, of that uid; 0: none. */
-static uint64_t
-revision_of_uid(const struct gw_errand *e)
-{
-    struct gw_object *now = gw_sync_get(gw_control_sync(e->control), e->key);
-    uint64_t revision = 0;
-
-    if (now != NULL && (e->when != GW_WHEN_REVISION || now->revision == e->revision)) {
-        char *uid = uid_of(now);
-
-        revision = strcmp(uid, e->only_uid) == 0 ? now->revision : 0;
-        free(uid);
-    }
-    gw_object_unref(now);
-    return revision;
-}
-
 static void
 foresee(struct gw_errand *e)
 {
     struct gw_object *now = gw_sync_get(gw_control_sync(e->control), e->key);
 
     gw_admin_foresee(e, e->key, e->when, e->revision);
-    if (e->result == GW_STORE_OK && e->only_uid != NULL && revision_of_uid(e) != now->revision) {
+    if (e->result == GW_STORE_OK && e->only_uid != NULL &&
+        gw_admin_fit_revision(e) != now->revision) {
         e->result = GW_STORE_CONFLICT;
     }
-    if (e->result == GW_STORE_CONFLICT) {
-        note_unfit(e, now->revision);
-    }
+    gw_admin_fit_note(e, e->result, now == NULL ? 0 : now->revision);
     gw_object_unref(now);
 }
 
@@ -211,9 +129,7 @@ removed(void *arg, const struct gw_store_answer *answer)
 {
     struct gw_errand *e = arg;
 
-    if (answer->result == GW_STORE_CONFLICT) {
-        note_unfit(e, answer->revision);
-    }
+    gw_admin_fit_note(e, answer->result, answer->revision);
     gw_admin_written(e, answer);
 }
 
@@ -232,7 +148,7 @@ gw_admin_remove(struct gw_errand *e)
         gw_errand_return(e);
     } else {
         gw_errand_before(e);
-        gw_sync_remove(sync, e->key, GW_WHEN_REVISION, revision_of_uid(e), removed, e);
+        gw_sync_remove(sync, e->key, GW_WHEN_REVISION, gw_admin_fit_revision(e), removed, e);
     }
 }
 
@@ -241,16 +157,12 @@ gw_admin_remove(struct gw_errand *e)
 enum gw_verdict
 gw_admin_answer_remove(struct gw_errand *e, struct gw_admin_call *call)
 {
-    bool behind = e->result == GW_STORE_CONFLICT && e->unfit == NULL && e->only_uid != NULL;
-
-    if (behind && e->tries < GW_ERRAND_TRIES) {
+    if (gw_admin_fit_is_behind(e) && e->tries < GW_ERRAND_TRIES) {
         e->tries++;
         return gw_errand_send_again(e);
     }
     if (e->result == GW_STORE_CONFLICT && e->unfit != NULL) {
-        return gw_admin_refuse(call, GW_ERR_CONFLICT,
-                               "Operation cannot be fulfilled on %s \"%.*s\": %s",
-                               gw_admin_resource(call), GW_STR_ARG(call->name), e->unfit);
+        return gw_admin_fit_refuse(e, call);
     }
     if (e->result != GW_STORE_OK) {
         return gw_errand_refuse(e, call);

@@ -469,9 +469,7 @@ gw_errand_refuse(struct gw_errand *e, struct gw_admin_call *call)
         break; /* nothing to refuse: a mistake of ours */
     case GW_STORE_CONFLICT:
         return gw_admin_refuse(call, GW_ERR_CONFLICT,
-                               "Operation cannot be fulfilled on %s \"%.*s\": the object has been "
-                               "modified; please apply your changes to the latest version and try "
-                               "again",
+                               "Operation cannot be fulfilled on %s \"%.*s\": " GW_ERRAND_MODIFIED,
                                what, GW_STR_ARG(call->name));
     case GW_STORE_INVALID:
         return gw_admin_refuse(call, GW_ERR_BAD_OBJECT, "%s \"%.*s\" is invalid: %s", what,

@@ -45,10 +45,10 @@ struct gw_errand {
     uint64_t revision;
     enum gw_until until;
     long long lease_ms; /* admin_renew.c's */
-    char *only_uid;     /* admin_delete.c's: what alone may be deleted, owned; NULL: whichever */
+    char *only_uid;     /* admin_fit.h's: what alone may be written over, owned; NULL: whichever */
     bool dry_run;
     bool may_not_create; /* a PUT by whom RBAC lets update alone */
-    bool only_revision;  /* admin_delete.c's: `revision` is by the caller's own words */
+    bool only_revision;  /* the same: `revision` is by the caller's own words */
     unsigned from;       /* admin_watch.c's */
     unsigned tries;      /* so far, to write what somebody else may write, too */
     /* out */
@@ -56,7 +56,7 @@ struct gw_errand {
     bool created, unsure;
     bool unknown;   /* UNAVAILABLE: nothing is known of the registry yet */
     bool lags;      /* memory is older than the revision that the caller knows */
-    char *unfit;    /* owned; CONFLICT: what stands there is not what alone may be deleted */
+    char *unfit;    /* owned; refused: what stands there is not what alone may be written over */
     size_t refused; /* of several */
     uint64_t lease_until_ms;
     char *text; /* owned; for people */
@@ -120,6 +120,10 @@ bool gw_errand_registry_known(struct gw_errand *e);
 
 /* Control thread: sets e->lags: is memory older than this revision of the store? */
 void gw_errand_look_lag(struct gw_errand *e, uint64_t revision);
+
+/* As kube-apiserver has it (registry/generic/registry/store.go). */
+#define GW_ERRAND_MODIFIED \
+    "the object has been modified; please apply your changes to the latest version and try again"
 
 /* Worker: the refusal of what the store did not do. */
 enum gw_verdict gw_errand_refuse(struct gw_errand *e, struct gw_admin_call *call);

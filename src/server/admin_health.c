@@ -212,5 +212,10 @@ answer_reload(struct gw_errand *e, struct gw_admin_call *call)
 enum gw_verdict
 gw_admin_reload(struct gw_admin_call *call)
 {
+    if (gw_admin_query(call, "dryRun").n > 0) {
+        return gw_admin_refuse(call, GW_ERR_BAD_REQUEST,
+                               "reload has no dryRun; `ksgate check FILE` checks a configuration "
+                               "without using it");
+    }
     return gw_errand_send(gw_errand_new(call, reload_there, answer_reload));
 }

@@ -9,6 +9,11 @@
 #include "server/admin_sight.h"
 #include "server/admin_write.h"
 
+/* To find what somebody has seen, by its uid, and is not here: a deleted one is not waited for
+ * long.
+ */
+#define UNSEEN_TRIES 4
+
 static enum gw_verdict merge_and_write(struct gw_errand *e, struct gw_admin_call *call);
 
 json_t *
@@ -82,7 +87,9 @@ fetch_again(struct gw_errand *e)
 static enum gw_verdict
 answer(struct gw_errand *e, struct gw_admin_call *call)
 {
-    if (e->result == GW_STORE_CONFLICT && !names_revision(e) && e->tries < GW_ERRAND_TRIES) {
+    bool again = e->result == GW_STORE_CONFLICT && e->unfit == NULL && !names_revision(e);
+
+    if (again && e->tries < GW_ERRAND_TRIES) {
         return fetch_again(e);
     }
     return gw_admin_answer_put(e, call);
@@ -102,8 +109,10 @@ static bool
 is_late(const struct gw_errand *e)
 {
     bool found = e->result == GW_STORE_OK && is_base(e);
+    bool unseen = e->only_uid != NULL && e->result == GW_STORE_NOT_FOUND && e->tries < UNSEEN_TRIES;
 
-    return e->lags && !found && e->result != GW_STORE_UNAVAILABLE && e->tries < GW_ERRAND_TRIES;
+    return (e->lags || unseen) && !found && e->result != GW_STORE_UNAVAILABLE &&
+           e->tries < GW_ERRAND_TRIES;
 }
 
 /* Refuses, if it has to be, what is read and not merged yet. */
@@ -173,6 +182,8 @@ patch(struct gw_admin_call *call, struct gw_str body)
     e = gw_errand_new(call, fetch, merge_and_write);
     e->key = gw_object_key(call->kind, call->ns, call->name);
     e->patch = json;
+    e->only_uid = gw_admin_uid(json);
+    e->only_revision = names_revision(e);
     e->dry_run = call->dry_run;
     return gw_errand_send(e);
 }

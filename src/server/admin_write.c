@@ -9,6 +9,7 @@
 #include "modules/rbac_say.h"
 #include "registry/lease.h"
 #include "server/admin_claims.h"
+#include "server/admin_fit.h"
 #include "server/admin_owner.h"
 #include "server/admin_sight.h"
 #include "server/endpoint_status.h"
@@ -175,6 +176,17 @@ put_dry(struct gw_errand *e, struct gw_object *now)
     gw_errand_return(e);
 }
 
+static void
+put_done(void *arg, const struct gw_store_answer *answer)
+{
+    struct gw_errand *e = arg;
+
+    if (e->only_uid != NULL) {
+        gw_admin_fit_note(e, answer->result, answer->revision);
+    }
+    gw_admin_written(e, answer);
+}
+
 void
 gw_admin_put(struct gw_errand *e)
 {
@@ -186,16 +198,23 @@ gw_admin_put(struct gw_errand *e)
                                .revision = e->revision,
                                .lease_ms = gw_lease_ms(object)};
 
-    e->created = now == NULL && (e->when == GW_WHEN_ANY || e->when == GW_WHEN_ABSENT);
-    gw_admin_foresee(e, e->key, e->when, e->revision); /* memory may be behind the store */
+    if (e->only_uid != NULL) {
+        put.when = GW_WHEN_REVISION;
+        put.revision = gw_admin_fit_revision(e);
+    }
+    e->created = now == NULL && (put.when == GW_WHEN_ANY || put.when == GW_WHEN_ABSENT);
+    gw_admin_foresee(e, e->key, put.when, put.revision); /* memory may be behind the store */
     if (e->result == GW_STORE_OK && gw_admin_claims_refused(e, &object, 1)) {
         gw_errand_return(e);
     } else if (e->dry_run) {
+        if (e->only_uid != NULL) {
+            gw_admin_fit_note(e, e->result, now == NULL ? 0 : now->revision);
+        }
         put_dry(e, now);
     } else {
         gw_errand_before(e);
         gw_admin_claims_begin(e, &object, 1);
-        gw_sync_put(sync, &put, gw_admin_written, e);
+        gw_sync_put(sync, &put, put_done, e);
     }
     gw_object_unref(object);
     gw_object_unref(now);
@@ -224,8 +243,15 @@ refuse_creation(struct gw_admin_call *call)
 enum gw_verdict
 gw_admin_answer_put(struct gw_errand *e, struct gw_admin_call *call)
 {
+    if (gw_admin_fit_is_behind(e) && e->tries < GW_ERRAND_TRIES) {
+        e->tries++;
+        return gw_errand_send_again(e);
+    }
     if (e->result == GW_STORE_NOT_FOUND && e->may_not_create) {
         return refuse_creation(call);
+    }
+    if (e->unfit != NULL) {
+        return gw_admin_fit_refuse(e, call);
     }
     if (e->result != GW_STORE_OK) {
         return gw_errand_refuse(e, call);
@@ -253,10 +279,18 @@ gw_admin_write_by(struct gw_admin_call *call, gw_admin_body_fn *then)
     return v != GW_NEXT ? v : gw_admin_body(call, then);
 }
 
+char *
+gw_admin_uid(const json_t *json)
+{
+    const char *uid = json_string_value(json_object_get(json_object_get(json, "metadata"), "uid"));
+
+    return uid == NULL || *uid == '\0' ? NULL : gw_mem_strdup(uid);
+}
+
 /* The object of the body, which the caller may write: GW_NEXT and a reference in *out, or the
- * refusal. */
+ * refusal.  uid: if not NULL, that which it names. */
 static enum gw_verdict
-read_object(struct gw_admin_call *call, struct gw_str body, struct gw_object **out)
+read_object(struct gw_admin_call *call, struct gw_str body, struct gw_object **out, char **uid)
 {
     json_t *json = NULL;
     enum gw_verdict v = gw_admin_parse(call, body, &json);
@@ -265,14 +299,15 @@ read_object(struct gw_admin_call *call, struct gw_str body, struct gw_object **o
         return v;
     }
     v = gw_admin_object(call, json, out);
+    if (v == GW_NEXT) {
+        v = gw_admin_may_write(call, *out);
+        if (v != GW_NEXT) {
+            gw_object_unref(*out);
+        } else if (uid != NULL) {
+            *uid = gw_admin_uid(json);
+        }
+    }
     json_decref(json);
-    if (v != GW_NEXT) {
-        return v;
-    }
-    v = gw_admin_may_write(call, *out);
-    if (v != GW_NEXT) {
-        gw_object_unref(*out);
-    }
     return v;
 }
 
@@ -281,7 +316,7 @@ create(struct gw_admin_call *call, struct gw_str body)
 {
     struct gw_object *object = NULL;
     struct gw_errand *e;
-    enum gw_verdict v = read_object(call, body, &object);
+    enum gw_verdict v = read_object(call, body, &object, NULL); /* a new one gets its own uid */
 
     if (v != GW_NEXT) {
         return v;
@@ -323,13 +358,16 @@ static enum gw_verdict
 replace(struct gw_admin_call *call, struct gw_str body)
 {
     struct gw_object *object = NULL;
+    char *uid = NULL;
     struct gw_errand *e;
-    enum gw_verdict v = read_object(call, body, &object);
+    enum gw_verdict v = read_object(call, body, &object, &uid);
 
     if (v != GW_NEXT) {
         return v;
     }
     e = gw_admin_put_errand(call, object);
+    e->only_uid = uid;
+    e->only_revision = object->revision != 0;
     wish(e, call, object->revision);
     return gw_admin_send_seen(e);
 }
