@@ -224,6 +224,29 @@ subtest 'a new gateway is ready when it has all, and not before' => sub {
     is $seen->{failed}, 0, "none of $seen->{requests} requests failed when the registry came" or diag explain $seen->{words};
 };
 
+# Whichever worker is asked.  One of them is late: strace holds it back when it is told.
+subtest 'a new gateway is ready when each of its workers has all' => sub {
+    my $may = Gateway::Process::run({}, 'strace', '-e', 'inject=write:delay_enter=1000', 'echo', 'x');
+    plan skip_all => "strace may not trace here: $may->{err}" if $may->{code} != 0;
+    my $redis = redis();
+    my $proxy = Gateway::RedisProxy->new($redis);
+    script_call($redis, 'put', 'ksgate.io/ExtensionService//a', extension(a => $up->url), 'any', 0, 0);
+    $proxy->on('^HSCAN', 'hold');
+    my $new = gateway(start => 0, workers => 2, config => via($proxy, '30s'))->begin;
+    $proxy->wait_for('^HSCAN');
+    my $asked = sub { return eval { $new->admin(GET => '/-/readyz') } // {status => 0} }; # the first worker answers there
+    eventually { $asked->()->{status} == 503 } 'it to listen';
+    my ($late) = map { m{(\d+)/comm\z} } grep { slurp($_) eq "worker-1\n" } glob '/proc/' . $new->server_pid . '/task/*/comm';
+    my $strace = Gateway::Process->new(name => 'strace', log => $new->dir . '/strace', expected_end => 1,
+        command => ['strace', '-o', '/dev/null', '-p', $late, '-e', 'inject=epoll_wait,epoll_pwait,epoll_pwait2:delay_exit=500000']);
+    $strace->wait_until('attaches', sub { $strace->log =~ /attached/ });
+    $proxy->release;
+    my $r = eventually { my $now = $asked->(); $now->{status} == 200 && $now } 'it to be ready';
+    is $r->{json}{registry}{live}{revision}, 1, 'ready is when all of them route by what is registered';
+    $strace->stop;
+    is_deeply [map { status($new, 'a') } 1 .. 16], [(200) x 16], '... so that none says that it does not know';
+};
+
 # gateway-api-bench: ready while what it has is old.
 subtest 'a gateway that starts again has what has changed meanwhile before it answers anything' => sub {
     my $redis = redis();
