@@ -82,8 +82,9 @@ subtest 'an XREAD that never has anything' => sub {
     put_extension($second, $old, $up->url);
     eventually { status($old) == 200 } 'an object';
     my $lists = () = $gw->stderr =~ /listed again/g;
+    my $met = $proxy->met('^XREAD');
     $proxy->on('^XREAD', answer => "*-1\r\n", times => 0);
-    $proxy->wait_for('^XREAD', 2);
+    $proxy->wait_for('^XREAD', $met + 2);
     my $load = Gateway::Load->new($gw, paths => ['/extensions/a/x', '/version']);
     for my $n (1 .. 5) {
         is put_extension($second, "$new-$n", $up->url)->{status}, 201, 'others write';

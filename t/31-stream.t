@@ -31,12 +31,14 @@ sub add { return $redis->command('XADD', key('changes'), @_) }
 sub write_by_script { script_call($redis, 'put', "ksgate.io/ExtensionService//$_", extension($_ => $up->url), 'any', 0, 0) for @_; return }
 sub delete_by_script { script_call($redis, 'delete', "ksgate.io/ExtensionService//$_", 'any', 0) for @_; return }
 
-# The gateway sees nothing of what is done meanwhile: what it waits for is held until then.
+# The gateway sees nothing of what is done meanwhile: what it waits for is held until then.  And as it looks by itself from time to time,
+# and $second is there as well, all of that is one step.
 sub unseen {
     my ($code) = @_;
+    my $met = $proxy->met('^XREAD');
     $proxy->on('^XREAD', 'hold');
-    $proxy->wait_for('^XREAD', 1 + $proxy->met('^XREAD'));
-    $code->();
+    $proxy->wait_for('^XREAD', 1 + $met);
+    $redis->in_one_step($code);
     $proxy->release;
     return;
 }
@@ -105,8 +107,9 @@ story('changes that came while an answer was under way are taken up by their rev
 story('so are those of a gateway whose connection was broken', sub {
     my ($old, $new) = @_;
     my $before = registry_metric($gw, 'reconnects_total');
+    my $met = $proxy->met('^XREAD');
     $proxy->on('^XREAD', 'cut');
-    $proxy->wait_for('^XREAD', 1 + $proxy->met('^XREAD'));
+    $proxy->wait_for('^XREAD', 1 + $met);
     write_by_script($new);
     delete_by_script($old);
     eventually { registry_metric($gw, 'reconnects_total') > $before } 'the reconnect in ksgate_registry_reconnects_total';
@@ -114,10 +117,11 @@ story('so are those of a gateway whose connection was broken', sub {
 
 story('an entry with an operation and members that are not known says all that is needed: the field', sub {
     my ($old, $new) = @_;
+    my $next = counter() + 1;
     unseen(sub {
         $redis->command('HSET', key('objects'), "ksgate.io/ExtensionService//$new", Gateway::Registry::as_put(extension($new => $up->url)));
-        my $r = $redis->command('INCR', key('revision'));
-        add("$r-0", 'who', 'knows', 'op', 'jump', 'field', "ksgate.io/ExtensionService//$new", 'at', 'noon');
+        $redis->command('INCR', key('revision'));
+        add("$next-0", 'who', 'knows', 'op', 'jump', 'field', "ksgate.io/ExtensionService//$new", 'at', 'noon');
         delete_by_script($old);
     });
 });
@@ -149,10 +153,11 @@ story('a stream that is gone', sub {
 
 story('a hole: an entry amid those that came was deleted', sub {
     my ($old, $new) = @_;
+    my $deleted = counter() + 2;
     unseen(sub {
         write_by_script("$new-a");
         delete_by_script($old);
-        $redis->command('XDEL', key('changes'), counter() . '-0');
+        $redis->command('XDEL', key('changes'), "$deleted-0");
         write_by_script("$new-b");
         write_by_script($new);
     });
@@ -160,10 +165,11 @@ story('a hole: an entry amid those that came was deleted', sub {
 
 story('an entry whose revision is far beyond the next one', sub {
     my ($old, $new) = @_;
+    my $beyond = counter() + 1001;
     unseen(sub {
         write_by_script($new);
         $redis->command('HDEL', key('objects'), "ksgate.io/ExtensionService//$old"); # of which no entry tells
-        add((counter() + 1000) . '-0', 'op', 'put', 'field', "ksgate.io/ExtensionService//$new");
+        add("$beyond-0", 'op', 'put', 'field', "ksgate.io/ExtensionService//$new");
     });
 }, reason => 'missed', words => $missed);
 
@@ -171,16 +177,19 @@ my $foreign = qr/$again the changes have an entry that is not of ksgate \(\d+-\d
 
 story('half an entry, which does not say what has changed', sub {
     my ($old, $new) = @_;
+    my $half = counter() + 2;
     unseen(sub {
         delete_by_script($old);
         $redis->command('HSET', key('objects'), "ksgate.io/ExtensionService//$new", Gateway::Registry::as_put(extension($new => $up->url)));
-        add($redis->command('INCR', key('revision')) . '-0', 'op', 'put');
+        $redis->command('INCR', key('revision'));
+        add("$half-0", 'op', 'put');
     });
 }, reason => 'foreign', words => $foreign);
 
 story('an entry of somebody else, which is in no order of ours', sub {
     my ($old, $new) = @_;
-    unseen(sub { delete_by_script($old); add((counter() + 1) . '-7', 'who', 'knows') });
+    my $next = counter() + 2;
+    unseen(sub { delete_by_script($old); add("$next-7", 'who', 'knows') });
     write_by_script($new);
 }, reason => 'foreign', words => $foreign);
 

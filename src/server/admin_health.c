@@ -141,27 +141,28 @@ config_json(const struct gw_conf *conf, bool is_operator)
     return json;
 }
 
-/* A registry that is stale is served from: that is no reason to get no requests. */
+/* When every worker has what is registered: the registry is known to the control thread before.
+ * One that is stale is served from: that is no reason to get no requests. */
 enum gw_verdict
 gw_admin_readyz(struct gw_admin_call *call)
 {
     const struct gw_conf *conf = call->req->snapshot;
     struct gw_sync_status status;
+    struct gw_control_live live;
     size_t workers = 0;
-    bool ready;
     bool is_operator = gw_admin_is_operator(call);
 
     gw_control_registry_status(&status);
     (void)gw_world_all(call->req->world, &workers);
-    ready = status.state != GW_SYNC_STARTING;
-    json_t *json =
-        json_pack("{s:b, s:o, s:o, s:I}", "ready", ready, "config", config_json(conf, is_operator),
-                  "registry", registry_json(&status, is_operator), "workers", (json_int_t)workers);
+    gw_control_live(&live);
+    json_t *json = json_pack("{s:b, s:o, s:o, s:I}", "ready", live.known, "config",
+                             config_json(conf, is_operator), "registry",
+                             registry_json(&status, is_operator), "workers", (json_int_t)workers);
     json_t *keys = gw_jwt_status_json(is_operator);
     if (keys != NULL) { /* an issuer without keys is told, but others' tokens can be judged */
         (void)json_object_set_new(json, "keys", keys);
     }
-    return gw_admin_json(call->req, ready ? 200 : 503, json);
+    return gw_admin_json(call->req, live.known ? 200 : 503, json);
 }
 
 enum gw_verdict

@@ -163,7 +163,8 @@ on_status(evutil_socket_t fd, short what, void *arg)
     gw_sync_status(c->sync, &now);
     pthread_mutex_lock(&status_lock);
     the_status = now;
-    the_live = (struct gw_control_live){.revision = live->revision, .sum = live->sum};
+    the_live = (struct gw_control_live){
+        .revision = live->revision, .sum = live->sum, .known = live->known};
     pthread_mutex_unlock(&status_lock);
     look_for_ebb(c);
     gw_control_see_to_waiters(c);

@@ -55,6 +55,7 @@ void gw_control_registry_status(struct gw_sync_status *out);
 struct gw_control_live {
     uint64_t revision;
     struct gw_sum sum; /* of all objects */
+    bool known;        /* what is registered: none of them refuses what it has not heard of */
 };
 void gw_control_live(struct gw_control_live *out);
 

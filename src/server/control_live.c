@@ -155,8 +155,12 @@ on_live(struct gw_mail *mail, void *receiver)
     struct gw_control *c = receiver;
 
     bool large = m->batch->changes >= LARGE_BATCH;
+    bool was_known = gw_control_last_live(c)->known;
 
     c->live[m->id] = m->step;
+    if (gw_control_last_live(c)->known != was_known) {
+        event_active(c->status_event, EV_TIMEOUT, 1); /* it is ready */
+    }
     gw_batch_unref(m->batch);
     if (large) {
         gw_mem_trim(); /* its listing and lists were larger than what stays */
@@ -201,6 +205,7 @@ gw_control_on_batch(void *owner, const struct gw_change *changes, size_t n, uint
     batch->known = known;
     c->sent = (struct gw_control_step){.number = c->sent.number + 1,
                                        .revision = revision,
+                                       .known = known,
                                        .sum = reset ? (struct gw_sum){0} : c->sent.sum};
     gw_sum_change(&c->sent.sum, changes, n);
     number_waiters(c);

@@ -22,6 +22,7 @@ struct gw_control_step {
     uint64_t number; /* of the batch, from 1: revisions may go back */
     uint64_t revision;
     struct gw_sum sum; /* of all objects that it leaves */
+    bool known;        /* with it, what is registered is known */
 };
 
 struct gw_control {

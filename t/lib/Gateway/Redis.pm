@@ -61,9 +61,24 @@ sub restart {
 # command(WORD...): the answer: text, a number, undef, or a list of those.  Dies of an error.
 sub command {
     my ($self, @words) = @_;
+    return ask($self->{step} // $self->client, @words);
+}
+
+sub client {
+    my ($self) = @_;
     my $c = Gateway::Client->new(to => "127.0.0.1:$self->{port}");
     ask($c, 'AUTH', $self->{password}) if defined $self->{password};
-    return ask($c, @words);
+    return $c;
+}
+
+# The commands that the code gives are one step: nobody sees what is between, and no time passes.
+# They are answered when the code is over, by the list that is returned.
+sub in_one_step {
+    my ($self, $code) = @_;
+    local $self->{step} = $self->client;
+    $self->command('MULTI');
+    $code->();
+    return $self->command('EXEC');
 }
 
 sub ask {
