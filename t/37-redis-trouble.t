@@ -135,13 +135,13 @@ for my $case (['xread', qr/XREAD.*NOPERM/, 201], ['zrangebyscore', qr/leases can
     ['eval -evalsha', qr/NOPERM/, 503]) {
     my ($command, $words, $status) = @$case;
     my $name = 'acl-' . substr $command, 0, 4;
+    my $lists = registry_metric($gw, 'lists_total{reason="unusable"}') // 0;
     $redis->command('ACL', 'SETUSER', 'ksgate', split ' ', "-$command");
     is_stale($words, "no permission for $command");
-    my $lists = registry_metric($gw, 'lists_total{reason="unusable"}');
     my $r = $gw->admin(PUT => path_of($name), extension($name => $up->url));
     is $r->{status}, $status, "... a write: $status";
     if ($command eq 'xread') {
-        eventually { registry_metric($gw, 'lists_total{reason="unusable"}') >= $lists + 3 } 'three more lists';
+        eventually { registry_metric($gw, 'lists_total{reason="unusable"}') >= $lists + 3 } 'three lists', 40; # pauses grow to ten seconds
         is said('XREAD \S+ was answered: NOPERM'), 1, '... it is said once';
     }
     eventually { state_of()->{revision} >= $r->{json}{metadata}{resourceVersion} } 'it to be known' if $status == 201;
