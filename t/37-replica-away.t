@@ -54,13 +54,12 @@ my $before = () = deleted();
 
 $replica->freeze;
 my $since = $redis->command('TIME')->[0];
-# At one of the gateways: the other one looks for leases that have ended.
-sub send_put { my ($name) = @_;
-    my $c = Gateway::Client->new(to => $gw[0]->admin_socket);
+sub send_put { my ($gw, $name) = @_;
+    my $c = Gateway::Client->new(to => $gw->admin_socket);
     $c->send_request(PUT => path_of($name), 'Content-Type' => 'application/json', body => JSON::PP::encode_json(extension($name => 'http://127.0.0.1:1')));
     return $c;
 }
-my @pending = map { send_put("w$_") } 1 .. 4;
+my @pending = map { send_put($gw[0], "w$_") } 1 .. 4; # the other gateway looks for leases that have ended
 my %first = beats();
 for my $round (1 .. 3) { # each takes redis.timeout, or longer
     my $r = extension_put($gw[0], "late-$round");
@@ -90,25 +89,31 @@ pass 'with the replica, writes are acknowledged';
 
 # ---- The connection that waits is lost: who waits is answered by the next one -----------------------------------
 
+$_->stop for @gw;
+my $patient = gateway(redis => $redis, workers => 1, config => {registry => {redis => {replicas => 1, timeout => '1m'}}});
+sub waiting { # the connection that does; others have done so last
+    my $id;
+    eventually { ($id) = $redis->command('CLIENT', 'LIST') =~ /\bid=(\d+) .*\bflags=\w*b\w* .*\bcmd=wait\b/; $id } 'a WAIT';
+    return $id;
+}
+
 {
     $replica->freeze;
-    my $c = send_put('kept');
-    my $waits;
-    eventually { ($waits) = map { /\bid=(\d+).*\bcmd=wait\b/ ? $1 : () } split /\n/, $redis->command('CLIENT', 'LIST'); $waits } 'a WAIT';
-    my $was = metric($gw[0], 'reconnects_total');
+    my $c = send_put($patient, 'kept');
+    my $waits = waiting();
+    my $was = metric($patient, 'reconnects_total');
     $redis->command('CLIENT', 'KILL', 'ID', $waits);
     $replica->thaw;
     is $c->response->{status}, 201, 'a write whose WAIT was lost is acknowledged by the next one';
-    eventually { metric($gw[0], 'reconnects_total') == $was + 1 } 'it to be counted';
+    eventually { metric($patient, 'reconnects_total') == $was + 1 } 'it to be counted';
 }
 
 # ---- ... and the next one leads to a master that does not have it ------------------------------------------------
 
 {
     $replica->freeze;
-    my $c = send_put('lost');
-    my $waits;
-    eventually { ($waits) = map { /\bid=(\d+).*\bcmd=wait\b/ ? $1 : () } split /\n/, $redis->command('CLIENT', 'LIST'); $waits } 'a WAIT';
+    my $c = send_put($patient, 'lost');
+    my $waits = waiting();
     my $last = $redis->command(XREVRANGE => '{ksgate}:changes', '+', '-', 'COUNT', 1)->[0][0];
     $redis->command(XDEL => '{ksgate}:changes', $last);
     $redis->command('CLIENT', 'KILL', 'ID', $waits);
