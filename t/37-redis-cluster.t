@@ -71,8 +71,11 @@ my $load = Gateway::Load->new($gw, paths => ['/extensions/a/x']);
 # ---- The slot's master dies --------------------------------------------------------------------------------
 
 write_on(40);
+my ($heir) = grep { $_->command('INFO', 'replication') =~ /master_port:@{[$owner->port]}\r/ } $fleet->servers;
+$heir->command('CONFIG', 'SET', 'cluster-replica-no-failover', 'yes'); # until it has been seen that there is nobody
 $owner->kill;
 is_said('the master is dead', qr/Connection refused|CLUSTERDOWN|the connection was closed|Connection reset/);
+$heir->command('CONFIG', 'SET', 'cluster-replica-no-failover', 'no');
 eventually { my $now = $fleet->owner($key); $now && $now->port != $owner->port } 'the replica to take over', 60;
 my $gone = $owner;
 $owner = $fleet->owner($key);
@@ -96,7 +99,7 @@ all_is_there('its master and replica have changed');
 {
     my $slot = $owner->command('CLUSTER', 'KEYSLOT', $key);
     my ($from, $to) = map { $fleet->id($_) } $owner, $other;
-    my $objects = registry_of($gw)->{objects};
+    my $was = $owner->command('HLEN', "${key}objects");
     $other->command('CLUSTER', 'SETSLOT', $slot, 'IMPORTING', $from);
     $owner->command('CLUSTER', 'SETSLOT', $slot, 'MIGRATING', $to);
     is_said('while the slot moves, nothing is asked of half a registry', qr/ASK $slot/);
@@ -109,7 +112,9 @@ all_is_there('its master and replica have changed');
     write_on(20);
     all_is_there('the slot has moved');
     is_well();
-    is registry_of($gw)->{objects}, $objects + 20, 'nothing was lost, and nothing taken for new';
+    my $is = $other->command('HLEN', "${key}objects"); # one that was not acknowledged may be there all the same
+    cmp_ok $is, '>=', $was + 20, 'nothing was lost';
+    is registry_of($gw)->{objects}, $is, '... and nothing taken for new';
     unlike $gw->stderr, qr/wiped or replaced|was replaced/, '... it still is the same registry';
 }
 

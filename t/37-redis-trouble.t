@@ -24,7 +24,7 @@ sub metric { return registry_metric($gw, $_[0]) }
 
 sub register {
     my ($id) = @_;
-    return $gw->admin(PUT => "/-/apis/ksgate.io/v1/extensionservices/reg/endpoints/$id", {url => $up->url, leaseSeconds => 60});
+    return $gw->admin(PUT => "/-/apis/ksgate.io/v1/extensionservices/reg/endpoints/$id", {url => $up->url, leaseSeconds => 3600});
 }
 
 sub said { # how often the log says so
@@ -48,7 +48,7 @@ sub is_well {
     my ($what) = @_;
     eventually { state_of()->{state} eq 'fresh' } "readyz to say fresh ($what)";
     my $name = 'w' . ++$writes;
-    eventually { $gw->admin(PUT => path_of($name), extension($name => $up->url))->{status} == 201 } "a write ($what)";
+    eventually { $gw->admin(PUT => path_of($name), extension($name => $up->url))->{status} =~ /^20[01]$/ } "a write ($what)";
     pass "$what: a write works again";
     is $gw->request(GET => "/extensions/$name/x")->{status}, 200, '... and is live';
     eventually { metric('reachable') } 'the metric';
@@ -59,13 +59,15 @@ is register('one')->{status}, 201, 'an endpoint';
 is_well('at first');
 cmp_ok metric('heard_seconds'), '>', time - 60, 'when Redis was heard last is a metric';
 
+# Several commands that nobody may come between: a gateway makes a key again that it misses, some of them five times a second.
+sub at_once { return $redis->command('EVAL', join(' ', map { "redis.call('" . join("','", @$_) . "')" } @_), 0) }
+
 # ---- Keys of another type ----------------------------------------------------------------------------
 
 for my $key (qw(objects changes revision epoch leases ticked)) {
     my $name = "{ksgate}:$key";
     eventually { $redis->command('EXISTS', $name) } $name;
-    $redis->command('RENAME', $name, 'aside');
-    $redis->command('RPUSH', $name, 'foreign');
+    at_once(['RENAME', $name, 'aside'], ['RPUSH', $name, 'foreign']);
     is_stale(qr/WRONGTYPE.*\Q$name\E|\Q$name\E.*WRONGTYPE/, "$key is a list");
     eventually { metric('quarantined') == 1 } 'the key in quarantine';
     my $r = $gw->admin(PUT => path_of("during-$key"), extension("during-$key" => $up->url));
@@ -84,8 +86,7 @@ for my $key (qw(objects changes revision epoch leases ticked)) {
     }
     is_deeply $redis->command('LRANGE', $name, 0, -1), ['foreign'], '... and is left alone';
     cmp_ok said(qr/WRONGTYPE.*/), '<=', 12, '... the log is not filled';
-    $redis->command('DEL', $name);
-    $redis->command('RENAME', 'aside', $name);
+    at_once(['DEL', $name], ['RENAME', 'aside', $name]);
     is_well("$key is ours again");
     eventually { metric('quarantined') == 0 } 'nothing in quarantine';
 }
@@ -101,17 +102,18 @@ pass 'nothing was lost';
     $redis->command('CLIENT', 'KILL', 'USER', 'ksgate');
     eventually { metric('quarantined') == 1 } 'the field to be found';
     is_well('beside a field that is no object');
-    cmp_ok metric('reconnects_total'), '>', $before, 'reconnects are counted';
+    eventually { metric('reconnects_total') > $before } 'the metric';
+    pass 'reconnects are counted';
+    my $after = metric('reconnects_total');
     $redis->command('DEL', '{ksgate}:changes');
     $redis->command('CLIENT', 'KILL', 'USER', 'ksgate');
-    my $after = metric('reconnects_total');
     eventually { metric('reconnects_total') > $after && metric('reachable') } 'another list';
     is scalar(() = $gw->stderr =~ /field "ksgate.io\/ExtensionService\/\/odd"/g), 1, 'it is said once, with its name';
     is $gw->admin(PUT => path_of('odd'), extension(odd => $up->url))->{status}, 201, 'a good one takes its place';
     eventually { metric('quarantined') == 0 } 'nothing in quarantine';
     is $gw->request(GET => '/extensions/odd/x')->{status}, 200, '... and is served';
-    my $revision = $redis->command('INCR', '{ksgate}:revision');
-    $redis->command('XADD', '{ksgate}:changes', "$revision-0", 'op', 'delete', 'field', "ksgate.io/ExtensionService//odd\0x");
+    $redis->command('EVAL', q(redis.call('XADD', KEYS[2], redis.call('INCR', KEYS[1]) .. '-0', 'op', 'delete', 'field', ARGV[1])), 2,
+        '{ksgate}:revision', '{ksgate}:changes', "ksgate.io/ExtensionService//odd\0x");
     is_well('after a change of a name with a NUL byte');
     is $gw->request(GET => '/extensions/odd/x')->{status}, 200, '... the name before it is another one';
 }
@@ -133,13 +135,13 @@ for my $case (['xread', qr/XREAD.*NOPERM/, 201], ['zrangebyscore', qr/leases can
     ['eval -evalsha', qr/NOPERM/, 503]) {
     my ($command, $words, $status) = @$case;
     my $name = 'acl-' . substr $command, 0, 4;
+    my $lists = registry_metric($gw, 'lists_total{reason="unusable"}') // 0;
     $redis->command('ACL', 'SETUSER', 'ksgate', split ' ', "-$command");
     is_stale($words, "no permission for $command");
-    my $lists = registry_metric($gw, 'lists_total{reason="unusable"}');
     my $r = $gw->admin(PUT => path_of($name), extension($name => $up->url));
     is $r->{status}, $status, "... a write: $status";
     if ($command eq 'xread') {
-        eventually { registry_metric($gw, 'lists_total{reason="unusable"}') >= $lists + 3 } 'three more lists';
+        eventually { registry_metric($gw, 'lists_total{reason="unusable"}') >= $lists + 3 } 'three lists', 40; # pauses grow to ten seconds
         is said('XREAD \S+ was answered: NOPERM'), 1, '... it is said once';
     }
     eventually { state_of()->{revision} >= $r->{json}{metadata}{resourceVersion} } 'it to be known' if $status == 201;

@@ -135,7 +135,7 @@ subtest 'many who write at once, here' => sub {
 # The store has not answered, and one of the two will fail: the other's claim counts all the while.
 subtest 'two writes of one object at once, and somebody else' => sub {
     my $redis = redis();
-    my $gw = gateway(redis => $redis, config => {workers => 1});
+    my $gw = gateway(redis => $redis, config => {workers => 1, registry => {redis => {timeout => '1m'}}}); # Redis answers when it is told to
     my $old = post($gw, proxy('k', '/proxy/old'))->{json};
     my $stale = proxy('k', '/proxy/k2');
     $stale->{metadata}{resourceVersion} = $old->{metadata}{resourceVersion};

@@ -23,10 +23,16 @@ sub state_is { my ($gw, $state) = @_; return $gw->admin(GET => '/-/readyz')->{js
 sub lose_line { my ($redis, $gw, $user) = @_;
     $redis->command('ACL', 'SETUSER', $user, '-hscan');
     $redis->command('DEL', '{ksgate}:changes'); # so that it has to
-    for (split /\n/, $redis->command('CLIENT', 'LIST')) {
-        $redis->command('CLIENT', 'KILL', 'ID', $1) if /\bid=(\d+).*\bcmd=xread\b.*\buser=\Q$user\E\b/;
-    }
-    eventually { state_is($gw, 'stale') } 'the line to be lost';
+    eventually { # again, if it was not waiting just then
+        for (split /\n/, $redis->command('CLIENT', 'LIST')) {
+            $redis->command('CLIENT', 'KILL', 'ID', $1) if /\bid=(\d+).*\bcmd=xread\b.*\buser=\Q$user\E\b/;
+        }
+        state_is($gw, 'stale');
+    } 'the line to be lost';
+}
+# One that is asked for what can't be so, and one that has the time for what can.
+sub two { my ($redis) = @_;
+    return (user_of($redis, 'a', redis => {timeout => '500ms', fleet_wait => '700ms'}), user_of($redis, 'b', redis => {timeout => '500ms', fleet_wait => '1m'}));
 }
 sub send_put { my ($gw, $path, $body) = @_;
     my $c = Gateway::Client->new(to => $gw->admin_socket);
@@ -50,10 +56,9 @@ sub send_put { my ($gw, $path, $body) = @_;
 
 {
     my $redis = redis();
-    my %conf = (redis => {timeout => '500ms', fleet_wait => '700ms'});
-    my ($gw, $other) = map { user_of($redis, $_, %conf) } qw(a b);
+    my ($gw, $other) = two($redis);
     $gw->apply([extension(shop => undef)]);
-    is $gw->admin(PUT => "$place/first?wait=fleet", $body)->{status}, 201, 'two gateways are well';
+    is $other->admin(PUT => "$place/first?wait=fleet", $body)->{status}, 201, 'two gateways are well';
     lose_line($redis, $gw, 'a');
     for my $wait (qw(live fleet)) {
         my $r = $gw->admin(PUT => "$place/$wait?wait=$wait", $body);
@@ -70,21 +75,20 @@ sub send_put { my ($gw, $path, $body) = @_;
     $redis->command('ACL', 'SETUSER', 'a', '+hscan');
     eventually { state_is($gw, 'fresh') } 'the line to be back';
     like $c->response->{status}, qr/\A(?:201|504)\z/, 'one that waits meanwhile is answered';
-    is $gw->admin(PUT => "$place/again?wait=fleet", $body)->{status}, 201, 'and then all is well again';
+    is $other->admin(PUT => "$place/again?wait=fleet", $body)->{status}, 201, 'and then all is well again';
 }
 
 # ---- A registry whose revisions begin anew, before it can be listed: they are lower than what was known -------
 
 {
     my $redis = redis();
-    my %conf = (redis => {timeout => '500ms', fleet_wait => '700ms'});
-    my ($gw, $other) = map { user_of($redis, $_, %conf) } qw(a b);
+    my ($gw, $other) = two($redis);
     $gw->apply([extension(shop => undef)]);
     $gw->admin(PUT => "$place/old-$_", $body) for 1 .. 9;
-    is $gw->admin(PUT => "$place/old?wait=fleet", $body)->{status}, 201, 'two gateways are at a high revision';
+    is $other->admin(PUT => "$place/old?wait=fleet", $body)->{status}, 201, 'two gateways are at a high revision';
     $redis->command('ACL', 'SETUSER', $_, '-hscan') for qw(a b);
-    $redis->command('SET', '{ksgate}:revision', 2);
-    $redis->command('DEL', '{ksgate}:changes');
+    # in one step: a counter that was set back alone would be set right by the changes
+    $redis->command('EVAL', "redis.call('SET', KEYS[1], 2) redis.call('DEL', KEYS[2])", 2, '{ksgate}:revision', '{ksgate}:changes');
     eventually { state_is($gw, 'stale') && state_is($other, 'stale') } 'both to lose the line';
     for my $wait (qw(live fleet)) {
         my $r = $gw->admin(PUT => "$place/back-$wait?wait=$wait", $body);
@@ -100,7 +104,7 @@ sub send_put { my ($gw, $path, $body) = @_;
     $redis->command('ACL', 'SETUSER', 'b', '+hscan');
     eventually { state_is($gw, 'fresh') && state_is($other, 'fresh') } 'both to follow again';
     is $_->admin(GET => "$api/endpoints/shop.back-live")->{status}, 200, '... it is, once it is listed' for $gw, $other;
-    is $gw->admin(PUT => "$place/new?wait=fleet", $body)->{status}, 201, '... and others are in use everywhere when they are answered';
-    is $other->admin(GET => "$api/endpoints/shop.new")->{status}, 200, '... as they are';
+    is $other->admin(PUT => "$place/new?wait=fleet", $body)->{status}, 201, '... and others are in use everywhere when they are answered';
+    is $gw->admin(GET => "$api/endpoints/shop.new")->{status}, 200, '... as they are';
 }
 done_testing;

@@ -7,6 +7,7 @@ use lib 't/lib';
 use Gateway;
 use Gateway::Objects;
 use Gateway::Process qw(tempdir);
+use Gateway::Registry;
 
 my $up = upstream { [200, {}, 'up'] };
 my $script = ksgate('registry', 'script')->{out};
@@ -51,6 +52,8 @@ eventually { metric($_, 'quarantined') == 0 && registry($_)->{state} eq 'fresh' 
 # ---- All of them: that is a loss, and nobody's decision --------------------------------------------------------
 
 my @all = (map { "e$_" } 2 .. 7);
+# What is lost is kept until nobody has written for 5 s: somebody goes on for as long as it is looked at.
+sub someone_writes { return script_call($redis, 'put', field('e9'), extension(e9 => $up->url), 'any', 0, 0) }
 for my $round (qw(alone written deleted)) {
     if ($round eq 'alone') {
         $redis->command('DEL', '{ksgate}:objects');
@@ -61,8 +64,10 @@ for my $round (qw(alone written deleted)) {
             JSON::PP->new->canonical->encode(extension(e8 => $up->url)) =~ s/^\{(.*),("metadata":\{"name":"e8"\})/{$2,$1/r, 'any', 0, 0);
     }
     for my $gw (@gw) {
+        someone_writes() if $round ne 'alone';
         eventually { (registry($gw)->{reason} // '') =~ /the registry was wiped or replaced: \d objects that it does not have are kept/ } 'the loss to be noticed';
         pass "$round: what was there is kept, as after a FLUSHALL";
+        someone_writes() if $round ne 'alone';
         is_deeply [grep { !routes($gw, $_) } @all], [], '... and routed by';
     }
     if ($round eq 'deleted') {

@@ -28,7 +28,7 @@ sub ask {
 }
 sub denial { my ($user, $extension) = @_; return qq(extensionservices.ksgate.io "$extension" is forbidden: User "$user" cannot register resource "extensionservices" in API group "ksgate.io" at the cluster scope) }
 
-my %body = (url => $up->url, leaseSeconds => 30);
+my %body = (url => $up->url, leaseSeconds => 600);
 for ([rob => shop => 1, 1], [rob => mall => 0, 0], [old => shop => 1, 0], [old => mall => 0, 0], [star => mall => 1, 1], [user => shop => 0, 0]) {
     my ($user, $extension, @may) = @$_;
     for my $method (qw(PUT DELETE)) {
@@ -71,7 +71,7 @@ $gw->apply([
 $as{$_} = [$gw->as($_)] for qw(blue red grey op);
 sub owner { my ($name) = @_; return $gw->admin(GET => "$api/endpoints/$name")->{json}{metadata}{annotations}{'ksgate.io/owner'} }
 my $pod = 'extensionservices/shop/endpoints/pod';
-my $object = sub { my ($name, %more) = @_; return {metadata => {name => $name, %more}, spec => {extension => 'shop', url => $up->url, leaseSeconds => 30}} };
+my $object = sub { my ($name, %more) = @_; return {metadata => {name => $name, %more}, spec => {extension => 'shop', url => $up->url, leaseSeconds => 600}} };
 
 is ask(blue => PUT => $pod, {%body})->{status}, 201, 'blue registers';
 is owner('shop.pod'), 'User/blue', '... and is the owner';
@@ -140,7 +140,7 @@ is owner('shop.taken'), 'User/red', 'then it is of red';
     eventually { $put->($b, blue => 'first')->{status} =~ /\A20/ } 'the roles';
     my $script = $a->ksgate_here('registry', 'script')->{out};
     $redis->command('EVAL', $script, 1, '{ksgate}:', 'put', 'ksgate.io/Endpoint//shop.old',
-        qq({"metadata":{"name":"shop.old"},"apiVersion":"ksgate.io/v1","kind":"Endpoint","spec":{"extension":"shop","leaseSeconds":30,"url":") . $up->url . '","weight":1}}', 'any', 0, 30000);
+        qq({"metadata":{"name":"shop.old"},"apiVersion":"ksgate.io/v1","kind":"Endpoint","spec":{"extension":"shop","leaseSeconds":600,"url":") . $up->url . '","weight":1}}', 'any', 0, 600000);
     eventually { $put->($a, blue => 'old')->{status} == 200 } 'the endpoint without an owner';
     is $who->($a, 'old'), 'User/blue', 'who registers what has no owner has it then';
 

@@ -90,7 +90,7 @@ sub doubt {
 
 sub state_of { return eval { $_[0]->admin(GET => '/-/readyz')->{json}{registry} } // {state => 'away'} }
 
-# Waits until all gateways follow Redis and are of the same mind.  Returns {key => object} of Redis.
+# Waits until all gateways follow Redis and are of the same mind, at {agreed}.  Returns {key => object} of Redis.
 sub agree {
     my ($self, $seconds) = @_;
     my %states;
@@ -99,13 +99,15 @@ sub agree {
         return 0 if grep { $_->{state} !~ /^(?:fresh|empty)$/ } values %states;
         my %sums = map { join(' ', $_->{revision}, @{$_->{live}}{qw(revision checksum)}) => 1 } values %states;
         return 0 if keys %sums != 1;
-        my $revision = eval { $self->{redis}->()->command('GET', PREFIX . 'revision') } // 0;
-        return $revision =~ /^\d+\z/ && (values %states)[0]{live}{revision} == $revision; # it may be rubbish for a moment
+        $self->{agreed} = $self->revision;
+        return $self->{agreed} =~ /^\d+\z/ && (values %states)[0]{live}{revision} == $self->{agreed}; # it may be rubbish for a moment
     };
     eval { eventually(sub { $same->() }, 'all gateways to be of the same mind', $seconds // 30) }
         or die "$@" . join("\n", $self->view_differences($self->stored)) . "\n" . $json->pretty->encode(\%states);
     return $self->stored;
 }
+
+sub revision { return eval { $_[0]{redis}->()->command('GET', PREFIX . 'revision') } // 0 }
 
 sub stored {
     my ($self) = @_;
@@ -197,8 +199,7 @@ sub settle {
         $stored = $self->agree($seconds);
         @wrong = $self->differences($stored);
         push @wrong, $self->view_differences($stored);
-        my $now = $self->stored;
-        return join(' ', sort keys %$now) eq join ' ', sort keys %$stored;
+        return $self->revision eq $self->{agreed};
     } 'a moment in which no lease ends';
     if (!@wrong) {
         $self->decided($stored);

@@ -7,6 +7,8 @@ package Gateway::RedisFleet;
 #     $fleet->master, ->replicas         Gateway::Redis each, as they are now by what they say
 #     $fleet->sentinels                  their "host:port"; ->sentinel(0): its process, ->ask(0, WORD...)
 #     $fleet->revive(0)                  starts it again; ->is_whole: all are there, and all Sentinels say so
+#     $fleet->may_fail_over(0)           a master that dies is missed until ->may_fail_over(1)
+#     $fleet->follows_another_than($old) is there another master, which the other replicas follow?
 #
 #     my $fleet = Gateway::RedisFleet->cluster(3, 1);   masters, and replicas of each
 #     $fleet->addresses, ->owner($key), ->others($key)
@@ -17,7 +19,7 @@ use Gateway::Client;
 use Gateway::Process qw(tempdir free_port eventually);
 use Gateway::Redis;
 
-use constant NAME => 'mymaster';
+use constant {NAME => 'mymaster', QUORUM => 2};
 
 # ---- Sentinels ------------------------------------------------------------------------------------
 
@@ -28,7 +30,7 @@ sub watched {
     push @{$self->{servers}}, Gateway::Redis->new(config => ['--replicaof 127.0.0.1 ' . $master->port]) for 1 .. $arg{replicas};
     eventually { $master->command('INFO', 'replication') =~ /connected_slaves:$arg{replicas}/ } 'the replicas';
     eventually { $_->command('INFO', 'replication') =~ /master_link_status:up/ } 'a replica' for @{$self->{servers}}[1 .. $arg{replicas}];
-    $self->watch(NAME, $master->port, 2) for 1 .. $arg{sentinels};
+    $self->watch(NAME, $master->port, QUORUM) for 1 .. $arg{sentinels};
     eventually {
         !grep { my $m = {@{$self->ask($_, 'SENTINEL', 'MASTER', NAME)}};
             $m->{'num-other-sentinels'} != $arg{sentinels} - 1 || $m->{'num-slaves'} != $arg{replicas} } 0 .. $arg{sentinels} - 1;
@@ -82,6 +84,22 @@ sub master { # by the first Sentinel that lives
         return $server;
     }
     return undef;
+}
+
+# Of one more than there are, all would have to say that the master is gone.
+sub may_fail_over {
+    my ($self, $may) = @_;
+    my @watchers = 0 .. $#{$self->{watchers}};
+    $self->ask($_, 'SENTINEL', 'SET', NAME, 'quorum', $may ? QUORUM : 1 + @watchers) for @watchers;
+    return;
+}
+
+# A master that is gone for all of them.
+sub follows_another_than {
+    my ($self, $old) = @_;
+    my $master = $self->master or return 0;
+    return 0 if $master == $old || role($master) ne 'master';
+    return !grep { $_ != $old && $_ != $master && (eval { $_->command('INFO', 'replication') } // '') !~ /master_port:@{[$master->port]}\r/ } @{$self->{servers}};
 }
 
 # One master, of which all Sentinels know and which all others follow.

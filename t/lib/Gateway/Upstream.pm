@@ -23,7 +23,7 @@ use JSON::PP ();
 use POSIX qw(_exit);
 
 use Gateway::Client;
-use Gateway::Process qw(tempdir eventually);
+use Gateway::Process qw(tempdir free_port eventually);
 
 use constant KEEP => \'keep';
 use constant REMEMBERED => 1 << 20; # bytes of a body that are kept
@@ -54,7 +54,7 @@ sub start {
     my ($self) = @_;
     my $listener = $self->{socket}
         ? do { unlink "$self->{dir}/socket"; IO::Socket::UNIX->new(Local => "$self->{dir}/socket", Listen => 128) }
-        : IO::Socket::IP->new(LocalHost => $self->{address} // '127.0.0.1', LocalPort => $self->{port} // 0, ReuseAddr => 1, Listen => 1024);
+        : IO::Socket::IP->new(LocalHost => $self->{address} // '127.0.0.1', LocalPort => $self->{port} // free_port(), ReuseAddr => 1, Listen => 1024);
     $listener or die "listen: $!";
     Gateway::Process::give_away("$self->{dir}/socket") if $self->{socket};
     $self->{port} //= $listener->sockport if !$self->{socket};
@@ -68,7 +68,8 @@ sub start {
     return $self;
 }
 
-# Gone, with all its connections; the port stays the same for the next start.
+# Gone, with all its connections; the port stays the same for the next start.  It is none that the kernel gives to
+# connections: one of those would be in the way of it.
 sub stop { return $_[0]{process}->kill_group }
 sub freeze { return CORE::kill('STOP', -$_[0]{process}->pid) }
 sub thaw { return CORE::kill('CONT', -$_[0]{process}->pid) }
