@@ -11,6 +11,7 @@ use Time::HiRes qw(time);
 use lib 't/lib';
 use Gateway;
 use Gateway::Hostile qw(cases bytes_of);
+use Gateway::Objects;
 use Gateway::Process qw(slow);
 use Gateway::Stage;
 
@@ -68,11 +69,13 @@ sub finish {
 my $stage = Gateway::Stage->new(backend => \&answer);
 sub gateway_with {
     my (%timeouts) = @_;
-    return gateway(core => $stage->url, console => $stage->url, workers => 1, config => {
-        limits => {head => '8KiB', headers => 40}, timeouts => \%timeouts,
-    });
+    return gateway(
+        core => $stage->url, console => $stage->url, workers => 1, objects => [extension('well', $stage->url, timeouts => {firstByte => '60s'})],
+        config => {limits => {head => '8KiB', headers => 40}, timeouts => \%timeouts},
+    );
 }
-# The backend is this process, which may be held up: only who says nothing more has to be given up soon.
+# The backend is this process, which may be held up: only who says nothing more has to be given up soon,
+# and not who is asked next.
 my $gw = gateway_with();
 my $hasty = gateway_with(first_byte => '500ms', backend_idle => '500ms');
 
@@ -107,13 +110,13 @@ my (@trouble, @unfit);
 sub play {
     my $name = $case->{name};
     my $port = ($case->{end} eq 'stall' ? $hasty : $gw)->port;
-    $stage->ask($port, '/warm'); # so that there is a connection in the pool
+    $stage->ask($port, '/extensions/well/warm'); # so that there is a connection in the pool
     my $ask = $ask{$case->{ask}};
     my $alone = $pieces || defined $case->{later} || $ask =~ /Upgrade/ && $case->{bytes} =~ /^HTTP\S+ 101/;
     if ($alone) { # what comes late could be the next one's answer, if that was asked by then
         $ask =~ s/^Connection: keep-alive/Connection: close/m || $ask =~ /Upgrade/ || $ask =~ s/\r\n/\r\nConnection: close\r\n/;
     } else {
-        $ask .= "GET /next HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        $ask .= "GET /extensions/well/next HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     }
     my $then = defined $case->{later} && $case->{end} eq 'reset' && sub { # it would overtake what is not read yet
         my ($in) = @_;
@@ -155,7 +158,7 @@ sub play {
         finish($conn, $end);
         $stage->turn(undef, 0.5) while !$conn->{end} && !$conn->{closed} && time < $until; # the gateway has seen it
     }
-    my $other = $stage->ask($gw->port, '/other');
+    my $other = $stage->ask($port, '/extensions/well/other');
     push @trouble, "$name: another client got '$other->{head}\n$other->{body}'" if $other->{body} ne '/other';
     return $words;
 }
