@@ -46,7 +46,7 @@ my $up = upstream {
     }
     return;
 };
-my $gw = gateway(core => $up->url, console => $up->url, workers => 1, config => {timeouts => {tunnel_idle => '1s', drain => '500ms'}});
+my $gw = gateway(core => $up->url, console => $up->url, workers => 1);
 
 my @ask = (Connection => 'Upgrade', Upgrade => 'websocket', 'Sec-WebSocket-Key' => 'x', 'Sec-WebSocket-Version' => 13);
 
@@ -133,35 +133,50 @@ is $gw->request(GET => '/unasked', Connection => 'Upgrade', Upgrade => 'h2c')->{
 
 # ---- The end of it ----------------------------------------------------------------------------
 
+sub reconfigured {
+    my ($timeouts) = @_;
+    my $before = () = $gw->stderr =~ /was reloaded/g;
+    $gw->configure({timeouts => $timeouts});
+    $gw->reload;
+    return eventually { $before < (() = $gw->stderr =~ /was reloaded/g) } 'the reload';
+}
+
+reconfigured({tunnel_idle => '1s'});
 my $start = time;
 $c = tunnel('/hold');
 ok $c->at_end, 'a tunnel without a word';
 cmp_ok time - $start, '>=', 1, 'is closed after timeouts.tunnel_idle';
-$start = time;
-$c = tunnel('/echo');
-for (1 .. 15) {
-    select undef, undef, undef, 0.1; # the passing of time is what is tested
-    $c->write('.');
-    $c->read_bytes(1);
+$up->release;
+
+# The passing of time is what is tested.  A word that the machine has held up for too long proves nothing.
+my ($used, $longest);
+for (1 .. 20) {
+    $c = tunnel('/echo');
+    my $last = time;
+    ($used, $longest) = (0, 0);
+    for (1 .. 15) {
+        select undef, undef, undef, 0.1;
+        $c->write('.');
+        $used += eval { $c->read_bytes(1); 1 } // last;
+        $longest = time - $last if time - $last > $longest;
+        $last = time;
+    }
+    last if $used == 15 || time - $last < 0.5 && $longest < 0.5;
 }
-cmp_ok time - $start, '>=', 1.5, 'one that is used is not';
-$up->release(2);
+is $used, 15, 'one that is used is not';
 
 my @log = grep { $_->{tunnel} } $gw->access_log(5);
 ok scalar(@log), 'tunnels are logged as such';
 
-$gw->configure({timeouts => {tunnel_idle => '1h', drain => '500ms'}});
-$gw->reload;
-eventually { $gw->stderr =~ /was reloaded/ } 'the reload';
+reconfigured({drain => '500ms'});
 $c = tunnel('/echo');
 my $plain = $gw->connect;
 $plain->send_request(GET => '/plain', Connection => 'Upgrade', Upgrade => 'x');
 is $plain->head->{status}, 101, 'a tunnel that is no WebSocket';
 $plain->write('word');
 is $plain->read_bytes(4), 'word', 'is used';
-$start = time;
 is $gw->stop, 0, 'a server with tunnels stops';
-cmp_ok time - $start, '<', 5, 'after timeouts.drain';
+like $gw->stderr, qr/timeouts\.drain is over/, 'after timeouts.drain';
 is $c->read_all, "\x88\x02\x03\xe9", 'one is closed with a Close, as it calls itself a WebSocket';
 is $plain->read_all, '', 'the other one without a word';
 ($line) = $gw->access_log(1, sub { $_->{path} eq '/plain' });

@@ -4,7 +4,7 @@ use strict;
 use warnings;
 use Digest::MD5 qw(md5_hex);
 use Test::More;
-use Time::HiRes qw(time);
+use Time::Local qw(timegm);
 use lib 't/lib';
 use Gateway;
 use Gateway::WebSocket;
@@ -170,9 +170,16 @@ ok $c->at_end, 'and its end';
 
 # ---- Pings ------------------------------------------------------------------------------------
 
-$gw->configure({websocket => {ping => '100ms', unanswered => 3}, timeouts => {tunnel_half_closed => '200ms'}});
-$gw->reload;
-eventually { $gw->stderr =~ /was reloaded/ } 'the reload';
+sub reconfigured {
+    my (%websocket) = @_;
+    my $before = () = $gw->stderr =~ /was reloaded/g;
+    $gw->configure({websocket => {ping => '100ms', %websocket}, timeouts => {tunnel_half_closed => '200ms'}});
+    $gw->reload;
+    return eventually { $before < (() = $gw->stderr =~ /was reloaded/g) } 'the reload';
+}
+
+# Whoever answers, answers: but when it gets to it.
+reconfigured(unanswered => 100);
 
 $ws = open_ws('/echo');
 $up->forget;
@@ -201,9 +208,12 @@ is $ws->read->{data}, 'x' x 1000, 'no ping within a frame';
 is $ws->read->{type}, 'ping', 'but behind it';
 $ws->connection->close;
 
+# Nobody is later with an answer than who never gives one: who else is late makes no difference.
+reconfigured(unanswered => 3);
 $ws = open_ws('/deaf');
 1 while ($got = $ws->message)->{type} ne 'end';
 is ended_by('/deaf'), 'ping_timeout', 'a backend that gives no sign of life is given up';
+eventually { heard('/deaf', 'end') } 'the backend to have read all';
 is scalar(heard('/deaf', 'ping')), 3, 'after so many pings as the configuration says';
 
 $up->forget;
@@ -248,21 +258,43 @@ sub part {
     my ($ws) = @_;
     my $got;
     1 while ($got = $ws->read)->{type} =~ /^(?:text|binary)$/;
-    my $at = time;
     $ws->send(close => $got->{data});
-    return {code => $got->{code}, at => $at, after => $ws->read->{type}};
+    return {code => $got->{code}, after => $ws->read->{type}};
+}
+
+# Each by a process of its own: nobody is answered late because another one had to be waited for.
+sub part_all {
+    my @children = map {
+        my $ws = $_;
+        pipe my $out, my $in or die "pipe: $!";
+        my $pid = fork // die "fork: $!";
+        if ($pid == 0) {
+            my $parted = eval { part($ws) } // {code => $@, after => ''};
+            syswrite $in, "$parted->{code} $parted->{after}";
+            POSIX::_exit(0);
+        }
+        {pid => $pid, out => $out};
+    } @_;
+    return map { my $said = readline $_->{out}; waitpid $_->{pid}, 0; $said } @children;
+}
+
+# When a line's request was over, in seconds, by the gateway's clock.
+sub end_of {
+    my ($line) = @_;
+    my ($y, $m, $d, $hour, $min, $sec) = $line->{time} =~ /^(\d+)-(\d+)-(\d+)T(\d+):(\d+):([\d.]+)Z$/ or die "time: $line->{time}\n";
+    return timegm(0, $min, $hour, $d, $m - 1, $y) + $sec + $line->{duration_ms} / 1000;
 }
 
 my ($old, @all) = drained(drain => '4s', paths => [('/echo?stop') x 6, ('/stream') x 6]);
-my @parted = map { part($_) } reverse @all; # those that are told first are the newest
-is_deeply [map { $_->{code} } @parted], [(1001) x 12], 'WebSockets are closed with 1001 at the end of a frame';
-is_deeply [map { $_->{after} } @parted], [('end') x 12], 'and then their connections';
-my @at = sort { $a <=> $b } map { $_->{at} } @parted;
+is_deeply [part_all(@all)], [('1001 end') x 12], 'WebSockets are closed with 1001 at the end of a frame, and then their connections';
+my @at = sort { $a <=> $b } map { end_of($_) } $old->access_log(12, sub { $_->{tunnel} });
 cmp_ok $at[-1] - $at[0], '>=', 2, 'not all at once';
 is $old->stop, 0, 'the server stops';
 unlike $old->stderr, qr/timeouts\.drain is over/, 'before its time is over';
 is_deeply [map { $_->{end} } $old->access_log(12, sub { $_->{tunnel} })], [('drained') x 12], 'which is logged as such';
-is_deeply [sort map { $_->{code} } heard('/echo?stop', 'close'), heard('/stream', 'close')], [(1001) x 12], 'the backends have heard the answers';
+my @closes;
+eventually { 12 == (@closes = map { heard($_, 'close') } '/echo?stop', '/stream') } 'a Close at each backend';
+is_deeply [map { $_->{code} } @closes], [(1001) x 12], 'the backends have heard the answers';
 
 ($old, @all) = drained(drain => '10s', close => 'service_restart', paths => ['/half-hold', '/deaf']);
 $ws = $all[1];

@@ -114,15 +114,23 @@ is status($holder, $waiter), '502 502', 'a backend that dies leaves nobody waiti
 $up{a}->start;
 
 # The core's own limit.
-my $narrow = gateway(core => $core->url, console => $core->url, workers => 1, config => {limits => {backend_connections => 1, backend_pending => 1}, timeouts => {pending => '200ms'}});
+my %limits = (limits => {backend_connections => 1, backend_pending => 1});
+my $narrow = gateway(core => $core->url, console => $core->url, workers => 1, config => {%limits, timeouts => {pending => '60s'}});
 sub narrow { my $client = $narrow->connect; $client->send_request(GET => $_[0]); return $client }
 $core->forget;
 $holder = narrow('/hold');
 $core->wait_for(1);
-my @both = map { narrow('/x') } 1 .. 2;
-my @told = sort map { $_->response->{json}{message} } @both;
-like $told[0], qr/limits\.pending/, 'the core has limits, too: one may wait';
-like $told[1], qr/timeouts\.pending/, 'but not for ever';
+$waiter = narrow('/x');
+eventually { $narrow->admin(GET => '/-/metrics')->{body} =~ /^ksgate_backend_pending 1$/m } 'one waits';
+like narrow('/x')->response->{json}{message}, qr/limits\.pending/, 'the core has limits, too: one may wait';
+$core->release;
+is status($holder, $waiter), '200 200', 'and has its turn';
+$narrow->configure({%limits, timeouts => {pending => '200ms'}});
+$narrow->reload;
+eventually { $narrow->stderr =~ /was reloaded/ } 'the reload';
+$holder = narrow('/hold');
+$core->wait_for(3);
+like narrow('/x')->response->{json}{message}, qr/timeouts\.pending/, 'but not for ever';
 $core->release;
 is status($holder), '200', 'who was first is served';
 

@@ -60,7 +60,7 @@ sub due_in_log {
 
 my $up = upstream {
     my ($r) = @_;
-    my (undef, $point, $fault) = split m{/}, $r->{path};
+    my (undef, $point, $fault) = split m{/}, $r->{path}; # and a number, when it is played again
     my ($sent, $rest) = @{$point{$point // ''} // return [200, {}, 'well']};
     $r->read_body if $point ne 'request-body';
     $r->write($sent);
@@ -83,14 +83,15 @@ sub gateway_with {
     my ($limit) = @_;
     return gateway(
         core => $up->url, console => $up->url, workers => 1,
-        objects => [extension('well', $well->url, access => 'public')],
+        objects => [extension('well', $well->url, access => 'public', timeouts => {firstByte => '60s'})],
         config => {
             core => {outlier => {consecutive_errors => 0}}, # or most would never be asked
             timeouts => {map { $_ => $limit } qw(connect first_byte backend_idle tunnel_idle tunnel_half_closed)},
         },
     );
 }
-my ($patient, $hasty) = (gateway_with(60 * slow() . 's'), gateway_with(300 * slow() . 'ms'));
+my $limit = 0.3 * slow();
+my ($patient, $hasty) = (gateway_with(60 * slow() . 's'), gateway_with(1000 * $limit . 'ms'));
 
 # ---- The client -----------------------------------------------------------------------------------
 
@@ -120,16 +121,18 @@ sub rest_of_answer {
     return "neither whole nor cut: $in";
 }
 
-sub play {
-    my ($point, $fault) = @_;
-    my $path = "/$point/$fault";
+# What the client got, at which path; and how long it took until the fault was there.
+sub play_at {
+    my ($path, $point, $fault) = @_;
     my $gw = $fault eq 'freeze' ? $hasty : $patient;
     my $c = $gw->connect;
+    my $start = time;
     $c->write(ask($point, $path));
     eventually { grep { ($_->{at} // '') eq $path } $up->records } "the backend to be at $path";
-    my $in = $point{$point}[2] eq '' ? '' : $c->read_until(qr/\Q$point{$point}[2]\E/);
+    my $in = $point{$point}[2] eq '' ? '' : eval { $c->read_until(qr/\Q$point{$point}[2]\E/) } // '';
     $in .= $c->take(length $c->{in});
     $fault eq 'kill' ? $up->stop : $fault eq 'freeze' ? $up->freeze : $up->release;
+    my $took = time - $start;
     my $others = $gw->request(GET => '/extensions/well/x');
     my $got = rest_of_answer($c, $in);
     $got .= "; another one's extension gives $others->{status}" if $others->{body} ne 'well';
@@ -140,7 +143,18 @@ sub play {
         $up->thaw;
         $up->release;
     }
-    return $got;
+    return ($got, $took);
+}
+
+# Again, when the machine was so busy that the gateway may have lost its patience before the backend froze.
+sub play {
+    my ($point, $fault) = @_;
+    for my $n (1 .. 20) {
+        my $path = "/$point/$fault" . ($n > 1 ? "/$n" : '');
+        my ($got, $took) = play_at($path, $point, $fault);
+        return ($got, $path) if $fault ne 'freeze' || $took < $limit / 2;
+    }
+    die "the machine is too busy\n";
 }
 
 # ---- What is left of it ---------------------------------------------------------------------------
@@ -175,8 +189,9 @@ for my $gw ($patient, $hasty) {
 my %due_lines;
 for my $point (sort keys %point) {
     for my $fault (@faults) {
-        is play($point, $fault), due($point, $fault), "$point, $fault";
-        $due_lines{"/$point/$fault"} = due_in_log($point, $fault);
+        my ($got, $path) = play($point, $fault);
+        is $got, due($point, $fault), "$point, $fault";
+        $due_lines{$path} = due_in_log($point, $fault);
     }
 }
 for my $gw ($patient, $hasty) {

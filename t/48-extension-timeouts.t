@@ -49,6 +49,9 @@ my %soon = map { $_ => '200ms' } qw(connect pending firstByte idle tunnelIdle);
 my %late = map { $_ => '10m' } keys %soon;
 $patient->apply([
     extension('soon', $up->url, timeouts => \%soon),
+    # Of those that answer a part, that comes in its own time.
+    extension('stuck', $up->url, timeouts => {idle => '200ms'}),
+    extension('tunnel', $up->url, timeouts => {tunnelIdle => '200ms'}),
     extension('narrow', $narrow->url, timeouts => {pending => '200ms'}, limits => {connections => 1}),
     extension('silent', $silence, timeouts => \%soon),
     extension('mute', 'http://mute.test:80', timeouts => \%soon),
@@ -57,6 +60,7 @@ $hasty->apply([
     extension('late', $up->url, timeouts => \%late),
     extension('narrow', $narrow->url, timeouts => \%late, limits => {connections => 1}),
     extension('plain', $up->url),
+    extension('stuck', $up->url, timeouts => {firstByte => '10m'}),
 ]);
 
 sub is_status {
@@ -86,16 +90,16 @@ is_status(ask($patient, 'mute/x')->response, 502, qr/no connection.*looking up i
 is_status(ask($patient, 'soon/hold')->response, 504, qr/timeouts\.first_byte\): after 200 ms, which is the extension's timeouts\.firstByte$/, 'firstByte');
 is logged($patient, 'soon/hold')->{error}, 'upstream_timeout', 'the log has it';
 
-my $c = ask($patient, 'soon/stuck');
+my $c = ask($patient, 'stuck/stuck');
 is $c->head->{status}, 200, 'an answer begins';
 ok !defined eval { $c->read_bytes(8) }, 'idle: and is cut';
-my $line = logged($patient, 'soon/stuck');
+my $line = logged($patient, 'stuck/stuck');
 is "$line->{error} $line->{end} $line->{detail}", 'response_cut upstream_timeout nothing came for 200 ms (the extension\'s timeouts.idle)', 'the log says by what';
 
-$c = ask($patient, 'soon/x', Connection => 'Upgrade', Upgrade => 'x');
+$c = ask($patient, 'tunnel/x', Connection => 'Upgrade', Upgrade => 'x');
 is $c->head->{status}, 101, 'a tunnel';
 ok $c->at_end, 'tunnelIdle: ends';
-is logged($patient, 'soon/x')->{end}, 'tunnel_idle', 'the log says why';
+is logged($patient, 'tunnel/x')->{end}, 'tunnel_idle', 'the log says why';
 
 my $held = ask($patient, 'narrow/hold');
 $narrow->wait_for(1);
@@ -120,10 +124,10 @@ is $waits{tunnelIdle}->head->{status}, 101, 'a tunnel begins';
 $waits{pending} = ask($hasty, 'narrow/x');
 eventually { $hasty->admin(GET => '/-/metrics')->{body} =~ /^ksgate_backend_pending 1$/m } 'one waits';
 is_status(ask($hasty, 'plain/hold')->response, 504, qr/timeouts\.first_byte\): after 100 ms$/, 'one without a word of its own');
-$c = ask($hasty, 'plain/stuck');
+$c = ask($hasty, 'stuck/stuck');
 $c->head;
 ok !defined eval { $c->read_bytes(8) }, 'neither is it waited for in the middle';
-like logged($hasty, 'plain/stuck')->{detail}, qr/^nothing came for 100 ms \(timeouts\.backend_idle\)$/, 'the log says by what';
+like logged($hasty, 'stuck/stuck')->{detail}, qr/^nothing came for 100 ms \(timeouts\.backend_idle\)$/, 'the log says by what';
 $up->release(5);
 $narrow->release;
 is $waits{firstByte}->response->{body}, 'answered', 'firstByte: longer';

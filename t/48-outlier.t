@@ -29,8 +29,19 @@ sub backend {
 }
 
 my %up = map { $_ => backend($_) } qw(a b c d e f g h lone core);
-my $gw = gateway(core => $up{core}->url, console => $up{core}->url, workers => 1, config => {core => {outlier => {consecutive_errors => 2, eject_for => '1s'}}, timeouts => {first_byte => 300 * slow() . 'ms'}});
+my $outlier = {consecutive_errors => 2, eject_for => '1s'}; # the core's
+my $gw = gateway(core => $up{core}->url, console => $up{core}->url, workers => 1, config => {core => {outlier => $outlier}});
 my $long = 600; # seconds: for the rest of the test
+my %soon = (timeouts => {firstByte => 150 * slow() . 'ms'}); # for who is mute: who answers may be late
+
+# The same, for the core.
+sub core_first_byte {
+    my ($time) = @_;
+    my $before = () = $gw->stderr =~ /was reloaded/g;
+    $gw->configure({core => {outlier => $outlier}, ($time ? (timeouts => {first_byte => $time}) : ())});
+    $gw->reload;
+    return eventually { $before < (() = $gw->stderr =~ /was reloaded/g) } 'the reload';
+}
 
 sub backends { return [map { {url => $up{$_}->url} } @_] }
 sub metrics { return $gw->admin(GET => '/-/metrics')->{body} }
@@ -50,28 +61,29 @@ for my $case (
     ['503', 'ill', sub {}, sub {}],
     ['garbage', 'garbage', sub {}, sub {}],
     ['resets', 'reset', sub {}, sub {}],
-    ['no answer in time', 'mute', sub {}, sub {}],
+    ['no answer in time', 'mute', sub { $_[0]->(%soon) }, sub { $_[0]->() }],
     ['no connection', 'well', sub { $up{a}->stop }, sub { $up{a}->start }],
 ) {
     my ($what, $word, $fall, $rise) = @$case;
     my $path = '/extensions/eject-' . ++$n . '/x';
-    apply("eject-$n", [qw(a b)], {%rules, ejectFor => $n < 5 ? '100ms' : '10s'}, timeouts => {firstByte => 100 * slow() . 'ms'});
+    my $apply = sub { apply("eject-$n", [qw(a b)], {%rules, ejectFor => $n < 5 ? '100ms' : "${long}s"}, @_) };
+    $apply->();
     is served($path), 'a b', "$what: at first both are asked";
     feel(a => $word);
-    $fall->();
+    $fall->($apply);
     my $before = metric('ksgate_endpoint_ejections_total');
     my @got = map { ask($path) } 1 .. 8;
     ok metric('ksgate_endpoint_ejections_total') > $before, "$what: three in a row, and it is left alone";
     cmp_ok scalar(grep { $_ ne 'b' } @got), '<=', 4, 'few clients notice' or diag "@got";
     feel(a => 'well');
-    $rise->();
+    $rise->($apply);
     ok eventually { served($path, 4) eq 'a b' } 'and when it answers again it is asked again' if $n < 5;
 }
 
 # What was known of it is known to all extensions: until somebody gets through, nobody is sent there.
 apply('long', [qw(a b)], {%rules});
 is served('/extensions/long/x'), 'b', 'an extension that comes later knows it, too';
-like $gw->stderr, qr/backend \Q@{[$up{a}->url]}\E gets no requests for 1\d{4} ms: \d+ failures in a row, the last: Connection refused/, 'the log says why';
+like $gw->stderr, qr/backend \Q@{[$up{a}->url]}\E gets no requests for \d+ ms: \d+ failures in a row, the last: Connection refused/, 'the log says why';
 is metric('ksgate_endpoints_ejected'), 1, 'the metrics how many';
 is names(map { ask('/extensions/long/x') } 1 .. 3), 'b', 'a stays out until its time is over';
 
@@ -167,10 +179,12 @@ is served('/extensions/never/x', 20), '502', 'nor does consecutiveErrors: 0';
 
 # ---- The circuit of one that is alone ----------------------------------------------------------
 
-apply('lone', ['lone'], {consecutiveErrors => 2, ejectFor => "${long}s", maxEjected => '100%'}, timeouts => {firstByte => 150 * slow() . 'ms'});
+my @lone = ('lone', ['lone'], {consecutiveErrors => 2, ejectFor => "${long}s", maxEjected => '100%'});
+apply(@lone);
 feel(lone => 'ill');
 is served('/extensions/lone/x', 10), '503', 'an only backend that answers 503';
 is $up{lone}->seen, 10, 'is asked each time';
+apply(@lone, %soon);
 feel(lone => 'mute');
 is join(' ', map { ask('/extensions/lone/x') } 1 .. 4), '504 504 504 504', 'one that is silent';
 my $seen = $up{lone}->seen;
@@ -210,6 +224,7 @@ $up{core}->start;
 is ask('/x'), 'core', 'and found as soon as it is back';
 feel(core => 'garbage');
 is names(map { ask('/x') } 1 .. 10), '502', 'as is one that answers garbage';
+core_first_byte(300 * slow() . 'ms');
 feel(core => 'mute');
 is join(' ', map { ask('/x') } 1 .. 4), '504 504 504 504', 'one that is silent';
 is ask('/x'), 503, 'is not: requests are answered at once';
@@ -218,16 +233,19 @@ is names(map { ask('/x') } 1 .. 3), '503', 'one at a time';
 is $up{core}->seen, 1, 'really';
 is $client->response->{status}, 504, 'this one got no answer';
 feel(core => 'well');
+core_first_byte();
 ok eventually { ask('/x') eq 'core' } 'the next one does';
 is names(map { ask('/x') } 1 .. 10), 'core', 'and all others';
 
 # A trial whose client leaves is none.
+core_first_byte(300 * slow() . 'ms');
 feel(core => 'mute');
 is join(' ', map { ask('/x') } 1 .. 5), '504 504 504 504 503', 'away again';
 $client = trial();
 setsockopt $client->sock, SOL_SOCKET, SO_LINGER, pack 'ii', 1, 0; # a FIN alone would still want its answer
 $client->close;
 feel(core => 'well');
+core_first_byte();
 ok eventually { ask('/x') eq 'core' } 'a client that leaves is no answer: the next one finds out';
 
 # ---- Second tries ------------------------------------------------------------------------------
