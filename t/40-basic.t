@@ -146,16 +146,23 @@ is $core->last->{headers}{authorization}, (basic('a-client', 'its-secret'))[1], 
 # ---- It takes its time, and nobody else's -----------------------------------------------------------------
 
 {
-    my $before = count('right');
-    my @burst = map { $gw->connect } 1 .. 20;
-    $_->send_request(GET => '/extensions/members/x', basic('slow', 'molasses')) for @burst;
-    my $others = 0; # answered meanwhile by the same worker
-    my $c = $gw->connect;
-    until (count('right') > $before) {
-        $others += $c->request(GET => '/extensions/members/x', $gw->as('bob'))->{status} == 200;
+    # An answer that is here before the check is counted is one of meanwhile.  When this test was not
+    # let run until then, there is another user, who is not remembered.
+    $gw->apply([map { user("slow-$_", hash_of('molasses', 11)) } 1 .. 5]);
+    my $others = 0;
+    my $c = $gw->connect; # to the same worker
+    for (my $n = 1; $n <= 5 && !$others; $n++) {
+        my $before = count('right');
+        my @burst = map { $gw->connect } 1 .. 20;
+        $_->send_request(GET => '/extensions/members/x', basic("slow-$n", 'molasses')) for @burst;
+        while (1) {
+            my $status = $c->request(GET => '/extensions/members/x', $gw->as('bob'))->{status};
+            last if count('right') > $before;
+            $others += $status == 200;
+        }
+        is_deeply [map { $_->response->{status} } @burst], [(200) x 20], 'twenty at once are let in';
+        is count('right') - $before, 1, 'by one check';
     }
-    is_deeply [map { $_->response->{status} } @burst], [(200) x 20], 'twenty at once are let in';
-    is count('right') - $before, 1, 'by one check';
     cmp_ok $others, '>=', 1, "and others go on meanwhile ($others)";
 }
 for my $n (1 .. 5) {
@@ -251,12 +258,12 @@ is ask('alice', 'looking-glass')->{status}, 401, 'or gone';
     my $g = gateway(core => $core->url, workers => 1, objects => [@objects], config => {
         authentication => {basic => 'users', passwords => {%passwords, threads => 1, pending => 2, wait => '30s'}},
     });
-    my @many = map { $g->connect } 1 .. 6;
-    $many[$_]->send_request(GET => '/extensions/members/x', basic('dear', "guess-$_")) for 0 .. 5;
+    my @many = map { $g->connect } 1 .. 30; # so many that they can't come one by one, however slow we are
+    $many[$_]->send_request(GET => '/extensions/members/x', basic('dear', "guess-$_")) for 0 .. $#many;
     my @answers = map { $_->response } @many;
     my @busy = grep { $_->{status} == 503 } @answers;
     cmp_ok scalar(@busy), '>=', 1, 'more than may wait are told to come again';
-    is scalar(@busy) + grep({ $_->{status} == 401 } @answers), 6, 'the others are answered';
+    is scalar(@busy) + grep({ $_->{status} == 401 } @answers), scalar @many, 'the others are answered';
     is $busy[0]{headers}{'retry-after'}, 1, 'in a second';
     like $busy[0]{json}{message}, qr/authentication\.passwords/, 'with the name of the limit';
     $g->configure({authentication => {basic => 'users', passwords => {%passwords, wait => '100ms', cost => 18}}});

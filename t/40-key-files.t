@@ -142,14 +142,16 @@ like $state->{reason}, qr/public_key_file: .*key\.pem/, '... and why, to those w
 my $anonymous = $gw->request(GET => '/-/readyz');
 is $anonymous->{status}, 200, '... it is ready all the same';
 is $anonymous->{json}{config}{reason}, undef, '... and tells others nothing';
+# A file that was written in place above may have been looked at when it was half there: that is told, too.
+my %said = (hmac => times_said(qr/not used: \S*hmac/), pem => eventually { times_said(qr/not used: \S*key\.pem/) } 'the word about it');
 replace("$dir/stays.json", Gateway::Keys::set($stays)); # no change at all, but the folder is looked at
 replace("$dir/hmac", $secret[4]);
-eventually { times_said(qr/not used: \S*hmac/) == 1 } 'another file, which is good';
-is times_said(qr/not used: \S*key\.pem/), 1, '... the broken one is not told again';
+eventually { times_said(qr/not used: \S*hmac/) > $said{hmac} } 'another file, which is good';
+is times_said(qr/not used: \S*key\.pem/), $said{pem}, '... the broken one is not told again';
 is ask(of_secret(3)), 200, '... nothing is taken while something is wrong';
 is ask(of_secret(4)), 401, '... not even the good one';
 unlink "$dir/key.pem";
-eventually { times_said(qr/not used: \S*key\.pem/) == 2 } 'the file to be gone';
+eventually { times_said(qr/not used: \S*key\.pem/) > $said{pem} } 'the file to be gone';
 is ask(of_key(pem => $pem[1])), 200, 'a file that is gone: the key of before goes on';
 spew("$dir/key.pem", public($pem[2]));
 changes_over(of_key(pem => $pem[1]), of_key(pem => $pem[2]), 'it is mended');

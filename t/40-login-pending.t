@@ -65,10 +65,12 @@ eventually { metric($gw, $failed) == 1 } 'its refresh to be in vain';
 is $tokens->seen, $pending, '... since not more than login.pending are under way';
 is way_back()->response->{status}, 503, 'nor does a login take a place that is a refresh\'s';
 
+my $stays = shift @flood;
 $_->close for @flood; # a client that leaves gives nothing back before the provider has answered
 is way_back()->response->{status}, 503, 'who leaves and comes again gets no further';
 $tokens->release($pending);
 eventually { metric($gw, $failed) == $share + 1 } 'the answers';
+is $stays->response->{status}, 503, 'also to a login'; # which has its place no more; the others may still have theirs
 my $again = way_back();
 eventually { $tokens->seen == $pending + 1 } 'a login to be let through';
 ok 1, 'then the places are free again';

@@ -64,7 +64,9 @@ subtest 'another candidate' => sub {
         $gw->request(GET => '/api/v1/namespaces/other-app/pods', $gw->as('alice'), 'X-Request-Id' => 'differs-2');
         (counts()->{newly_allowed} // 0) > 0;
     } 'the changed file';
-    my ($d) = grep { $_->{id} eq 'differs-2' } @{otherwise()};
+    is $gw->ksgate_here('reload')->{code}, 0, 'a reload'; # by which the other worker has it, too
+    my $d;
+    eventually { ($d) = grep { $_->{id} eq 'differs-2' } @{otherwise()} } 'the decision';
     is_deeply [@$d{qw(decision candidate)}], [qw(deny allow)], 'is followed: what it would newly allow';
     like $d->{candidateReason}, qr/"alice-too" of WorkspaceRole "other-viewer"/, '... and by what';
     my $n = counts();

@@ -4,8 +4,10 @@ use strict;
 use warnings;
 use IO::Select;
 use IO::Socket::INET;
+use List::Util qw(max);
 use Socket qw(SOL_SOCKET SO_RCVBUF);
 use Test::More;
+use Time::HiRes qw(time);
 use lib 't/lib';
 use Gateway;
 use Gateway::Process qw(slow);
@@ -45,7 +47,7 @@ sub error_count { return metric($_[0], qq(ksgate_errors_total{error="$_[1]"})) }
 
 {
     my $gw = gateway(@gateway, config => {
-        limits => {min_rate => '1KiB'}, timeouts => {body_idle => '800ms', first_byte => '300ms', half_closed => '300ms'},
+        limits => {min_rate => '1KiB'}, timeouts => {body_idle => '800ms', half_closed => '300ms'},
     });
     # ---- Bodies that come in drops -----------------------------------------------------------------------
 
@@ -65,19 +67,27 @@ sub error_count { return metric($_[0], qq(ksgate_errors_total{error="$_[1]"})) }
         like $r->{json}{message} // '', qr/limits\.min_rate.*limits\.min_rate, which is 1024 bytes a second|timeouts\.body_idle/, 'which names the limit';
         is error_count($gw, 'body_too_slow') + error_count($gw, 'body_timeout') > $before, 1, 'and is counted';
     }
-    # One that is fast enough may pause.
-    my $c = $gw->connect;
-    $c->write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8192\r\n\r\n");
-    for (1 .. 8) {
-        select undef, undef, undef, 0.2; # the passing of time is what is tested
-        $c->write('x' x 1024);
+    # One that is fast enough may pause.  If we were not, for we were not let run, it is tried again.
+    my ($status, $pause);
+    for (my $tries = 1; $tries == 1 || $pause > 0.5 && $tries <= 5; $tries++) {
+        my ($c, $before) = ($gw->connect, time);
+        $pause = 0;
+        $c->write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8192\r\n\r\n");
+        for (1 .. 8) {
+            select undef, undef, undef, 0.2; # the passing of time is what is tested
+            my $now = time;
+            $c->write('x' x 1024);
+            $pause = max($pause, time - $before);
+            $before = $now;
+        }
+        $status = $c->response->{status};
     }
-    is $c->response->{status}, 200, 'a body at more than limits.min_rate is waited for, for longer than timeouts.body_idle';
+    is $status, 200, 'a body at more than limits.min_rate is waited for, for longer than timeouts.body_idle';
     # A backend that does not read is not the client's fault.
-    $c->send_request(POST => '/hold', 'Content-Length' => 5);
-    $c->write('hello');
-    is $c->response->{status}, 504, 'a backend that is slow is a backend that is slow';
+    my $hasty = gateway(@gateway, config => {limits => {min_rate => '1KiB'}, timeouts => {first_byte => '300ms'}});
+    is $hasty->request(POST => '/hold', body => 'hello')->{status}, 504, 'a backend that is slow is a backend that is slow';
     $up->release;
+    $hasty->stop;
 
     # ---- Readers that take nothing -------------------------------------------------------------------------
 
@@ -122,10 +132,12 @@ sub error_count { return metric($_[0], qq(ksgate_errors_total{error="$_[1]"})) }
 
 {
     my $gw = gateway(@gateway, config => {timeouts => {idle => '200ms'}});
-    my $c = $gw->connect;
-    is $c->request(GET => '/')->{status}, 200, 'a connection';
+    my ($c, $r);
+    eventually { $c = $gw->connect; $r = eval { $c->request(GET => '/') } } 'a request that comes in time';
+    is $r->{status}, 200, 'a connection';
     ok $c->at_end, 'timeouts.idle: ends when nothing is asked';
-    cmp_ok metric($gw, 'ksgate_connections_timed_out_total'), '>=', 1, 'and is counted';
+    my $counted = eventually { eval { metric($gw, 'ksgate_connections_timed_out_total') } } 'one more';
+    cmp_ok $counted, '>=', 1, 'and is counted';
 }
 
 # ---- Connections of one client -------------------------------------------------------------------------
@@ -135,7 +147,7 @@ sub error_count { return metric($_[0], qq(ksgate_errors_total{error="$_[1]"})) }
     eventually { metric($gw, 'ksgate_connections') == 1 } 'the end of who asked whether it is ready'; # the admin's is there
     my @open = map { $gw->connect } 1 .. 4;
     is $_->request(GET => '/')->{status}, 200, 'limits.connections_per_client: a client may have that many connections' for @open;
-    my $r = $gw->request(GET => '/');
+    my $r = eventually { eval { $gw->request(GET => '/') } } 'a request within timeouts.linger';
     is $r->{status}, 429, 'on one more it is told so';
     like $r->{json}{message}, qr/limits\.connections_per_client is 4, and 127\.0\.0\.1 has more/, 'by name';
     is $r->{headers}{connection}, 'close', 'and it ends';
@@ -163,8 +175,9 @@ sub error_count { return metric($_[0], qq(ksgate_errors_total{error="$_[1]"})) }
     my $gw = gateway(@gateway, config => {limits => {connections => 16}});
     my @idle = map { my $c = $gw->connect; $c->request(GET => '/'); $c } 1 .. 16;
     my $busy = shift @idle; # the one that has been there for longest
+    my $seen = $up->seen;
     $busy->send_request(GET => '/hold');
-    $up->wait_for($up->seen);
+    $up->wait_for($seen + 1);
     select undef, undef, undef, 0.6; # what has just become idle is spared
     is $idle[0]->request(GET => '/')->{status}, 200, 'one of the idle ones asks again';
     is $gw->request(GET => '/')->{status}, 200, 'limits.connections: a new client gets in while others are idle';
