@@ -49,9 +49,12 @@ for my $how (sort keys %go) {
     my $lost = "during$n";
     my $new = 'new' . ++$n;
     my $load = Gateway::Load->new($gw, paths => \@paths);
+    my $writer = Gateway::Client->new(to => $gw->admin_socket);
+    my @write = (PUT => path_of($lost), 'Content-Type' => 'application/json', body => $json->encode(extension($lost, $up->url)));
     my $start = time;
     $leave->();
-    my $r = $gw->admin(PUT => path_of($lost), extension($lost, $up->url));
+    $writer->send_request(@write); # at once: what hangs is noticed after half a second, and is asked nothing from then on
+    my $r = $writer->response;
     is $r->{status}, 503, "a write to a Redis $how is refused";
     is $r->{json}{reason}, 'ServiceUnavailable', '... as what it is';
     like $r->{json}{message}, $words, '... in words';
