@@ -237,18 +237,23 @@ sub endpoints {
     like $r1->{json}{message}, qr/leaseSeconds: 1 is below the minimum of 2/, 'a lease of a second is too short';
 
     # Lease of two seconds: renewed it lives longer than that, then it ends by itself.
-    my $start = time;
-    $gw->admin(PUT => "$place?wait=live", {%me, leaseSeconds => 2});
+    my ($start, $renewed) = (0, 0);
     eventually {
-        status($gw, 'self') == 200 or die 'a renewed lease has ended';
-        $gw->admin(PUT => $place, {%me, leaseSeconds => 2})->{status} == 200 or die 'it was forgotten';
-        time - $start > 2.5;
-    } 'the lease of two seconds';
+        my $was = $renewed;
+        my $there = status($gw, 'self');
+        $renewed = time;
+        my $again = $gw->admin(PUT => "$place?wait=live", {%me, leaseSeconds => 2})->{status};
+        if (time - $was > 1.9) { # we were late, and it may have ended
+            $start = $renewed;
+            return 0;
+        }
+        $there == 200 or die 'a renewed lease has ended';
+        $again == 200 or die 'it was forgotten';
+        $renewed - $start > 2.5;
+    } 'the lease of two seconds', 30;
     pass 'a lease that is renewed does not end';
-    $start = time;
     eventually { status($gw, 'self') == 503 } 'the end of the lease';
-    my $lived = time - $start;
-    ok $lived > 1 && $lived < 5 * Gateway::Process::slow(), sprintf 'one that is not, does (after %.1f s)', $lived;
+    cmp_ok time - $renewed, '>=', 1.9, 'one that is not, does, when its time is over';
     is $gw->admin(GET => '/-/apis/ksgate.io/v1/endpoints')->{json}{items}[0], undef, 'and the object is gone';
     $gw->ksgate_here('delete', 'es', 'self');
 }
@@ -262,12 +267,15 @@ sub register_command {
     my $p = Gateway::Process->new(
         name => 'ksgate register',
         log => $gw->dir . '/register.log',
-        command => [Gateway::program(), 'register', '-c', $gw->file, 'tool', $up->url, '--lease', '2s'],
+        command => [Gateway::program(), 'register', '-c', $gw->file, 'tool', $up->url, '--lease', '3s'],
     );
     $p->wait_until('registers', sub { status($gw, 'tool') == 200 });
-    my $start = time;
-    eventually { status($gw, 'tool') == 200 or die 'it was not renewed'; time - $start > 2.5 } 'the lease of two seconds';
-    pass 'it keeps the backend registered';
+    my $until = sub { return $gw->admin(GET => '/-/apis/ksgate.io/v1/endpoints')->{json}{items}[0]{status}{expires} // die "it was not renewed\n" };
+    for (1 .. 3) {
+        my $was = $until->();
+        eventually { $until->() gt $was } 'a renewal';
+    }
+    is status($gw, 'tool'), 200, 'it keeps the backend registered';
     is $p->stop, 0, 'a SIGTERM ends it well';
     is status($gw, 'tool'), 503, 'and takes the backend out at once';
     like $p->log, qr/^tool is registered$/m, 'it says what it does';

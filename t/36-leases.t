@@ -3,6 +3,7 @@ use strict;
 use warnings;
 use JSON::PP ();
 use Test::More;
+use Time::HiRes qw(time);
 use lib 't/lib';
 use Gateway;
 use Gateway::Objects;
@@ -50,10 +51,15 @@ my $alone = gateway(config => {registry => {files => [$in_file]}});
 is_told($alone, 'SQLite');
 
 # A container that is paused, say: its clocks go on.
-put($alone, 'x', 'short', 2);
-my $over = time + 4;
-kill STOP => $alone->server_pid;
-eventually { time > $over } 'the end of its lease, and more than a second beyond that';
+my $begun;
+eventually { # before its end
+    kill CONT => $alone->server_pid;
+    $begun = time;
+    put($alone, 'x', 'short', 2);
+    kill STOP => $alone->server_pid;
+    time - $begun < 1.5;
+} 'a gateway that stands still';
+eventually { time > $begun + 5 } 'the end of its lease, and more than a second beyond that';
 kill CONT => $alone->server_pid;
 ok eventually { $alone->stderr =~ /stood still for .* leases begin anew/ } 'the look at the leases';
 ok exists listed($alone)->{'x.short'}, 'a lease does not end while the gateway stands still: nobody can renew it';
