@@ -11,6 +11,7 @@ use Time::HiRes qw(time);
 use lib 't/lib';
 use Gateway;
 use Gateway::Hostile qw(cases bytes_of);
+use Gateway::Objects;
 use Gateway::Process qw(slow);
 use Gateway::Stage;
 
@@ -66,10 +67,17 @@ sub finish {
 }
 
 my $stage = Gateway::Stage->new(backend => \&answer);
-my $gw = gateway(core => $stage->url, console => $stage->url, workers => 1, config => {
-    limits => {head => '8KiB', headers => 40},
-    timeouts => {first_byte => '500ms', backend_idle => '500ms'},
-});
+sub gateway_with {
+    my (%timeouts) = @_;
+    return gateway(
+        core => $stage->url, console => $stage->url, workers => 1, objects => [extension('well', $stage->url, timeouts => {firstByte => '60s'})],
+        config => {limits => {head => '8KiB', headers => 40}, timeouts => \%timeouts},
+    );
+}
+# The backend is this process, which may be held up: only who says nothing more has to be given up soon,
+# and not who is asked next.
+my $gw = gateway_with();
+my $hasty = gateway_with(first_byte => '500ms', backend_idle => '500ms');
 
 # ---- What became of a case --------------------------------------------------------------------------
 
@@ -101,15 +109,24 @@ my (@trouble, @unfit);
 
 sub play {
     my $name = $case->{name};
-    $stage->ask($gw->port, '/warm'); # so that there is a connection in the pool
+    my $port = ($case->{end} eq 'stall' ? $hasty : $gw)->port;
+    $stage->ask($port, '/extensions/well/warm'); # so that there is a connection in the pool
     my $ask = $ask{$case->{ask}};
     my $alone = $pieces || defined $case->{later} || $ask =~ /Upgrade/ && $case->{bytes} =~ /^HTTP\S+ 101/;
     if ($alone) { # what comes late could be the next one's answer, if that was asked by then
         $ask =~ s/^Connection: keep-alive/Connection: close/m || $ask =~ /Upgrade/ || $ask =~ s/\r\n/\r\nConnection: close\r\n/;
     } else {
-        $ask .= "GET /next HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        $ask .= "GET /extensions/well/next HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     }
-    my $seen = $stage->play($gw->port, $ask, $ask =~ /Upgrade/ && $alone ? () : (open_for => 1 << 30));
+    my $then = defined $case->{later} && $case->{end} eq 'reset' && sub { # it would overtake what is not read yet
+        my ($in) = @_;
+        return 0 if $in !~ /\r\n\r\n.*hel/s;
+        my ($conn) = splice @later;
+        $conn->reset;
+        $stage->drop_ended($conn);
+        return 1;
+    };
+    my $seen = $stage->play($port, $ask, $ask =~ /Upgrade/ && $alone ? () : (open_for => 1 << 30), $then ? (then => $then) : ());
     my $got = Gateway::Hostile::answers_of($seen->{answer}, $case->{ask} eq 'HEAD' ? 'HEAD' : ());
     my @answers = @{$got->{answers}};
     my @asked = grep { $_->{target} eq '/case' } @{$seen->{requests}};
@@ -141,7 +158,7 @@ sub play {
         finish($conn, $end);
         $stage->turn(undef, 0.5) while !$conn->{end} && !$conn->{closed} && time < $until; # the gateway has seen it
     }
-    my $other = $stage->ask($gw->port, '/other');
+    my $other = $stage->ask($port, '/extensions/well/other');
     push @trouble, "$name: another client got '$other->{head}\n$other->{body}'" if $other->{body} ne '/other';
     return $words;
 }
@@ -182,6 +199,6 @@ for (grep { $_->{end} ne 'stall' } @cases) {
 none(\@differ, 'and the same when they come in pieces');
 none(\@trouble, 'who comes next gets their own answer, and nobody half of one that looks whole');
 none(\@unfit, 'each has one form, and nothing in it that is for the gateway alone');
-is scalar(() = $gw->stderr =~ /starting it again/g), 0, 'and the server never had to start again';
+is scalar(() = $_->stderr =~ /starting it again/g), 0, 'and the server never had to start again' for $gw, $hasty;
 
 done_testing;

@@ -8,7 +8,8 @@ package Gateway::Stage;
 #     my $seen = $stage->play($proxy_port, $bytes);
 #
 # play() opens a client connection, sends the bytes (in `pieces` of so many bytes), closes the
-# sending side (`open_for` => n: not before n bytes have come back) and reads to the end.  It
+# sending side (`open_for` => n: not before n bytes have come back) and reads to the end (`then` =>
+# called with what has come back so far, until it says that it has done what it wanted to).  It
 # returns {answer, end, requests, wrong, tunneled}: what the client got and how its connection
 # ended (closed, reset or late), what the backend read as requests meanwhile, by the strict reader.
 
@@ -125,6 +126,7 @@ sub play {
             shutdown $sock, 1;
         }
         $self->turn($client, $at < length $bytes ? 0 : 0.5);
+        delete $option{then} if $option{then} && $option{then}->($client->{in});
         $client->{end} //= 'late' if time > $deadline;
     }
     $sock->close;
