@@ -67,7 +67,7 @@ my %case = (
         do => sub { $_[0]->admin(PUT => path_of('x'), {metadata => {name => 'x'}, padding => 'x' x 3000}) },
         says => qr/is 2048 bytes, and it has 3\d{3}/,
     },
-    'limits.min_rate' => {do => \&drop_by_drop, says => qr/which is 1024 bytes a second/},
+    'limits.min_rate' => {config => {limits => {min_rate => '1KiB'}, timeouts => {body_idle => '2s'}}, do => \&drop_by_drop, says => qr/which is 1024 bytes a second/},
     'limits.connections' => {config => {limits => {connections => 16}}, do => \&late_heads, says => qr/after \d{4,} ms 14 bytes/},
     'limits.connections, all busy' => {
         config => {limits => {connections => 16}}, do => \&crowd, row => ['-', 'ksgate_connections_full_total'],
@@ -125,6 +125,7 @@ my %case = (
     'timeouts.idle' => {config => {timeouts => {idle => '200ms'}}, do => sub { ok $_[0]->connect->at_end, 'it ends'; return }},
     'timeouts.half_closed' => {
         holds => 1,
+        config => {timeouts => {half_closed => '300ms'}},
         do => sub {
             my ($gw) = @_;
             my $c = $gw->connect;
