@@ -88,7 +88,7 @@ my $up = upstream {
     }
     return [404, {}, ''];
 } lazy => 1;
-my $gw = gateway(core => $up->url, console => $up->url, workers => 1, config => {timeouts => {half_closed => 500 * slow() . 'ms'}});
+my $gw = gateway(core => $up->url, console => $up->url, workers => 1);
 
 # ---- Answers --------------------------------------------------------------------------------------
 
@@ -198,6 +198,9 @@ $up->release(@sizes + 1);
 ok $c->chunked({}) eq join('', map { piece($_) } 0 .. $#sizes), 'a client that has said all gets its whole answer';
 ok $c->at_end, 'and the connection ends';
 
+$gw->configure({timeouts => {half_closed => '500ms'}});
+$gw->reload;
+eventually { $gw->stderr =~ /was reloaded/ } 'the reload';
 for my $n (1 .. 3) {
     my $follower = $gw->connect;
     $follower->send_request(GET => "/follow/$n");
