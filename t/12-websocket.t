@@ -38,6 +38,13 @@ my %backend = (
         $ws->send(ping => 'are you there?');
         attend(@_);
     },
+    '/late' => sub { # answers three pings at once
+        my ($r, $ws) = @_;
+        my @pings = map { $ws->read } 1 .. 3;
+        $ws->pong($_) for @pings;
+        $ws->send(text => 'answered');
+        attend(@_);
+    },
     '/half' => sub { # pauses within a frame until it was pinged twice
         my ($r, $ws) = @_;
         my $frame = $ws->frame(text => 'x' x 1000);
@@ -197,6 +204,17 @@ $ws->close;
 1 while ($got = $ws->message)->{type} ne 'close';
 is $got->{code}, 1000, 'the end is theirs';
 
+# Whoever is slow answers several pings at once: none of that is for the other side.
+$ws = open_ws('/late');
+is $ws->message->{data}, 'answered', 'a client hears no answer to pings that it did not send, however late';
+$ws->connection->close;
+$ws = open_ws('/echo?late');
+$ws->pong($_) for map { $ws->read } 1 .. 3;
+$ws->send(text => 'answered');
+is $ws->message->{data}, 'answered', 'a client that is late';
+is scalar(heard('/echo?late', 'pong')), 0, '... is not heard by the backend, either';
+$ws->connection->close;
+
 $ws = open_ws('/pings');
 1 while ($got = $ws->read)->{data} ne 'are you there?' && $ws->pong($got);
 $ws->pong($got);
@@ -285,7 +303,7 @@ sub end_of {
     return timegm(0, $min, $hour, $d, $m - 1, $y) + $sec + $line->{duration_ms} / 1000;
 }
 
-my ($old, @all) = drained(drain => '4s', paths => [('/echo?stop') x 6, ('/stream') x 6]);
+my ($old, @all) = drained(drain => '6s', paths => [('/echo?stop') x 6, ('/stream') x 6]);
 is_deeply [part_all(@all)], [('1001 end') x 12], 'WebSockets are closed with 1001 at the end of a frame, and then their connections';
 my @at = sort { $a <=> $b } map { end_of($_) } $old->access_log(12, sub { $_->{tunnel} });
 cmp_ok $at[-1] - $at[0], '>=', 2, 'not all at once';

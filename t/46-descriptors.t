@@ -2,6 +2,7 @@
 use strict;
 use warnings;
 use Test::More;
+use Time::HiRes qw(time);
 use lib 't/lib';
 use Gateway;
 use Gateway::Objects;
@@ -26,14 +27,19 @@ cmp_ok $room, '>=', 16, 'there is room for some';
 
 # ---- Many that come and stay -------------------------------------------------------------------------
 
-my @first = map { $gw->connect(seconds => 20) } 1 .. 8;
+my @first = map { {client => $gw->connect(seconds => 20), asked => time} } 1 .. 8;
 # The kernel holds those that are not let in.
 my @crowd = map { my $c = $gw->connect(seconds => 30); $c->send_request(GET => '/'); $c } 1 .. 200;
 my $failed = 0;
 for my $round (1 .. 20) {
-    for my $c (@first) {
-        my $r = eval { $c->request(GET => "/$round") };
+    for (@first) {
+        my $now = time; # it is idle from then on, at the earliest
+        my $r = eval { $_->{client}->request(GET => "/$round") };
+        # Who has been idle for half a second, as on a busy machine, may have had to go; and comes back.
+        $_->{client} = $gw->connect(seconds => 20) if !$r && time - $_->{asked} > 0.4;
+        $r //= eval { $_->{client}->request(GET => "/$round") };
         $failed++ if !$r || $r->{status} != 200;
+        $_->{asked} = $now;
     }
 }
 is $failed, 0, 'no request of those that are in fails';
@@ -50,7 +56,7 @@ cmp_ok metric('ksgate_connections_shed_total'), '>', 100, 'since idle ones made 
 
 # ---- Full of busy ones ---------------------------------------------------------------------------------
 
-$_->close for @first, @crowd;
+$_->close for map({ $_->{client} } @first), @crowd;
 eventually { metric('ksgate_connections') <= 2 } 'the end of all';
 my @busy = map { my $c = $gw->connect(seconds => 20); $c->send_request(GET => '/hold'); $c } 1 .. $room;
 eventually { metric('ksgate_connections_full_total') >= 1 } 'a full house';

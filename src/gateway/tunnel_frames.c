@@ -81,13 +81,36 @@ static void
 put_ping(struct gw_way *w, struct gw_way *answers)
 {
     unsigned char frame[GW_WS_CONTROL_MAX];
+    unsigned char payload[sizeof(answers->nonce)];
     unsigned char mask[4];
 
-    random_bytes(answers->nonce, sizeof(answers->nonce));
-    answers->ours = true;
+    if (answers->open++ == 0) {
+        random_bytes(payload, sizeof(payload));
+        memcpy(&answers->nonce, payload, sizeof(payload));
+    } else {
+        answers->nonce++;
+        memcpy(payload, &answers->nonce, sizeof(payload));
+    }
     put(w->to, frame,
-        gw_ws_control(frame, GW_WS_PING, answers->nonce, sizeof(answers->nonce),
-                      mask_for(w, mask)));
+        gw_ws_control(frame, GW_WS_PING, payload, sizeof(payload), mask_for(w, mask)));
+}
+
+/* Who is slow answers several at once: each of them, or only the newest (RFC 6455, 5.5.3). */
+static bool
+answers_us(struct gw_way *w)
+{
+    unsigned char payload[GW_WS_PAYLOAD_MAX];
+    uint64_t nonce;
+
+    if (w->open == 0 || gw_ws_payload(&w->ws, payload) != sizeof(nonce)) {
+        return false;
+    }
+    memcpy(&nonce, payload, sizeof(nonce));
+    if (w->nonce - nonce >= w->open) {
+        return false;
+    }
+    w->open = (unsigned)(w->nonce - nonce); /* those behind it */
+    return true;
 }
 
 static void
@@ -105,8 +128,6 @@ insert_wanted(struct gw_tunnel *t, struct gw_way *w)
 static bool
 take_note(struct gw_tunnel *t, struct gw_way *w)
 {
-    unsigned char payload[GW_WS_PAYLOAD_MAX];
-
     switch (gw_ws_opcode(&w->ws)) {
     case GW_WS_CLOSE:
         w->closed = true;
@@ -115,9 +136,7 @@ take_note(struct gw_tunnel *t, struct gw_way *w)
         back(t, w)->asked = true;
         break;
     case GW_WS_PONG:
-        if (w->ours && gw_ws_payload(&w->ws, payload) == sizeof(w->nonce) &&
-            memcmp(payload, w->nonce, sizeof(w->nonce)) == 0) {
-            w->ours = false;
+        if (answers_us(w)) {
             return true;
         }
         w->asked = false;

