@@ -41,7 +41,7 @@ sub write_on {
         my $r = put($gw, $name);
         push @acknowledged, $name if $r->{status} == 201;
         @acknowledged >= $until;
-    } "$more writes", 60;
+    } "$more writes", 120; # Sentinels that were late themselves do nothing for 30 s
     return;
 }
 
