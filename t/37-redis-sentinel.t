@@ -41,7 +41,7 @@ sub write_on {
         my $r = put($gw, $name);
         push @acknowledged, $name if $r->{status} == 201;
         @acknowledged >= $until;
-    } "$more writes", 60;
+    } "$more writes", 120; # Sentinels that were late themselves do nothing for 30 s
     return;
 }
 
@@ -113,7 +113,7 @@ sub nothing_is_lost {
     is $r->{status}, 503, 'a write that only the master has is not acknowledged';
     like $r->{json}{message}, qr/not known.*the master has it, but only 0 of 1 replicas do/, '... and that is said';
     $_->thaw for @replicas;
-    eventually { put($gw, 'together')->{status} == 201 } 'a write';
+    eventually { put($gw, 'together')->{status} =~ /^20[01]$/ } 'a write';
     pass 'with replicas, they are again';
     my $reconnects = registry_metric($gw, 'reconnects_total');
     $_->freeze for @replicas;

@@ -50,7 +50,8 @@ sub is_well {
     my $name = 'w' . ++$writes;
     eventually { $gw->admin(PUT => path_of($name), extension($name => $up->url))->{status} =~ /^20[01]$/ } "a write ($what)";
     pass "$what: a write works again";
-    is $gw->request(GET => "/extensions/$name/x")->{status}, 200, '... and is live';
+    eventually { $gw->request(GET => "/extensions/$name/x")->{status} == 200 } "it to be live ($what)";
+    pass '... and is live';
     eventually { metric('reachable') } 'the metric';
     return;
 }

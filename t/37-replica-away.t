@@ -15,7 +15,7 @@ my $place = "$api/extensionservices/shop/endpoints";
 my $redis = redis();
 my $replica = Gateway::Redis->new(config => ['--replicaof 127.0.0.1 ' . $redis->port]);
 eventually { $replica->command('INFO', 'replication') =~ /master_link_status:up/ } 'the replica';
-my @gw = map { gateway(redis => $redis, workers => 1, config => {registry => {redis => {replicas => 1, timeout => '4s'}}}) } 1, 2;
+my @gw = map { gateway(redis => $redis, workers => 1, config => {registry => {redis => {replicas => 1, timeout => '6s'}}}) } 1, 2;
 sub extension_put { my ($gw, $name) = @_; return $gw->admin(PUT => path_of($name), extension($name => 'http://127.0.0.1:1')) }
 sub deleted { return grep { my %f = @{$_->[1]}; $f{op} eq 'delete' } @{$redis->command(XRANGE => '{ksgate}:changes', '-', '+')} }
 sub beats { my %at = @{$redis->command(ZRANGE => '{ksgate}:gateways', 0, -1, 'WITHSCORES')}; return map { my ($id) = split / /; ($id => $at{$_}) } keys %at }
@@ -39,7 +39,7 @@ sub child { my ($do) = @_;
 for my $i (0 .. $#names) {
     child(sub {
         my $next = time + 0.66;
-        $gw[$i % 2]->admin(PUT => "$place/$names[$i]", {url => 'http://127.0.0.1:1', leaseSeconds => 3});
+        $gw[$i % 2]->admin(PUT => "$place/$names[$i]", {url => 'http://127.0.0.1:1', leaseSeconds => 5});
         my $rest = $next - time;
         sleep $rest if $rest > 0;
     });
@@ -75,7 +75,7 @@ is $_->admin(GET => '/-/readyz')->{json}{registry}{state}, 'fresh', '... the reg
 kill KILL => @children;
 waitpid $_, 0 for @children;
 @children = ();
-eventually { deleted() == $before + @names } 'leases to end while the replica is away';
+eventually { deleted() == $before + @names } 'leases to end while the replica is away', 20;
 pass 'those that are not renewed end all the same';
 
 $replica->thaw;
