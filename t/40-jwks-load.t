@@ -60,6 +60,7 @@ is_deeply ask_all($nobody->token({iss => $iss, username => 'eve', iat => time - 
     'with a token of nobody\'s key: all are refused';
 cmp_ok $issuer->seen, '<=', 1 + time - $began, 'and the issuer is asked once at most in key_sets.refetch';
 $issuer->forget;
+$began = time;
 
 # ---- Changes that are faster than the issuer may be asked ------------------------------------------------
 
@@ -71,7 +72,7 @@ for my $n (2 .. 5) {
     is_deeply ask_all(token($n)), $all_good, 'those that come with the new key';
     is_deeply ask_all($old), $all_good, 'those that still have the old one';
 }
-cmp_ok $issuer->seen, '<=', 5, 'the issuer was asked once for each change'; # and perhaps once more for those that were refused
+cmp_ok $issuer->seen, '<=', 1 + time - $began, 'the issuer was asked once for each change'; # no more often than that it may be
 
 # ---- Frozen --------------------------------------------------------------------------------------------------
 
