@@ -51,7 +51,8 @@ my @objects = (
     role('GlobalRole', 'all', [{verbs => ['*'], nonResourceURLs => ['*']}, {verbs => ['*'], apiGroups => ['*'], resources => ['*']}]),
     binding('GlobalRole', 'all', 'all', 'alice'),
 );
-my %passwords = (user_failures => 0, address_failures => 0);
+my @patient = (wait => '30s'); # a check takes what it takes
+my %passwords = (user_failures => 0, address_failures => 0, @patient);
 my $gw = gateway(core => $core->url, workers => 1, objects => [@objects],
     config => {authentication => {basic => 'users', passwords => {%passwords}}});
 my @words; # that must not be written down
@@ -229,7 +230,7 @@ is ask('alice', 'looking-glass')->{status}, 401, 'or gone';
 {
     my $g = gateway(core => $core->url, workers => 2, objects => [@objects], config => {
         trusted_proxies => ['127.0.0.1'],
-        authentication => {basic => 'users', passwords => {user_failures => 3, address_failures => 5, window => '20m'}},
+        authentication => {basic => 'users', passwords => {user_failures => 3, address_failures => 5, window => '20m', @patient}},
     });
     my @from = (gateway => $g, 'X-Forwarded-For' => '10.0.0.1');
     is ask('slow', 'molasses', undef, @from)->{status}, 200, 'one who is remembered';
@@ -256,7 +257,7 @@ is ask('alice', 'looking-glass')->{status}, 401, 'or gone';
 }
 {
     my $g = gateway(core => $core->url, workers => 1, objects => [@objects], config => {
-        authentication => {basic => 'users', passwords => {%passwords, threads => 1, pending => 2, wait => '30s'}},
+        authentication => {basic => 'users', passwords => {%passwords, threads => 1, pending => 2}},
     });
     my @many = map { $g->connect } 1 .. 30; # so many that they can't come one by one, however slow we are
     $many[$_]->send_request(GET => '/extensions/members/x', basic('dear', "guess-$_")) for 0 .. $#many;
@@ -279,7 +280,7 @@ sub guarded {
     my (%limits) = @_;
     my $g = gateway(core => $core->url, workers => 1, objects => [@objects], config => {
         trusted_proxies => ['127.0.0.1'],
-        authentication => {basic => 'users', passwords => {remember => '1h', window => '20m', %limits}},
+        authentication => {basic => 'users', passwords => {remember => '1h', window => '20m', @patient, %limits}},
     });
     return ($g, sub { ask($_[0], $_[1], undef, gateway => $g, 'X-Forwarded-For' => $_[2])->{status} });
 }

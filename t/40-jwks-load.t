@@ -55,9 +55,12 @@ is $issuer->seen, 1, 'and the issuer is asked once for all of them';
 
 my $nobody = Gateway::Keys->new('nobody');
 $issuer->forget;
+my $began = time;
 is_deeply ask_all($nobody->token({iss => $iss, username => 'eve', iat => time - 600, exp => time + 600})), {401 => CLIENTS},
     'with a token of nobody\'s key: all are refused';
-ok $issuer->seen <= 1, 'and the issuer is asked once at most';
+cmp_ok $issuer->seen, '<=', 1 + time - $began, 'and the issuer is asked once at most in key_sets.refetch';
+$issuer->forget;
+$began = time;
 
 # ---- Changes that are faster than the issuer may be asked ------------------------------------------------
 
@@ -69,8 +72,7 @@ for my $n (2 .. 5) {
     is_deeply ask_all(token($n)), $all_good, 'those that come with the new key';
     is_deeply ask_all($old), $all_good, 'those that still have the old one';
 }
-ok $issuer->seen <= 6, 'the issuer was asked once for each change'
-    or diag $issuer->seen;
+cmp_ok $issuer->seen, '<=', 1 + time - $began, 'the issuer was asked once for each change'; # no more often than that it may be
 
 # ---- Frozen --------------------------------------------------------------------------------------------------
 

@@ -54,8 +54,8 @@ $issuer->wait_until('listens', sub { $issuer->log =~ /listening/ });
 my $gw = gateway(core => $up->url, start => 0);
 sub start_with {
     my (%row) = @_;
-    unlink "$dir/known";
     $gw->stop if $gw->{process};
+    unlink "$dir/known"; # by now nobody writes it again
     $gw->configure({authentication => {
         issuers => [{issuer => $iss, token_types => [], %row}],
         key_sets => {file => "$dir/known", refetch => '300ms'},

@@ -30,7 +30,7 @@ my $issuer = upstream {
 };
 my $iss = 'https://idp.example.com';
 my %row = (issuer => $iss, jwks_url => $issuer->url . '/keys', token_types => []);
-my %sets = (file => "$dir/known", refetch => '300ms', wait => '5s', timeout => '1s');
+my %sets = (file => "$dir/known", refetch => '300ms', wait => '10s', timeout => '20s');
 
 my $gw = gateway(core => $up->url, start => 0);
 sub configured { # further members of the row; and of key_sets
@@ -120,6 +120,10 @@ my @bad = (
 );
 for my $case (@bad) {
     my ($what, $answer, $words) = @$case;
+    if ($what eq 'silence') { # which alone is found by the clock
+        configured({}, {timeout => '1s'});
+        is $gw->ksgate_here('reload')->{code}, 0, 'a second is enough';
+    }
     issuer_says($answer);
     my $failed = metric("fetches_total{$labels,result=\"failed\"}");
     eventually {
@@ -132,6 +136,8 @@ for my $case (@bad) {
     log_says($words);
 }
 $issuer->release(20);
+configured({});
+is $gw->ksgate_here('reload')->{code}, 0, 'and 20 are, too';
 issuer_says('set');
 publish('b', 'c', 'd');
 eventually { ask('d')->{status} == 200 } 'the issuer is well again';

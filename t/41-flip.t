@@ -36,7 +36,9 @@ sub write_all {
 sub flip {
     my ($store, $one, $two) = @_;
     $one->apply([extension('x', $up->url, access => 'authorized'), role('GlobalRole', 'open', $all), @{state(0)}]);
-    eventually(sub { $two->request(GET => $path, $two->as('ann'))->{status} == 200 }, 'the other gateway has them');
+    for my $who (qw(ann bob)) { # they are written one after the other
+        eventually(sub { $two->request(GET => $path, $two->as($who))->{status} == 200 }, "the other gateway has them: $who");
+    }
     my @load = map { my $gw = $_; map { Gateway::Load->new($gw, paths => [$path], pause => 0, headers => [$gw->as($_->[0])], status => $_->[1]) }
         (['ann', 200], ['bob', 200], ['carol', 403]) } $one, $two;
     my %said;

@@ -130,7 +130,7 @@ is ask($gw, $token)->{status}, 200, 'after a reload the next ones ask by the new
 # ---- It is away --------------------------------------------------------------------------------------
 
 reload($gw, remember => '0s', timeout => '300ms');
-is ask($gw, $token)->{status}, 200, 'it is there';
+eventually { ask($gw, $token)->{status} == 200 } 'it to be there'; # within the 300 ms
 my %leave = (
     'is frozen' => [sub { $redis->freeze }, sub { $redis->thaw }],
     'was killed' => [sub { $redis->kill }, sub { $redis->start }],

@@ -25,14 +25,19 @@ sub replay {
 
 # All that is asked below; a request is logged when its answer has gone.
 my ($demo, $other) = map { "/api/v1/namespaces/$_/pods" } 'demo-app', 'other-app';
-$gw->request(GET => $demo, $gw->as('alice')) for 1 .. 3;
-$gw->request(DELETE => "$demo/web?token=s3cret", $gw->as('alice'));
-$gw->request(GET => $other, $gw->as('alice')) for 1 .. 2;
-$gw->request(GET => $other, $gw->as('bob'));
-$gw->request(GET => $demo);
-$gw->request(GET => $demo, Authorization => 'Bearer rubbish');
-$gw->request(GET => '/api/v1/' . 'x' x 1200, $gw->as('alice'));
-eventually(sub { @{$gw->admin(GET => '/-/apis/ksgate.io/v1/decisions?limit=1000')->{json}{items}} >= 10 }, 'ten decisions');
+my $asked = 0;
+sub ask { my ($method, $path, @as) = @_; return $gw->request($method => $path, @as, 'X-Request-Id' => 'asked-' . ++$asked) }
+ask(GET => $demo, $gw->as('alice')) for 1 .. 3;
+ask(DELETE => "$demo/web?token=s3cret", $gw->as('alice'));
+ask(GET => $other, $gw->as('alice')) for 1 .. 2;
+ask(GET => $other, $gw->as('bob'));
+ask(GET => $demo);
+ask(GET => $demo, Authorization => 'Bearer rubbish');
+ask(GET => '/api/v1/' . 'x' x 1200, $gw->as('alice'));
+eventually(sub { # by name: what we ask here is a decision, too
+    my $kept = $gw->admin(GET => '/-/apis/ksgate.io/v1/decisions?limit=1000')->{json}{items};
+    return $asked == grep { $_->{id} =~ /^asked-/ } @$kept;
+}, 'ten decisions');
 
 my $viewer = role(WorkspaceRole => 'demo-admin', [{apiGroups => ['*'], resources => ['*'], verbs => ['get', 'list']}], 'demo');
 

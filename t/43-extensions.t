@@ -18,7 +18,7 @@ sub ref_to { return {labels => {'kubesphere.io/extension-ref' => $_[0]}} }
 sub entry { my ($name, $of, @entries) = @_; return {apiVersion => 'extensions.kubesphere.io/v1alpha1', kind => 'ExtensionEntry', metadata => {name => $name, %{ref_to($of)}}, spec => {entries => \@entries}, status => {state => 'Available'}} }
 sub release { my ($name, $of, $version) = @_; return of(ExtensionVersion => $name, metadata => ref_to($of), spec => {version => $version}) }
 
-my $check = {path => '/', interval => '100ms', timeout => '1s', healthy => 1, unhealthy => 1};
+my $check = {path => '/', interval => '100ms', timeout => '60s', healthy => 1, unhealthy => 1};
 my %nav = (name => 'pipelines', parent => 'global', link => '/devops/pipelines', title => 'Pipelines', icon => 'cluster', order => 3);
 my $gw = gateway(core => $up->url, console => $up->url, workers => 1, objects => [
     extension('devops', $up->url), installed('devops', '2.0.0', 1, state => 'Installed', version => '1.4.2'), of(Extension => 'devops', metadata => ref_to('shelf'), status => {installedVersion => '0.9.0', state => 'Installed'}),

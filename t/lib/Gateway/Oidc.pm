@@ -16,6 +16,8 @@ use Gateway::Client;
 use Gateway::Jose;
 use Gateway::Process qw(tempdir free_port);
 
+use constant START => 60; # seconds: seconds of work it is, which others may have to do as well
+
 my $json = JSON::PP->new->canonical;
 
 sub new {
@@ -34,7 +36,7 @@ sub start {
         command => ['node', realpath('t/lib/oidc.cjs'), $self->{port}, $json->encode($self->{settings})],
     );
     $self->{process}{expected_end} = 1;
-    $self->{process}->wait_until('ready', sub { eval { Gateway::Client->new(to => "127.0.0.1:$self->{port}") } });
+    $self->{process}->wait_until('ready', sub { eval { Gateway::Client->new(to => "127.0.0.1:$self->{port}") } }, START);
     return $self;
 }
 

@@ -128,12 +128,12 @@ sub running {
     return 0;
 }
 
-# Waits for an event in a process that has to stay alive for it.
+# Waits for an event in a process that has to stay alive for it, for as long as eventually() does.
 sub wait_until {
-    my ($self, $what, $true) = @_;
+    my ($self, $what, $true, $seconds) = @_;
     my $fine = eval {
         eventually(sub { $true->() || ($self->running ? 0 : die "it ended (status $self->{status})\n") },
-            "$self->{name} $what");
+            "$self->{name} $what", $seconds);
     };
     return 1 if $fine;
     die "$self->{name}: $@" . $self->log;
