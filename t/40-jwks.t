@@ -295,6 +295,7 @@ $gw->stop;
 publish('a');
 configured({}, {refetch => '1h'});
 $gw->start;
+eventually { metric("keys{$labels}") } 'the keys'; # who comes before them causes the question
 is ask('a')->{status}, 200, 'a known key, and an issuer that may be asked once more in this hour';
 is ask('d', iat => time + 5)->{status}, 401, 'who has caused a question is answered by it, whatever the token says of its age';
 is ask('d', iat => time + 5)->{status}, 503, 'who comes later is not';

@@ -66,7 +66,7 @@ for my $case (
 ) {
     my ($what, $word, $fall, $rise) = @$case;
     my $path = '/extensions/eject-' . ++$n . '/x';
-    my $apply = sub { apply("eject-$n", [qw(a b)], {%rules, ejectFor => $n < 5 ? '100ms' : "${long}s"}, @_) };
+    my $apply = sub { apply("eject-$n", [qw(a b)], {%rules, ejectFor => $n < 5 ? '500ms' : "${long}s"}, @_) };
     $apply->();
     is served($path), 'a b', "$what: at first both are asked";
     feel(a => $word);
