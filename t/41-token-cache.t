@@ -141,16 +141,17 @@ for my $fail (qw(closed open)) {
     for my $how (sort keys %leave) {
         my $failed = lookups($gw, 'failed');
         $leave{$how}[0]->();
-        my $r = ask($gw, $token);
+        my $path = "/kapis/$fail/" . $how =~ s/ /-/r;
+        my $r = ask($gw, $token, $path);
         if ($fail eq 'closed') {
             is $r->{status}, 503, "fail: closed, and Redis $how: refused";
             like $r->{json}{message}, qr/^the token cache can't be reached/, '... in words';
             ok $r->{headers}{'retry-after'}, '... and when to come again';
-            is +($gw->access_log(1, sub { $_->{status} == 503 }))[-1]{error}, 'token_cache_down', '... the log says why';
+            is +($gw->access_log(1, sub { $_->{path} eq $path }))[0]{error}, 'token_cache_down', '... the log says why';
             is ask($gw, $token, '/version')->{status}, 200, '... what is open to all stays open';
         } else {
             is $r->{status}, 200, "fail: open, and Redis $how: let in";
-            is +($gw->access_log(1, sub { $_->{authentication} eq 'jwt-unconfirmed' }))[-1]{status}, 200, '... the log tells it apart';
+            is +($gw->access_log(1, sub { $_->{path} eq $path }))[0]{authentication}, 'jwt-unconfirmed', '... the log tells it apart';
             is ask($gw, $gw->token('alice', exp => time - 60))->{status}, 401, '... but not with a token that is no good';
         }
         is ask($gw, $gw->token('robot', token_type => 'static_token', exp => undef))->{status}, 200, '... a static token needs no Redis';

@@ -126,7 +126,7 @@ look_for_ebb(struct gw_control *c)
  * moved.  So the registry comes first, if it is there; nobody waits for one that is not.  And the
  * other gateways: who waits for all of them has to wait for this one as soon as it is asked. */
 static bool
-may_listen(const struct gw_sync_status *now)
+is_settled(const struct gw_sync_status *now)
 {
     bool away = !now->reachable && now->store.text[0] != '\0';
 
@@ -138,13 +138,14 @@ static void
 see_to_listening(struct gw_control *c, const struct gw_sync_status *now)
 {
     bool late = gw_clock_mono_ms() - c->started_ms >= FIRST_STATE_MS;
+    bool ready = is_settled(now) && gw_control_last_live(c)->known; /* who is asked knows it, too */
 
-    if (c->listening || c->stopping || !(late || may_listen(now))) {
+    if (c->listening || c->stopping || !(late || ready)) {
         return;
     }
     if (now->state == GW_SYNC_STARTING) {
         gw_log_warn("serving without any registered object: %s", now->text);
-    } else if (now->state == GW_SYNC_STALE && !may_listen(now)) {
+    } else if (now->state == GW_SYNC_STALE && !is_settled(now)) {
         gw_log_warn("serving by the last state, since the registry takes its time: %s", now->text);
     }
     event_del(c->first_event);
