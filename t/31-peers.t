@@ -236,6 +236,8 @@ subtest 'a new gateway is ready when each of its workers has all' => sub {
     $proxy->wait_for('^HSCAN');
     my $asked = sub { return eval { $new->admin(GET => '/-/readyz') } // {status => 0} }; # the first worker answers there
     eventually { $asked->()->{status} == 503 } 'it to listen';
+    my $put = $new->admin(PUT => path_of('a'), {%{extension(a => $up->url)}, metadata => {uid => 'another'}});
+    is_deeply [$put->{status}, $put->{json}{reason}], [503, 'ServiceUnavailable'], 'meanwhile a write for one object alone is put off: it is not known which that is' or diag $put->{body};
     my ($late) = map { m{(\d+)/comm\z} } grep { slurp($_) eq "worker-1\n" } glob '/proc/' . $new->server_pid . '/task/*/comm';
     my $strace = Gateway::Process->new(name => 'strace', log => $new->dir . '/strace', expected_end => 1,
         command => ['strace', '-o', '/dev/null', '-p', $late, '-e', 'inject=epoll_wait,epoll_pwait,epoll_pwait2:delay_exit=500000']);
@@ -245,6 +247,19 @@ subtest 'a new gateway is ready when each of its workers has all' => sub {
     is $r->{json}{registry}{live}{revision}, 1, 'ready is when all of them route by what is registered';
     $strace->stop;
     is_deeply [map { status($new, 'a') } 1 .. 16], [(200) x 16], '... so that none says that it does not know';
+};
+
+# Nor is it asked before: a start is not a failed readiness check.
+subtest 'the first that a gateway says is that it is ready' => sub {
+    my %first;
+    for (1 .. 20) {
+        my $new = gateway(start => 0, workers => 2)->begin;
+        my $r = eventually { eval { $new->request(GET => '/-/readyz') } } 'an answer';
+        my ($ms) = eventually { $new->stderr =~ /is ready after (\d+) ms/ } 'the word of its start';
+        $first{$r->{status}}++ if $new->stderr =~ /is ready after \d{1,3} ms/; # after a second it listens all the same
+        $new->stop;
+    }
+    is_deeply [keys %first], [200], 'whoever asks first is told so';
 };
 
 # gateway-api-bench: ready while what it has is old.

@@ -58,6 +58,7 @@ subtest 'nothing is known' => sub {
     is_unknown $gw->admin(GET => $_), "$_, over the admin socket"
         for "$api/extensions", path_of(), path_of('stored'), path_of(undef, 'watch=true');
     for my $case ([DELETE => path_of('base/endpoints/one')], [DELETE => path_of('stored')], [PUT => path_of('stored'), extension('stored', $up->url)],
+        [PUT => path_of('stored'), {%{extension('stored', $up->url)}, metadata => {uid => 'its-own'}}],
         [PUT => path_of('stored/endpoints/one'), {url => $up->url, leaseSeconds => 5}],
         [PATCH => path_of('stored'), '{"spec":{}}', 'Content-Type' => 'application/merge-patch+json']) {
         my $w = $gw->admin(@$case);

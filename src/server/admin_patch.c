@@ -9,9 +9,8 @@
 #include "server/admin_sight.h"
 #include "server/admin_write.h"
 
-/* To find what somebody has seen, by its uid, and is not here: a deleted one is not waited for
- * long.
- */
+/* To find what somebody has seen, by its uid, and is not here; a deleted one is not waited for
+ * long. */
 #define UNSEEN_TRIES 4
 
 static enum gw_verdict merge_and_write(struct gw_errand *e, struct gw_admin_call *call);

@@ -176,6 +176,7 @@ put_dry(struct gw_errand *e, struct gw_object *now)
     gw_errand_return(e);
 }
 
+/* The store has answered a gw_admin_put(). */
 static void
 put_done(void *arg, const struct gw_store_answer *answer)
 {
@@ -211,6 +212,9 @@ gw_admin_put(struct gw_errand *e)
             gw_admin_fit_note(e, e->result, now == NULL ? 0 : now->revision);
         }
         put_dry(e, now);
+    } else if (e->only_uid != NULL && e->unknown) {
+        gw_errand_return(
+            e); /* no uid is known: the store would only say that another one is there */
     } else {
         gw_errand_before(e);
         gw_admin_claims_begin(e, &object, 1);
