@@ -6,15 +6,23 @@
 
 #include "base/mem.h"
 
+char *
+gw_admin_fit_uid(const json_t *json)
+{
+    const char *uid = json_string_value(json_object_get(json_object_get(json, "metadata"), "uid"));
+
+    return uid == NULL || *uid == '\0' ? NULL : gw_mem_strdup(uid);
+}
+
+/* "": none. */
 static char *
 uid_of(const struct gw_object *o)
 {
     json_t *json = gw_object_json(o);
-    const char *uid = json_string_value(json_object_get(json_object_get(json, "metadata"), "uid"));
-    char *copy = gw_mem_strdup(uid == NULL ? "" : uid);
+    char *uid = gw_admin_fit_uid(json);
 
     json_decref(json);
-    return copy;
+    return uid == NULL ? gw_mem_strdup("") : uid;
 }
 
 /* Kubernetes' words (apiserver, registry/rest/delete.go). */

@@ -12,6 +12,9 @@
 
 #include "server/admin_errand.h"
 
+/* Of an object's JSON, in heap memory of the caller; NULL: it has none. */
+char *gw_admin_fit_uid(const json_t *json);
+
 /* Control: of the one object that may be written over, as far as memory knows; 0: none. */
 uint64_t gw_admin_fit_revision(const struct gw_errand *e);
 

@@ -5,6 +5,7 @@
  * that names no resourceVersion is tried again when somebody else was faster.  One that names it is
  * merged into that revision alone: memory may be older, and then have another owner and content.
  */
+#include "server/admin_fit.h"
 #include "server/admin_owner.h"
 #include "server/admin_sight.h"
 #include "server/admin_write.h"
@@ -181,7 +182,7 @@ patch(struct gw_admin_call *call, struct gw_str body)
     e = gw_errand_new(call, fetch, merge_and_write);
     e->key = gw_object_key(call->kind, call->ns, call->name);
     e->patch = json;
-    e->only_uid = gw_admin_uid(json);
+    e->only_uid = gw_admin_fit_uid(json);
     e->only_revision = names_revision(e);
     e->dry_run = call->dry_run;
     return gw_errand_send(e);

@@ -205,16 +205,15 @@ gw_admin_put(struct gw_errand *e)
     }
     e->created = now == NULL && (put.when == GW_WHEN_ANY || put.when == GW_WHEN_ABSENT);
     gw_admin_foresee(e, e->key, put.when, put.revision); /* memory may be behind the store */
-    if (e->result == GW_STORE_OK && gw_admin_claims_refused(e, &object, 1)) {
+    /* No uid is known then: the store would only say that another one is there. */
+    bool no_uids = e->only_uid != NULL && e->unknown;
+    if (no_uids || (e->result == GW_STORE_OK && gw_admin_claims_refused(e, &object, 1))) {
         gw_errand_return(e);
     } else if (e->dry_run) {
         if (e->only_uid != NULL) {
             gw_admin_fit_note(e, e->result, now == NULL ? 0 : now->revision);
         }
         put_dry(e, now);
-    } else if (e->only_uid != NULL && e->unknown) {
-        gw_errand_return(
-            e); /* no uid is known: the store would only say that another one is there */
     } else {
         gw_errand_before(e);
         gw_admin_claims_begin(e, &object, 1);
@@ -283,14 +282,6 @@ gw_admin_write_by(struct gw_admin_call *call, gw_admin_body_fn *then)
     return v != GW_NEXT ? v : gw_admin_body(call, then);
 }
 
-char *
-gw_admin_uid(const json_t *json)
-{
-    const char *uid = json_string_value(json_object_get(json_object_get(json, "metadata"), "uid"));
-
-    return uid == NULL || *uid == '\0' ? NULL : gw_mem_strdup(uid);
-}
-
 /* The object of the body, which the caller may write: GW_NEXT and a reference in *out, or the
  * refusal.  uid: if not NULL, that which it names. */
 static enum gw_verdict
@@ -308,7 +299,7 @@ read_object(struct gw_admin_call *call, struct gw_str body, struct gw_object **o
         if (v != GW_NEXT) {
             gw_object_unref(*out);
         } else if (uid != NULL) {
-            *uid = gw_admin_uid(json);
+            *uid = gw_admin_fit_uid(json);
         }
     }
     json_decref(json);

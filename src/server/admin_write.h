@@ -25,9 +25,6 @@ void gw_admin_put(struct gw_errand *e);
 void gw_admin_remove(struct gw_errand *e);
 gw_store_done_fn gw_admin_written; /* arg: the errand; takes it home */
 
-/* metadata.uid, in heap memory of the caller; NULL: it names none. */
-char *gw_admin_uid(const json_t *json);
-
 /* A JSON merge patch (RFC 7396).  Neither value is changed; what is untouched is shared.  A new
  * reference. */
 json_t *gw_admin_merge(json_t *target, json_t *patch);
